@@ -1,0 +1,1 @@
+//! `haul` moves many objects in or out of S3.
