@@ -1,0 +1,156 @@
+//! One object to move, as the planning floors hand it to the engine.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::attributes::Attributes;
+use super::checksum::Checksum;
+use super::escape::Escaped;
+use super::location::ObjectName;
+use super::object::ETag;
+use super::relative_path::RelativePath;
+
+/// One job of a run.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Counts the jobs of a run from 1, in the order in which they were planned.
+    pub number: u64,
+    /// Where the job stands in its manifest.
+    pub line: Option<u64>,
+    pub task: Task,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Task {
+    Download(Download),
+    Upload(Upload),
+    /// A folder marker: the folder is made, no file.
+    MakeFolder {
+        marker: ObjectName,
+        folder: RelativePath,
+    },
+}
+
+impl Task {
+    /// Bytes to move, where that is known before the first request.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::Download(download) => download.size,
+            Self::Upload(upload) => upload.source.size(),
+            Self::MakeFolder { .. } => Some(0),
+        }
+    }
+
+    /// Exact, for programs.
+    pub fn source(&self) -> String {
+        match self {
+            Self::Download(download) => download.object.uri(),
+            Self::Upload(upload) => upload.source.exact(),
+            Self::MakeFolder { marker, .. } => marker.uri(),
+        }
+    }
+
+    /// Exact, for programs. Relative paths are below the run's destination.
+    pub fn destination(&self) -> String {
+        match self {
+            Self::Download(download) => download.target.exact(),
+            Self::Upload(upload) => upload.object.uri(),
+            Self::MakeFolder { folder, .. } => folder.as_str().to_owned(),
+        }
+    }
+}
+
+/// An object to a file.
+#[derive(Debug, Clone)]
+pub struct Download {
+    pub object: ObjectName,
+    /// From a listing or a manifest.
+    pub size: Option<u64>,
+    /// From a listing.
+    pub last_modified: Option<SystemTime>,
+    pub target: LocalTarget,
+    pub expected: Expected,
+}
+
+/// Where a download ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocalTarget {
+    /// Below the run's destination folder, made of a key: never trusted.
+    Below(RelativePath),
+    /// A path that the user typed: trusted, links included.
+    Exact(PathBuf),
+    Stdout,
+}
+
+impl LocalTarget {
+    fn exact(&self) -> String {
+        match self {
+            Self::Below(path) => path.as_str().to_owned(),
+            Self::Exact(path) => path.to_string_lossy().into_owned(),
+            Self::Stdout => "-".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for LocalTarget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped(&self.exact()).fmt(formatter)
+    }
+}
+
+/// A file to an object.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    pub source: LocalSource,
+    pub object: ObjectName,
+    pub attributes: Arc<Attributes>,
+    pub expected: Expected,
+}
+
+/// Where an upload's bytes come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocalSource {
+    /// `size` as it was when the file was found.
+    File { path: PathBuf, size: Option<u64> },
+    /// Standard input; a stream of another length than `expected_size` makes no object.
+    Stdin { expected_size: Option<u64> },
+}
+
+impl LocalSource {
+    fn size(&self) -> Option<u64> {
+        match self {
+            Self::File { size, .. } => *size,
+            Self::Stdin { expected_size } => *expected_size,
+        }
+    }
+
+    fn exact(&self) -> String {
+        match self {
+            Self::File { path, .. } => path.to_string_lossy().into_owned(),
+            Self::Stdin { .. } => "-".to_owned(),
+        }
+    }
+}
+
+/// What a manifest says of an object: it must hold, or the job fails before it changes anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expected {
+    pub size: Option<u64>,
+    pub etag: Option<ETag>,
+    pub checksum: Option<Checksum>,
+}
+
+/// A job that was refused before it became one: a bad row, an unsafe key, a second writer of one
+/// destination. The others go on.
+#[derive(Debug)]
+pub struct Refused {
+    pub line: Option<u64>,
+    /// What the refused one is called, exact: a key, a path, or the text of a row.
+    pub name: String,
+    /// Groups refusals in the summary.
+    pub cause: &'static str,
+    pub reason: String,
+}

@@ -1,0 +1,13 @@
+//! Floor 0: plain values that every other floor speaks in. No I/O, no async, no clock.
+
+pub mod attributes;
+pub mod checksum;
+pub mod escape;
+pub mod job;
+pub mod location;
+pub mod object;
+pub mod overwrite;
+pub mod pattern;
+pub mod quantity;
+pub mod range;
+pub mod relative_path;
