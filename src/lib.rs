@@ -22,6 +22,6 @@
 //! checked and synced. Facts go to the reporter as events, quantities as gauges, and the summary
 //! becomes the exit code.
 
-pub mod domain;
 pub mod storage;
-pub mod transfer;
+
+pub mod domain;

@@ -106,6 +106,25 @@ impl Crc {
     }
 }
 
+/// Computes the CRC of a part whose bytes come in order.
+#[derive(Debug)]
+pub struct CrcHasher(crc_fast::Digest);
+
+impl CrcHasher {
+    pub fn new(crc: Crc) -> Self {
+        Self(crc_fast::Digest::new(crc.parameters()))
+    }
+
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Of the bytes so far.
+    pub fn value(&self) -> u64 {
+        self.0.finalize()
+    }
+}
+
 /// The checksum of all bytes of an object, in order.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Checksum {
@@ -123,6 +142,12 @@ impl Checksum {
 
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// The value of a CRC, for folding.
+    pub fn crc_value(&self) -> Option<u64> {
+        self.algorithm.crc()?;
+        Some(self.value.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
     pub fn to_base64(&self) -> String {

@@ -151,6 +151,9 @@ pub struct Refused {
     /// What the refused one is called, exact: a key, a path, or the text of a row.
     pub name: String,
     /// Groups refusals in the summary.
-    pub cause: &'static str,
+    pub cause: String,
+    /// One line, safe to show.
     pub reason: String,
+    /// What a person can do about it.
+    pub hint: Option<String>,
 }

@@ -10,4 +10,5 @@ pub mod overwrite;
 pub mod pattern;
 pub mod quantity;
 pub mod range;
+pub mod record;
 pub mod relative_path;

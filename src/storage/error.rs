@@ -13,9 +13,9 @@ pub struct StoreError {
     pub operation: &'static str,
     pub status: Option<u16>,
     /// The store's own code and words, such as `SlowDown`.
-    pub code: Option<String>,
-    pub message: Option<String>,
-    pub request_id: Option<String>,
+    pub code: Option<Box<str>>,
+    pub message: Option<Box<str>>,
+    pub request_id: Option<Box<str>>,
     /// What the store asked to be given before the next try.
     pub retry_after: Option<Duration>,
 }
@@ -153,7 +153,7 @@ impl StoreError {
 
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
-        self.message = Some(message.into());
+        self.message = Some(message.into().into());
         self
     }
 }

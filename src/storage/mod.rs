@@ -2,7 +2,5 @@
 //! that writes files.
 
 pub mod error;
-pub mod local;
-pub mod memory;
 pub mod object_store;
 pub mod s3;

@@ -1,0 +1,52 @@
+//! Records: what a command that lists says, one at a time, and the sink that takes them.
+//!
+//! Commands push records without knowing whether they become text or JSON, or where they go.
+
+use std::io;
+use std::time::SystemTime;
+
+use super::location::Bucket;
+use super::object::ListedObject;
+
+/// One line of output.
+#[derive(Debug, Clone, Copy)]
+pub enum Record<'a> {
+    Object {
+        bucket: &'a Bucket,
+        object: &'a ListedObject,
+    },
+    /// Everything below a prefix, named once; ends in `/`.
+    Prefix {
+        bucket: &'a Bucket,
+        prefix: &'a str,
+    },
+    Bucket {
+        name: &'a str,
+        created: Option<SystemTime>,
+    },
+}
+
+/// Takes records in order.
+pub trait RecordSink: Send {
+    /// An error is final: whoever lists stops. `OutputError::Closed` is a success all the same.
+    fn push(&mut self, record: &Record<'_>) -> Result<(), OutputError>;
+}
+
+/// Why standard output takes no more.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The reader has what it wanted and left, as `head` does.
+    #[error("nobody reads standard output any more")]
+    Closed,
+    #[error("could not write to standard output")]
+    Failed(#[source] io::Error),
+}
+
+impl From<io::Error> for OutputError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Failed(error),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Multipart uploads: create, send parts, complete, abort.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+
+use super::classify::sdk_error;
+use super::connect::Payload;
+use super::store::{S3Store, with_attributes, with_checksum, with_customer_key};
+use super::write::{if_none_match, same_algorithm, tagging};
+use crate::domain::attributes::{Attributes, guess_content_type};
+use crate::domain::checksum::{Algorithm, Checksum};
+use crate::domain::location::ObjectName;
+use crate::domain::object::ETag;
+use crate::storage::error::{Kind, StoreError};
+use crate::storage::object_store::{
+    Assembled, AssembledPart, Body, Result, Upload, UploadId, Written,
+};
+
+const CREATE: &str = "CreateMultipartUpload";
+const PART: &str = "UploadPart";
+const COMPLETE: &str = "CompleteMultipartUpload";
+const ABORT: &str = "AbortMultipartUpload";
+
+/// CRC64NVME of the whole object: S3 itself then compares the assembled object with the source.
+pub(super) async fn create(
+    store: &S3Store,
+    object: &ObjectName,
+    attributes: &Attributes,
+) -> Result<UploadId> {
+    let request = store
+        .client
+        .create_multipart_upload()
+        .bucket(object.bucket.as_str())
+        .key(object.key.as_str())
+        .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+        .checksum_type(ChecksumType::FullObject)
+        .set_request_payer(store.payer.clone());
+    let request = with_customer_key!(request, store);
+    let request = with_attributes!(request, attributes, object.key.file_name());
+    match request.send().await {
+        Ok(reply) => {
+            match reply.upload_id() {
+                Some(id) => Ok(UploadId(id.into())),
+                None => Err(StoreError::new(CREATE, Kind::Malformed)
+                    .with_message("the reply has no upload id")),
+            }
+        }
+        Err(error) => Err(sdk_error(CREATE, &error)),
+    }
+}
+
+pub(super) async fn put_part(
+    store: &S3Store,
+    upload: &Upload,
+    number: u32,
+    body: Body,
+) -> Result<ETag> {
+    let request = store
+        .client
+        .upload_part()
+        .bucket(upload.object.bucket.as_str())
+        .key(upload.object.key.as_str())
+        .upload_id(&*upload.id.0)
+        .part_number(part_number(number))
+        .set_request_payer(store.payer.clone());
+    let request = with_customer_key!(request, store);
+    let request = with_checksum!(request, &body.checksum).body(ByteStream::from(body.bytes));
+    let reply = match store.payload {
+        Payload::Unsigned => request.customize().disable_payload_signing().send().await,
+        Payload::Signed => request.send().await,
+    };
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(error) => return Err(sdk_error(PART, &error)),
+    };
+    let stored = same_algorithm(&body.checksum, |_| reply.checksum_crc64_nvme());
+    if let Some(stored) = stored.filter(|stored| *stored != body.checksum) {
+        let message = format!("sent a part with {}, the store has {stored}", body.checksum);
+        return Err(StoreError::new(PART, Kind::Corrupted).with_message(message));
+    }
+    match reply.e_tag() {
+        Some(etag) => Ok(ETag::new(etag)),
+        None => Err(StoreError::new(PART, Kind::Malformed).with_message("the reply has no ETag")),
+    }
+}
+
+pub(super) async fn complete(
+    store: &S3Store,
+    upload: &Upload,
+    assembled: &Assembled,
+) -> Result<Written> {
+    let parts = assembled.parts.iter().zip(1..).map(|(part, number)| completed_part(part, number));
+    let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
+    let request = store
+        .client
+        .complete_multipart_upload()
+        .bucket(upload.object.bucket.as_str())
+        .key(upload.object.key.as_str())
+        .upload_id(&*upload.id.0)
+        .multipart_upload(parts)
+        .checksum_type(ChecksumType::FullObject)
+        .mpu_object_size(i64::try_from(assembled.size).unwrap_or(i64::MAX))
+        .set_if_none_match(if_none_match(assembled.condition))
+        .set_request_payer(store.payer.clone());
+    let request = with_customer_key!(request, store);
+    let request = with_checksum!(request, &assembled.checksum);
+    let reply = match request.send().await {
+        Ok(reply) => reply,
+        Err(error) => return Err(sdk_error(COMPLETE, &error)),
+    };
+    Ok(Written {
+        etag: reply.e_tag().map(ETag::new),
+        version: reply.version_id().map(Into::into),
+        checksum: same_algorithm(&assembled.checksum, |_| reply.checksum_crc64_nvme()),
+    })
+}
+
+fn completed_part(part: &AssembledPart, number: i32) -> CompletedPart {
+    let builder = CompletedPart::builder().part_number(number).e_tag(part.etag.as_str());
+    with_checksum!(builder, &part.checksum).build()
+}
+
+pub(super) async fn abort(store: &S3Store, upload: &Upload) -> Result<()> {
+    let request = store
+        .client
+        .abort_multipart_upload()
+        .bucket(upload.object.bucket.as_str())
+        .key(upload.object.key.as_str())
+        .upload_id(&*upload.id.0)
+        .set_request_payer(store.payer.clone());
+    match request.send().await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(sdk_error(ABORT, &error)),
+    }
+}
+
+/// Parts are counted from 1 to 10,000.
+fn part_number(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

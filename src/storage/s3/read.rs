@@ -1,0 +1,208 @@
+//! GetObject and HeadObject.
+
+use std::time::SystemTime;
+
+use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+
+use super::classify::{body_error, sdk_error};
+use super::store::{S3Store, with_customer_key};
+use crate::domain::checksum::{Algorithm, Checksum};
+use crate::domain::location::ObjectName;
+use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
+use crate::domain::range::{ByteRange, ContentRange};
+use crate::storage::error::{Kind, StoreError};
+use crate::storage::object_store::{GetReply, Read, Result};
+
+const GET: &str = "GetObject";
+const HEAD: &str = "HeadObject";
+
+/// What a reply says of the object's content. CRC64NVME first: it always is of the whole object.
+macro_rules! stored_checksum {
+    ($reply:expr) => {
+        choose_checksum(
+            [
+                (Algorithm::Crc64Nvme, $reply.checksum_crc64_nvme()),
+                (Algorithm::Crc32C, $reply.checksum_crc32_c()),
+                (Algorithm::Crc32, $reply.checksum_crc32()),
+                (Algorithm::Sha256, $reply.checksum_sha256()),
+                (Algorithm::Sha1, $reply.checksum_sha1()),
+            ],
+            $reply.checksum_type(),
+        )
+    };
+}
+
+pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Result<GetReply> {
+    let request = store
+        .client
+        .get_object()
+        .bucket(object.bucket.as_str())
+        .key(object.key.as_str())
+        .checksum_mode(ChecksumMode::Enabled)
+        .set_version_id(object.version.as_deref().map(str::to_owned))
+        .set_range(what.range.map(|range| range.to_string()))
+        .set_if_match(what.if_match.as_ref().map(|etag| etag.as_str().to_owned()))
+        .set_request_payer(store.payer.clone());
+    let request = with_customer_key!(request, store);
+    let reply = match request.send().await {
+        Ok(reply) => reply,
+        Err(error) => return Err(sdk_error(GET, &error)),
+    };
+    let (range, size) = sent_range(&reply, what.range)?;
+    // A whole object's checksum on a 206 is right for the whole only.
+    let is_whole = range.is_none_or(|range| range.length() == size);
+    let checksum = if is_whole { stored_checksum!(reply) } else { StoredChecksum::None };
+    let facts = ObjectFacts {
+        size,
+        etag: reply.e_tag().map(ETag::new),
+        version: reply.version_id().map(Into::into),
+        last_modified: reply.last_modified().and_then(system_time),
+        checksum,
+    };
+    Ok(GetReply { facts, range, body: frames(reply.body) })
+}
+
+/// Which bytes follow, and how many the object has.
+///
+/// A store may answer a range with the whole object (200). That is taken where the range starts
+/// at 0, for the caller counts bytes and stops; elsewhere it would be written to the wrong place.
+fn sent_range(
+    reply: &GetObjectOutput,
+    asked: Option<ByteRange>,
+) -> Result<(Option<ByteRange>, u64)> {
+    let malformed =
+        |message: String| Err(StoreError::new(GET, Kind::Malformed).with_message(message));
+    let length = reply.content_length().and_then(|length| u64::try_from(length).ok());
+    let Some(text) = reply.content_range() else {
+        return match (length, asked) {
+            (None, _) => malformed("the reply has no length".to_owned()),
+            // Nothing follows, so nothing can be written to the wrong place.
+            (Some(0), _) => Ok((None, 0)),
+            // A 206 that does not say what it sends: see `StatusInRange` for a 200.
+            (Some(_), Some(asked)) => {
+                malformed(format!("asked for {asked}, got a reply without Content-Range"))
+            }
+            (Some(size), None) => Ok((ByteRange::new(0, size), size)),
+        };
+    };
+    let Some(content) = ContentRange::parse(text) else {
+        return malformed(format!("`{text}` is no Content-Range"));
+    };
+    if let Some(length) = length.filter(|length| *length != content.range.length()) {
+        return malformed(format!("Content-Range is `{text}`, but {length} bytes follow"));
+    }
+    let is_asked = match asked {
+        None => content.range.start() == 0 && content.range.end() == content.total,
+        // Less than asked for is right only at the end of the object.
+        Some(asked) => {
+            content.range.start() == asked.start()
+                && content.range.end() == asked.end().min(content.total)
+        }
+    };
+    if is_asked {
+        Ok((Some(content.range), content.total))
+    } else {
+        let asked = asked.map_or_else(|| "the whole object".to_owned(), |range| range.to_string());
+        malformed(format!("asked for {asked}, got `{text}`"))
+    }
+}
+
+/// Tells a 200 from a 206, which the SDK's output does not: a store that answers a range with the
+/// whole object gets the Content-Range of the whole object.
+#[derive(Debug)]
+pub(super) struct StatusInRange;
+
+impl Intercept for StatusInRange {
+    fn name(&self) -> &'static str {
+        "StatusInRange"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> std::result::Result<(), BoxError> {
+        if context.response().status().as_u16() != 200 {
+            return Ok(());
+        }
+        let headers = context.response_mut().headers_mut();
+        let length: Option<u64> = headers.get("content-length").and_then(|text| text.parse().ok());
+        if let Some(length) =
+            length.filter(|length| *length > 0 && headers.get("content-range").is_none())
+        {
+            headers.insert("content-range", format!("bytes 0-{}/{length}", length - 1));
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn head(store: &S3Store, object: &ObjectName) -> Result<ObjectFacts> {
+    let request = store
+        .client
+        .head_object()
+        .bucket(object.bucket.as_str())
+        .key(object.key.as_str())
+        .checksum_mode(ChecksumMode::Enabled)
+        .set_version_id(object.version.as_deref().map(str::to_owned))
+        .set_request_payer(store.payer.clone());
+    let request = with_customer_key!(request, store);
+    match request.send().await {
+        Ok(reply) => head_facts(&reply),
+        Err(error) => Err(sdk_error(HEAD, &error)),
+    }
+}
+
+fn head_facts(reply: &HeadObjectOutput) -> Result<ObjectFacts> {
+    let size = reply.content_length().and_then(|length| u64::try_from(length).ok());
+    let size = size.ok_or_else(|| {
+        StoreError::new(HEAD, Kind::Malformed).with_message("the reply has no length")
+    })?;
+    Ok(ObjectFacts {
+        size,
+        etag: reply.e_tag().map(ETag::new),
+        version: reply.version_id().map(Into::into),
+        last_modified: reply.last_modified().and_then(system_time),
+        checksum: stored_checksum!(reply),
+    })
+}
+
+fn choose_checksum(
+    values: [(Algorithm, Option<&str>); 5],
+    kind: Option<&ChecksumType>,
+) -> StoredChecksum {
+    let mut found = StoredChecksum::None;
+    for (algorithm, value) in values {
+        let Some(value) = value else { continue };
+        // Not every server tells the type; a composite value carries its number of parts anyway.
+        match Checksum::from_base64(algorithm, value) {
+            Some(checksum) if kind != Some(&ChecksumType::Composite) => {
+                return StoredChecksum::FullObject(checksum);
+            }
+            _ => found = StoredChecksum::Composite,
+        }
+    }
+    found
+}
+
+/// The body's frames as they come from the connection, uncopied.
+fn frames(body: ByteStream) -> BoxStream<'static, Result<Bytes>> {
+    stream::unfold(body, |mut body| async move {
+        let frame = body.next().await?;
+        Some((frame.map_err(|error| body_error(GET, &error)), body))
+    })
+    .boxed()
+}
+
+pub(super) fn system_time(time: &DateTime) -> Option<SystemTime> {
+    SystemTime::try_from(*time).ok()
+}

@@ -1,0 +1,169 @@
+//! The store that the engine sees: each method hands over to the file of its concern.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::RequestPayer;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use md5::Digest as _;
+
+use super::connect::{Options, Payer, Payload};
+use super::{list, multipart, read, write};
+use crate::domain::attributes::Attributes;
+use crate::domain::location::ObjectName;
+use crate::domain::object::{ETag, ObjectFacts};
+use crate::storage::error::Kind;
+use crate::storage::object_store::{
+    Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, Read, Result,
+    Upload, UploadId, Write, Written,
+};
+
+/// S3, or a server that speaks as it does.
+pub struct S3Store {
+    pub(super) client: Client,
+    pub(super) payload: Payload,
+    pub(super) payer: Option<RequestPayer>,
+    pub(super) customer_key: Option<CustomerKeyHeaders>,
+    /// For errors: where a connection could not be made to.
+    endpoint: String,
+}
+
+/// What goes with every request for an object under a customer's own key.
+pub(super) struct CustomerKeyHeaders {
+    pub(super) key: String,
+    pub(super) md5: String,
+}
+
+impl S3Store {
+    pub(super) fn new(client: Client, endpoint: String, options: &Options) -> Self {
+        let customer_key = options.customer_key.as_ref().map(|key| CustomerKeyHeaders {
+            key: BASE64.encode(key.expose()),
+            md5: BASE64.encode(md5::Md5::digest(key.expose())),
+        });
+        let payer = (options.payer == Payer::Requester).then_some(RequestPayer::Requester);
+        Self { client, payload: options.payload, payer, customer_key, endpoint }
+    }
+}
+
+impl S3Store {
+    /// Says where no connection could be made to: the error below does not know.
+    fn located<T>(&self, reply: Result<T>) -> Result<T> {
+        reply.map_err(|mut error| {
+            if error.kind == Kind::Unreachable {
+                let cause = error.message.take().unwrap_or_default();
+                error.message =
+                    Some(format!("cannot connect to {}: {cause}", self.endpoint).into());
+            }
+            error
+        })
+    }
+}
+
+impl fmt::Debug for S3Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("S3Store").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl ObjectStore for S3Store {
+    async fn get(&self, object: &ObjectName, what: &Read) -> Result<GetReply> {
+        self.located(read::get(self, object, what).await)
+    }
+
+    async fn head(&self, object: &ObjectName) -> Result<ObjectFacts> {
+        self.located(read::head(self, object).await)
+    }
+
+    async fn put(&self, object: &ObjectName, body: Body, how: &Write) -> Result<Written> {
+        self.located(write::put(self, object, body, how).await)
+    }
+
+    async fn create_upload(
+        &self,
+        object: &ObjectName,
+        attributes: &Attributes,
+    ) -> Result<UploadId> {
+        self.located(multipart::create(self, object, attributes).await)
+    }
+
+    async fn put_part(&self, upload: &Upload, number: u32, body: Body) -> Result<ETag> {
+        self.located(multipart::put_part(self, upload, number, body).await)
+    }
+
+    async fn complete_upload(&self, upload: &Upload, parts: &Assembled) -> Result<Written> {
+        self.located(multipart::complete(self, upload, parts).await)
+    }
+
+    async fn abort_upload(&self, upload: &Upload) -> Result<()> {
+        self.located(multipart::abort(self, upload).await)
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage> {
+        self.located(list::page(self, request).await)
+    }
+
+    async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {
+        self.located(list::buckets(self).await)
+    }
+}
+
+/// Adds a customer's key to a request that is about an object's bytes.
+macro_rules! with_customer_key {
+    ($request:expr, $store:expr) => {
+        match &$store.customer_key {
+            Some(headers) => $request
+                .sse_customer_algorithm("AES256")
+                .sse_customer_key(&headers.key)
+                .sse_customer_key_md5(&headers.md5),
+            None => $request,
+        }
+    };
+}
+
+/// Adds the attributes of a new object: the same for a single PUT and for a multipart upload.
+macro_rules! with_attributes {
+    ($request:expr, $attributes:expr, $key:expr) => {{
+        let attributes: &Attributes = $attributes;
+        let content_type =
+            attributes.content_type.clone().unwrap_or_else(|| guess_content_type($key).to_owned());
+        let encryption = attributes.encryption.as_ref();
+        $request
+            .content_type(content_type)
+            .set_content_encoding(attributes.content_encoding.clone())
+            .set_content_disposition(attributes.content_disposition.clone())
+            .set_content_language(attributes.content_language.clone())
+            .set_cache_control(attributes.cache_control.clone())
+            .set_expires(attributes.expires.map(aws_smithy_types::DateTime::from_secs))
+            .set_metadata(
+                (!attributes.metadata.is_empty())
+                    .then(|| attributes.metadata.iter().cloned().collect()),
+            )
+            .set_tagging(tagging(&attributes.tags))
+            .set_storage_class(attributes.storage_class.as_deref().map(Into::into))
+            .set_acl(attributes.acl.as_deref().map(Into::into))
+            .set_server_side_encryption(
+                encryption.map(|encryption| encryption.method.as_str().into()),
+            )
+            .set_ssekms_key_id(encryption.and_then(|encryption| encryption.kms_key_id.clone()))
+    }};
+}
+
+/// Sets the header of a checksum that is already known, which also keeps the SDK from computing one.
+macro_rules! with_checksum {
+    ($request:expr, $checksum:expr) => {{
+        let checksum: &Checksum = $checksum;
+        let value = Some(checksum.to_base64());
+        match checksum.algorithm() {
+            Algorithm::Crc64Nvme => $request.set_checksum_crc64_nvme(value),
+            Algorithm::Crc32C => $request.set_checksum_crc32_c(value),
+            Algorithm::Crc32 => $request.set_checksum_crc32(value),
+            Algorithm::Sha1 => $request.set_checksum_sha1(value),
+            Algorithm::Sha256 => $request.set_checksum_sha256(value),
+        }
+    }};
+}
+
+pub(super) use {with_attributes, with_checksum, with_customer_key};

@@ -1,0 +1,84 @@
+//! PutObject, and what it shares with multipart uploads.
+
+use aws_sdk_s3::primitives::ByteStream;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::classify::sdk_error;
+use super::connect::Payload;
+use super::store::{S3Store, with_attributes, with_checksum, with_customer_key};
+use crate::domain::attributes::{Attributes, guess_content_type};
+use crate::domain::checksum::{Algorithm, Checksum};
+use crate::domain::location::ObjectName;
+use crate::domain::object::ETag;
+use crate::storage::object_store::{Body, Result, Write, WriteIf, Written};
+
+const PUT: &str = "PutObject";
+
+pub(super) async fn put(
+    store: &S3Store,
+    object: &ObjectName,
+    body: Body,
+    how: &Write,
+) -> Result<Written> {
+    let request = store
+        .client
+        .put_object()
+        .bucket(object.bucket.as_str())
+        .key(object.key.as_str())
+        .set_if_none_match(if_none_match(how.condition))
+        .set_request_payer(store.payer.clone());
+    let request = with_customer_key!(request, store);
+    let request = with_attributes!(request, &how.attributes, object.key.file_name());
+    let request = with_checksum!(request, &body.checksum).body(ByteStream::from(body.bytes));
+    let reply = match store.payload {
+        Payload::Unsigned => request.customize().disable_payload_signing().send().await,
+        Payload::Signed => request.send().await,
+    };
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(error) => return Err(sdk_error(PUT, &error)),
+    };
+    Ok(Written {
+        etag: reply.e_tag().map(ETag::new),
+        version: reply.version_id().map(Into::into),
+        checksum: same_algorithm(&body.checksum, |algorithm| match algorithm {
+            Algorithm::Crc64Nvme => reply.checksum_crc64_nvme(),
+            Algorithm::Crc32C => reply.checksum_crc32_c(),
+            Algorithm::Crc32 => reply.checksum_crc32(),
+            Algorithm::Sha1 => reply.checksum_sha1(),
+            Algorithm::Sha256 => reply.checksum_sha256(),
+        }),
+    })
+}
+
+/// The reply's checksum of the kind that was sent.
+pub(super) fn same_algorithm<'a>(
+    sent: &Checksum,
+    value: impl FnOnce(Algorithm) -> Option<&'a str>,
+) -> Option<Checksum> {
+    Checksum::from_base64(sent.algorithm(), value(sent.algorithm())?)
+}
+
+pub(super) fn if_none_match(condition: WriteIf) -> Option<String> {
+    (condition == WriteIf::Absent).then(|| "*".to_owned())
+}
+
+/// Tags as S3 wants them in a header: a query string.
+pub(super) fn tagging(tags: &[(String, String)]) -> Option<String> {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    let encode = |text: &str| utf8_percent_encode(text, KEPT).to_string();
+    let pairs = tags.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value)));
+    (!tags.is_empty()).then(|| pairs.collect::<Vec<_>>().join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_a_query_string() {
+        let tags = [("a b".to_owned(), "1&2=3".to_owned()), ("c".to_owned(), String::new())];
+        assert_eq!(tagging(&tags).as_deref(), Some("a%20b=1%262%3D3&c="));
+        assert_eq!(tagging(&[]), None);
+    }
+}
