@@ -2,5 +2,6 @@
 //! that writes files.
 
 pub mod error;
+pub mod local;
 pub mod object_store;
 pub mod s3;

@@ -1,0 +1,31 @@
+//! Floor 1: files. The only place that writes them.
+//!
+//! A download: `destination` (or `spot`, for a path the user typed) → `staged_file`, which alone
+//! gives bytes their final name. An upload: `walk` finds, `source` reads and notices changes.
+
+pub mod destination;
+pub mod durability;
+pub mod error;
+pub mod folder;
+pub mod limits;
+pub mod partial;
+pub mod source;
+pub mod spot;
+pub mod staged_file;
+pub mod walk;
+
+mod handle;
+mod positional;
+mod reserved;
+mod temp_name;
+
+pub use destination::{Destination, Existing, ExistingKind};
+pub use durability::SyncCost;
+pub use error::{Change, Kind, LocalError};
+pub use folder::Folder;
+pub use partial::{Partial, Recorded};
+pub use source::SourceFile;
+pub use spot::{SpecialFile, Spot, special};
+pub use staged_file::{IfExists, Publish, Published, StagedFile, SyncMode};
+pub use temp_name::is_temp_name;
+pub use walk::{FollowLinks, Found, WalkError, leftovers, walk};

@@ -1,0 +1,113 @@
+//! Names of files on their way: short, recognisable, and gone when they are no longer needed.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::PathBuf;
+
+use super::handle;
+use super::spot::Spot;
+use super::staged_file::IfExists;
+
+/// A name in a spot's folder that is removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct TempName {
+    spot: Spot,
+    /// `None` once the file has its final name, or is to stay.
+    name: Option<OsString>,
+}
+
+const PREFIX: &str = ".haul-";
+const DIGITS: usize = 16;
+/// The bytes of a file on their way.
+const PART: &str = ".part";
+/// What is known of them.
+const MAP: &str = ".map";
+
+/// Whether `name` is one that only files on their way have: left over if no process is at work.
+pub fn is_temp_name(name: &OsStr) -> bool {
+    let unwrapped = name.to_str().and_then(|name| {
+        let name = name.strip_prefix(PREFIX)?;
+        name.strip_suffix(PART).or_else(|| name.strip_suffix(MAP))
+    });
+    unwrapped.is_some_and(|digits| {
+        digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+impl TempName {
+    pub(super) fn new(spot: Spot, name: OsString) -> Self {
+        Self { spot, name: Some(name) }
+    }
+
+    /// Short: a folder that takes a file's own name of 255 bytes takes this one too.
+    pub(super) fn random() -> OsString {
+        Self::part(fastrand::u64(..))
+    }
+
+    pub(super) fn part(token: u64) -> OsString {
+        format!("{PREFIX}{token:016x}{PART}").into()
+    }
+
+    pub(super) fn map(token: u64) -> OsString {
+        format!("{PREFIX}{token:016x}{MAP}").into()
+    }
+
+    pub(super) fn spot(&self) -> &Spot {
+        &self.spot
+    }
+
+    /// For people. The final name's, once the file has it.
+    pub(super) fn path(&self) -> PathBuf {
+        match &self.name {
+            Some(name) => self.spot.folder().path().join(name),
+            None => self.spot.path(),
+        }
+    }
+
+    /// Leaves the file where it is.
+    pub(super) fn keep(mut self) {
+        self.name = None;
+    }
+
+    pub(super) fn become_final(&mut self, if_exists: IfExists) -> io::Result<()> {
+        let Some(temp) = &self.name else { return Ok(()) };
+        let (folder, name) = (self.spot.folder().handle(), self.spot.name());
+        match if_exists {
+            IfExists::Replace => handle::rename(folder, temp, name)?,
+            IfExists::Keep => handle::rename_new(folder, temp, name)?,
+        }
+        self.name = None;
+        Ok(())
+    }
+}
+
+impl Drop for TempName {
+    fn drop(&mut self) {
+        if let Some(name) = self.name.take() {
+            // Nobody is left to tell; `haul clean` finds what stays.
+            drop(self.spot.folder().remove(&name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_names_are_recognised_and_no_others() {
+        for name in [TempName::random(), TempName::part(0), TempName::map(u64::MAX)] {
+            assert!(is_temp_name(&name), "{}", name.display());
+        }
+        for name in [
+            ".haul-.part",
+            ".haul-0123456789abcdef",
+            ".haul-0123456789abcdeg.part",
+            ".haul-0123456789abcdef.part.part",
+            "haul-0123456789abcdef.part",
+            "x.haul-0123456789abcdef.map",
+        ] {
+            assert!(!is_temp_name(OsStr::new(name)), "{name}");
+        }
+    }
+}
