@@ -1,0 +1,116 @@
+//! Why a job failed, and what that means to a person.
+
+use crate::domain::checksum::Checksum;
+use crate::domain::job::Job;
+use crate::storage::error::{Kind, StoreError};
+use crate::storage::local::LocalError;
+
+use super::outcome::Failure;
+
+/// What ended a job. Every variant says what was being done.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error("could not {doing}")]
+    Store { doing: String, source: Box<StoreError> },
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// The bytes that came are not those that the store has a checksum of.
+    #[error("the downloaded bytes have {found}, the object has {wanted}")]
+    Mismatch { found: Checksum, wanted: Checksum },
+    /// The store says that it wrote other bytes than it was sent.
+    #[error("{sent} was sent, the store has {stored}")]
+    Stored { sent: Checksum, stored: Checksum },
+    /// A size, ETag or checksum of the manifest does not hold.
+    #[error("{0}")]
+    Expectation(String),
+    /// Another version of the object appeared in the middle, again and again.
+    #[error("the object changed during the download, {0} times")]
+    KeepsChanging(u32),
+    #[error("{0}")]
+    Impossible(String),
+    #[error("could not {doing}")]
+    Io { doing: String, source: std::io::Error },
+    /// The reader of standard output went away.
+    #[error("standard output was closed")]
+    OutputClosed,
+    /// The run is stopping.
+    #[error("stopped")]
+    Stopped,
+    #[error("internal error: {0}; please report this")]
+    Internal(String),
+}
+
+impl JobError {
+    /// Whether a fresh start of the whole object may help: its bytes were those of two versions, or
+    /// a bit of them was wrong.
+    pub fn wants_restart(&self) -> bool {
+        match self {
+            Self::Store { source, .. } => matches!(source.kind, Kind::Changed),
+            Self::Mismatch { .. } => true,
+            _ => false,
+        }
+    }
+
+    pub fn store_kind(&self) -> Option<&Kind> {
+        match self {
+            Self::Store { source, .. } => Some(&source.kind),
+            _ => None,
+        }
+    }
+
+    /// Groups failures in the summary.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Store { source, .. } => source.kind.label().to_owned(),
+            Self::Local(error) => error.label().to_owned(),
+            Self::Mismatch { .. } | Self::Stored { .. } => "the checksum does not match".to_owned(),
+            Self::Expectation(_) => "not what the manifest says".to_owned(),
+            Self::KeepsChanging(_) => Kind::Changed.label().to_owned(),
+            Self::Impossible(_) => "cannot be done".to_owned(),
+            Self::Io { .. } => "input or output failed".to_owned(),
+            Self::OutputClosed => "standard output was closed".to_owned(),
+            Self::Stopped => "stopped".to_owned(),
+            Self::Internal(_) => "internal error".to_owned(),
+        }
+    }
+
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store { source, .. } => source.kind.hint().map(str::to_owned),
+            Self::Local(error) => error.hint().map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store { source, .. } => source.kind.is_transient(),
+            Self::Mismatch { .. } | Self::KeepsChanging(_) | Self::Stopped => true,
+            _ => false,
+        }
+    }
+
+    /// The error as the summary and the reporter take it.
+    pub fn failure(&self, job: &Job) -> Failure {
+        Failure {
+            line: job.line,
+            source: job.task.source(),
+            destination: Some(job.task.destination()),
+            cause: self.cause(),
+            message: chain(self),
+            hint: self.hint(),
+            may_pass: self.may_pass(),
+        }
+    }
+}
+
+/// An error and its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

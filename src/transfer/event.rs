@@ -1,0 +1,66 @@
+//! Facts of a run, in the order in which they happened: a few a job. Quantities that change with
+//! every byte are in `gauge`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::gauge::JobGauge;
+use super::outcome::{Done, Failure};
+use crate::domain::job::Job;
+
+/// What the engine tells whoever listens. The channel is bounded: a slow listener slows the run
+/// rather than growing memory.
+#[derive(Debug)]
+pub enum Event {
+    /// The job has its first permit. Its gauge moves from now on.
+    Started {
+        job: Arc<Job>,
+        gauge: Arc<JobGauge>,
+    },
+    /// One request will be tried again; without a job, one that plans jobs.
+    Retrying {
+        job: Option<Arc<Job>>,
+        retry: Retry,
+    },
+    Done {
+        job: Arc<Job>,
+        done: Done,
+    },
+    /// Nothing was to be done.
+    Skipped {
+        job: Arc<Job>,
+        why: Skip,
+    },
+    Failed {
+        job: Option<Arc<Job>>,
+        failure: Failure,
+    },
+    /// All jobs have been planned: the gauge's totals are final.
+    PlanComplete,
+    /// Said once a run, such as that it is stopping and why.
+    Notice(String),
+}
+
+/// One more try.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    /// The try that failed, from 1.
+    pub attempt: u32,
+    pub wait: Duration,
+    /// Part number from 1, for a part of a larger object.
+    pub part: Option<u32>,
+    pub reason: String,
+}
+
+/// Why a job had nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skip {
+    /// `--overwrite never`, and something is there.
+    Exists,
+    /// `--overwrite newer` or `changed`, and what is there will do.
+    UpToDate,
+    /// The same row stood in the manifest before.
+    Duplicate,
+    /// `--dry-run`.
+    DryRun,
+}

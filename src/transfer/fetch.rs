@@ -1,0 +1,241 @@
+//! One range of an object, from the store to a sink: goes on from the last byte after every fault,
+//! and never mixes the bytes of two versions.
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+
+use super::context::Work;
+use super::error::JobError;
+use super::retry::Tries;
+use crate::domain::checksum::{Crc, CrcHasher};
+use crate::domain::location::ObjectName;
+use crate::domain::object::{ETag, ObjectFacts};
+use crate::domain::range::ByteRange;
+use crate::storage::error::{Kind, StoreError};
+use crate::storage::local::StagedFile;
+use crate::storage::object_store::{GetReply, Read};
+
+const GET: &str = "GetObject";
+/// Frames are gathered to about this much before they are written at once.
+const GATHER: usize = 512 * 1024;
+
+/// Which version of an object a download is about. Invariant 2: bytes of two versions never meet
+/// in one file, so every reply after the first is held against this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pin {
+    pub(super) etag: Option<ETag>,
+    pub(super) size: u64,
+}
+
+impl Pin {
+    pub(super) fn of(facts: &ObjectFacts) -> Self {
+        Self { etag: facts.etag.clone(), size: facts.size }
+    }
+
+    /// Some servers ignore `If-Match` and send what they have now.
+    fn check(&self, facts: &ObjectFacts) -> Result<(), StoreError> {
+        if self.etag != facts.etag || self.size != facts.size {
+            let tag = |etag: Option<&ETag>| {
+                etag.map_or_else(|| "no ETag".to_owned(), ToString::to_string)
+            };
+            let (was, is) = (tag(self.etag.as_ref()), tag(facts.etag.as_ref()));
+            return Err(StoreError::new(GET, Kind::Changed).with_message(format!(
+                "was {was} with {} bytes, is {is} with {}",
+                self.size, facts.size
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Where a range's bytes go.
+pub(super) trait Sink: Send {
+    /// Takes frames that start `offset` bytes into the object.
+    fn write(&mut self, offset: u64, frames: &mut Vec<Bytes>) -> Result<(), JobError>;
+}
+
+/// The place of the bytes in the file that is being made.
+impl Sink for &StagedFile {
+    fn write(&mut self, offset: u64, frames: &mut Vec<Bytes>) -> Result<(), JobError> {
+        // Inline, not on the blocking pool: a write to the page cache takes less time than the two
+        // thread switches would.
+        self.write_vectored_at(offset, frames)?;
+        frames.clear();
+        Ok(())
+    }
+}
+
+/// Kept in memory, in order.
+impl Sink for Vec<Bytes> {
+    fn write(&mut self, _offset: u64, frames: &mut Vec<Bytes>) -> Result<(), JobError> {
+        self.append(frames);
+        Ok(())
+    }
+}
+
+/// A range to fetch.
+#[derive(Debug)]
+pub(super) struct Fetch<'a> {
+    pub(super) work: &'a Work,
+    pub(super) object: &'a ObjectName,
+    pub(super) pin: &'a Pin,
+    pub(super) range: ByteRange,
+    /// From 1, for objects of several parts.
+    pub(super) part: Option<u32>,
+    pub(super) crc: Crc,
+}
+
+/// Fetches the range into `sink` and gives the CRC of its bytes. `opened` is a reply that has
+/// already begun.
+pub(super) async fn fetch(
+    fetch: &Fetch<'_>,
+    mut opened: Option<GetReply>,
+    sink: &mut impl Sink,
+) -> Result<u64, JobError> {
+    let mut tries = fetch.tries();
+    let mut progress = Progress::new(fetch.crc);
+    loop {
+        let attempt = fetch.attempt(&mut progress, opened.take(), sink);
+        let ended = fetch.work.context.or_stopped(attempt).await;
+        match ended {
+            Ok(Ok(())) => return Ok(progress.crc.value()),
+            Ok(Err(Broken::Store(error))) => {
+                // The bytes so far are good: the next try goes on behind them. Those of a reply
+                // that was longer than it may be are not.
+                progress.flush(fetch, sink)?;
+                if error.kind == Kind::Malformed {
+                    fetch.work.gauge.uncount(progress.done);
+                    progress = Progress::new(fetch.crc);
+                }
+                if let Err(error) = tries.again(error).await {
+                    fetch.work.gauge.uncount(progress.done);
+                    return Err(error);
+                }
+            }
+            Ok(Err(Broken::Sink(error))) | Err(error) => {
+                fetch.work.gauge.uncount(progress.done);
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// How an attempt ended before its last byte.
+enum Broken {
+    Store(StoreError),
+    Sink(JobError),
+}
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Fetch<'_> {
+    fn tries(&self) -> Tries<'_> {
+        self.work.tries(format!("read {}", self.object)).of_part(self.part)
+    }
+
+    async fn attempt(
+        &self,
+        progress: &mut Progress,
+        opened: Option<GetReply>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Broken> {
+        // Never ask for an empty range: all bytes were there and only the end of the reply was lost.
+        let Some(rest) = self.range.rest(progress.done) else { return Ok(()) };
+        let reply = match opened {
+            Some(reply) => reply,
+            None => self.open(rest).await?,
+        };
+        self.pour(reply, progress, sink).await
+    }
+
+    async fn open(&self, range: ByteRange) -> Result<GetReply, StoreError> {
+        let context = &self.work.context;
+        let read = Read { range: Some(range), if_match: self.pin.etag.clone() };
+        let reply = context.in_time(GET, 0, context.store.get(self.object, &read)).await?;
+        self.pin.check(&reply.facts)?;
+        if reply.range != Some(range) {
+            let message = format!("asked for {range}, got other bytes");
+            return Err(StoreError::new(GET, Kind::Malformed).with_message(message));
+        }
+        Ok(reply)
+    }
+
+    async fn pour(
+        &self,
+        reply: GetReply,
+        progress: &mut Progress,
+        sink: &mut impl Sink,
+    ) -> Result<(), Broken> {
+        let mut body = reply.body;
+        let context = &self.work.context;
+        let length = self.range.length();
+        loop {
+            let frame = match tokio::time::timeout(context.limits.timeout, body.next()).await {
+                Ok(Some(frame)) => frame?,
+                Ok(None) => break,
+                Err(_) => {
+                    let silence =
+                        format!("no byte came for {} s", context.limits.timeout.as_secs());
+                    return Err(StoreError::new(GET, Kind::Transient).with_message(silence).into());
+                }
+            };
+            if progress.received() + frame.len() as u64 > length {
+                let message = format!("more than {length} bytes came for {}", self.range);
+                return Err(StoreError::new(GET, Kind::Malformed).with_message(message).into());
+            }
+            if progress.gather(frame) >= GATHER {
+                progress.flush(self, sink).map_err(Broken::Sink)?;
+            }
+        }
+        progress.flush(self, sink).map_err(Broken::Sink)?;
+        if progress.done < length {
+            let message = format!("the body ended at {} of {length} bytes", progress.done);
+            return Err(StoreError::new(GET, Kind::Transient).with_message(message).into());
+        }
+        Ok(())
+    }
+}
+
+/// How far a range is.
+struct Progress {
+    /// Bytes handed to the sink.
+    done: u64,
+    /// Of those bytes.
+    crc: CrcHasher,
+    frames: Vec<Bytes>,
+    gathered: usize,
+}
+
+impl Progress {
+    fn new(crc: Crc) -> Self {
+        Self { done: 0, crc: CrcHasher::new(crc), frames: Vec::new(), gathered: 0 }
+    }
+
+    fn received(&self) -> u64 {
+        self.done + self.gathered as u64
+    }
+
+    fn gather(&mut self, frame: Bytes) -> usize {
+        self.gathered += frame.len();
+        self.frames.push(frame);
+        self.gathered
+    }
+
+    fn flush(&mut self, fetch: &Fetch<'_>, sink: &mut impl Sink) -> Result<(), JobError> {
+        if self.gathered == 0 {
+            return Ok(());
+        }
+        for frame in &self.frames {
+            self.crc.update(frame);
+        }
+        sink.write(fetch.range.start() + self.done, &mut self.frames)?;
+        self.done += self.gathered as u64;
+        fetch.work.gauge.count(self.gathered as u64);
+        self.gathered = 0;
+        Ok(())
+    }
+}

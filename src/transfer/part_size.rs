@@ -1,0 +1,61 @@
+//! How an object is cut. Pure.
+
+use crate::domain::quantity::{GIB, MIB};
+
+/// S3's limits for the parts of a multipart upload.
+pub const MAX_PARTS: u64 = 10_000;
+pub const MIN_PART: u64 = 5 * MIB;
+pub const MAX_PART: u64 = 5 * GIB;
+
+/// What is taken where nothing was asked for: large enough that a request's cost vanishes, small
+/// enough that an object is spread over many requests.
+pub const DEFAULT_PART: u64 = 8 * MIB;
+
+/// The largest object that S3 takes: 48.8 TiB, 10,000 parts of 5 GiB.
+pub const MAX_OBJECT: u64 = MAX_PARTS * MAX_PART;
+
+/// The part size for an upload of `size` bytes: `wanted`, or as much more as the limit of 10,000
+/// parts needs, in whole MiB. `None` for an object that no part size makes possible.
+pub fn upload_part_size(size: u64, wanted: u64) -> Option<u64> {
+    let needed = size.div_ceil(MAX_PARTS).div_ceil(MIB) * MIB;
+    let part = wanted.max(needed);
+    (size <= MAX_OBJECT && part <= MAX_PART).then_some(part)
+}
+
+/// The size of part `number` (from 1) of a stream whose length nobody knows: doubled every 1,000
+/// parts, so that 10,000 are enough for 8 TiB and a short stream still starts with small parts.
+pub fn stream_part_size(number: u32, first: u64) -> u64 {
+    let doublings = (number.saturating_sub(1)) / 1000;
+    first.saturating_mul(1 << doublings.min(20)).min(MAX_PART)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_without_a_length_can_have_terabytes() {
+        let total: u64 = (1..=10_000).map(|number| stream_part_size(number, DEFAULT_PART)).sum();
+        assert!(total > 8_000 * GIB);
+        assert_eq!(stream_part_size(1, DEFAULT_PART), DEFAULT_PART);
+        assert_eq!(stream_part_size(1001, DEFAULT_PART), 2 * DEFAULT_PART);
+    }
+
+    #[test]
+    fn what_is_too_large_has_no_part_size() {
+        assert_eq!(upload_part_size(MAX_OBJECT + 1, DEFAULT_PART), None);
+        assert_eq!(upload_part_size(MAX_OBJECT, DEFAULT_PART), Some(MAX_PART));
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_few_enough_and_large_enough(size in 1..MAX_OBJECT, wanted in MIN_PART..MAX_PART) {
+            if let Some(part) = upload_part_size(size, wanted) {
+                prop_assert!(size.div_ceil(part) <= MAX_PARTS);
+                prop_assert!((MIN_PART..=MAX_PART).contains(&part));
+            }
+        }
+    }
+}

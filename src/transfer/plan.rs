@@ -1,0 +1,63 @@
+//! Whether an object moves whole or in parts. Pure.
+
+use crate::domain::range::ByteRange;
+
+/// How a download starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DownloadPlan {
+    /// One GET without a range: the reply carries the object's checksum.
+    Whole,
+    /// The size is known: this is the first of several ranges.
+    Parts { first: ByteRange },
+    /// The size is not known: the reply to this range tells it.
+    Discover { first: ByteRange },
+}
+
+/// Decides by what a listing or a manifest says of the size. The reply to the first request has
+/// the last word: an object may have grown since it was listed.
+pub(super) fn download(size: Option<u64>, part_size: u64) -> DownloadPlan {
+    let first = ByteRange::new(0, part_size.max(1));
+    match (size, first) {
+        (Some(size), Some(first)) if size > part_size => DownloadPlan::Parts { first },
+        (None, Some(first)) => DownloadPlan::Discover { first },
+        _ => DownloadPlan::Whole,
+    }
+}
+
+/// The ranges of an object's bytes from `done` on, each of `part_size` but the last.
+pub(super) fn ranges(done: u64, size: u64, part_size: u64) -> impl Iterator<Item = ByteRange> {
+    let step = part_size.max(1);
+    (0..size.saturating_sub(done).div_ceil(step)).filter_map(move |index| {
+        let start = done + index * step;
+        ByteRange::new(start, step.min(size - start))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_size_decides() {
+        let first = ByteRange::new(0, 8).expect("not empty");
+        assert_eq!(download(Some(0), 8), DownloadPlan::Whole);
+        assert_eq!(download(Some(8), 8), DownloadPlan::Whole);
+        assert_eq!(download(Some(9), 8), DownloadPlan::Parts { first });
+        assert_eq!(download(None, 8), DownloadPlan::Discover { first });
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_cover_each_byte_once(size in 0..10_000u64, done in 0..10_000u64, part_size in 1..500u64) {
+            let mut next = done.min(size);
+            for range in ranges(done, size, part_size) {
+                prop_assert_eq!(range.start(), next);
+                prop_assert!(range.length() <= part_size);
+                next = range.end();
+            }
+            prop_assert_eq!(next, size.max(done.min(size)));
+        }
+    }
+}

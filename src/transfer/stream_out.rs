@@ -1,0 +1,168 @@
+//! One object to a stream, in order: its parts are fetched in parallel, ahead of the reader as far
+//! as the memory allows.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use super::context::{InFlight, Outcome, Work};
+use super::download::{ChecksumLater, Opened, open};
+use super::error::JobError;
+use super::fetch::{Fetch, Pin, fetch};
+use super::output::Output;
+use super::plan;
+use super::verify::{self, Content, USUAL_CRC};
+use crate::domain::checksum::Crc;
+use crate::domain::job::Download;
+use crate::domain::object::StoredChecksum;
+use crate::domain::range::ByteRange;
+use crate::storage::local::SpecialFile;
+use crate::storage::object_store::GetReply;
+
+/// Parts fetched ahead of the one that is being written.
+const AHEAD: usize = 16;
+
+pub(super) async fn to_stdout(work: &Arc<Work>, job: &Download) -> Result<Outcome, JobError> {
+    let output =
+        work.context.output.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    let output = output
+        .ok_or_else(|| JobError::Impossible("standard output takes one object only".to_owned()))?;
+    stream(work, job, output).await
+}
+
+pub(super) async fn to_special(
+    work: &Arc<Work>,
+    job: &Download,
+    special: &SpecialFile,
+) -> Result<Outcome, JobError> {
+    let special = special.clone();
+    // Opening a FIFO waits for its reader.
+    let file = tokio::task::spawn_blocking(move || special.open_for_writing()).await;
+    let file = file.map_err(|error| JobError::Internal(error.to_string()))??;
+    stream(work, job, Output::new(Box::new(file))).await
+}
+
+async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outcome, JobError> {
+    let memory = job.size.unwrap_or(u64::MAX).min(work.context.limits.part_size);
+    let Opened { reply, in_flight, pin, plan } = open(work, job, memory).await?;
+    let facts = reply.facts.clone();
+    let first = reply.range;
+    let is_whole = first.is_none_or(|first| first.length() == facts.size);
+    // What was written can't be read again: which checksum to compute must be known before.
+    let stored = if !is_whole
+        || facts.checksum == StoredChecksum::None && plan != plan::DownloadPlan::Whole
+    {
+        ChecksumLater::ask(work, job, &pin).answer().await
+    } else {
+        facts.checksum
+    };
+    let crc =
+        stored.full_object().and_then(|checksum| checksum.algorithm().crc()).unwrap_or(USUAL_CRC);
+    let parts = Ahead { work, job, pin: &pin, crc };
+    let value = parts.write_all(first, (reply, in_flight), output).await?;
+    let content = Content { size: facts.size, crc, value };
+    let verified =
+        verify::streamed(&content, stored.full_object(), job.expected.checksum.as_ref())?;
+    Ok(work.done(facts.size, verified))
+}
+
+struct Ahead<'a> {
+    work: &'a Arc<Work>,
+    job: &'a Download,
+    pin: &'a Pin,
+    crc: Crc,
+}
+
+/// A part in memory, and the permit for that memory.
+struct Fetched {
+    frames: Vec<Bytes>,
+    value: u64,
+    length: u64,
+    in_flight: InFlight,
+}
+
+impl Ahead<'_> {
+    async fn write_all(
+        &self,
+        first: Option<ByteRange>,
+        begun: (GetReply, InFlight),
+        mut output: Output,
+    ) -> Result<u64, JobError> {
+        let mut whole = self.crc.empty();
+        let Some(first) = first else {
+            output.finish()?;
+            return Ok(whole);
+        };
+        let part_size = self.work.context.limits.part_size;
+        let mut rest = plan::ranges(first.end(), self.pin.size, part_size).zip(2..);
+        let mut ahead: VecDeque<Owned> = VecDeque::new();
+        ahead.push_back(self.spawn(first, 1, Some(begun.0), begun.1));
+        loop {
+            while ahead.len() < AHEAD {
+                let Some((range, number)) = rest.next() else { break };
+                let in_flight = if ahead.is_empty() {
+                    self.work.pass(range.length()).await?
+                } else {
+                    // What is ahead holds its memory until it is written: waiting for more while
+                    // nothing is written would wait for ever.
+                    if let Some(in_flight) =
+                        futures::FutureExt::now_or_never(self.work.pass(range.length()))
+                    {
+                        in_flight?
+                    } else {
+                        rest = plan::ranges(range.start(), self.pin.size, part_size).zip(number..);
+                        break;
+                    }
+                };
+                ahead.push_back(self.spawn(range, number, None, in_flight));
+            }
+            let Some(mut task) = ahead.pop_front() else { break };
+            let fetched =
+                (&mut task.0).await.map_err(|error| JobError::Internal(error.to_string()))??;
+            whole = self.crc.fold(whole, fetched.value, fetched.length);
+            output = write(output, fetched).await?;
+        }
+        output.finish()?;
+        Ok(whole)
+    }
+
+    fn spawn(
+        &self,
+        range: ByteRange,
+        number: u32,
+        reply: Option<GetReply>,
+        mut in_flight: InFlight,
+    ) -> Owned {
+        let (work, object, pin) =
+            (Arc::clone(self.work), self.job.object.clone(), self.pin.clone());
+        let crc = self.crc;
+        Owned(tokio::spawn(async move {
+            let mut frames = Vec::new();
+            let part =
+                Fetch { work: &work, object: &object, pin: &pin, range, part: Some(number), crc };
+            let value = fetch(&part, reply, &mut frames).await?;
+            in_flight.end_request();
+            Ok(Fetched { frames, value, length: range.length(), in_flight })
+        }))
+    }
+}
+
+/// A task that ends with its owner.
+struct Owned(JoinHandle<Result<Fetched, JobError>>);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn write(mut output: Output, fetched: Fetched) -> Result<Output, JobError> {
+    let written = tokio::task::spawn_blocking(move || {
+        output.write(&fetched.frames)?;
+        drop(fetched.in_flight);
+        Ok(output)
+    });
+    written.await.map_err(|error| JobError::Internal(error.to_string()))?
+}

@@ -1,0 +1,213 @@
+//! One file to one object: whole when it fits into one part, as a multipart upload when not.
+//!
+//! The bytes are read once: a positional read into a pooled buffer, the CRC while they are hot,
+//! then the request that carries both.
+
+use std::sync::Arc;
+
+use super::context::{Outcome, Work};
+use super::error::JobError;
+use super::event::Skip;
+use super::multipart;
+use super::outcome::Verified;
+use super::part_size::{MAX_OBJECT, upload_part_size};
+use super::retry::until_done;
+use super::stream_in;
+use crate::domain::checksum::Checksum;
+use crate::domain::job::{LocalSource, Upload};
+use crate::domain::location::ObjectName;
+use crate::domain::object::{ObjectFacts, StoredChecksum};
+use crate::domain::overwrite::{Decision, Overwrite, Side};
+use crate::domain::quantity::ByteSize;
+use crate::storage::error::Kind;
+use crate::storage::local::SourceFile;
+use crate::storage::object_store::{Body, Write, WriteIf, Written};
+
+use super::verify::USUAL_CRC;
+
+/// Reads above this go to a thread of their own: a cold disk must not hold up the network.
+const INLINE_READ: u64 = 512 * 1024;
+
+/// Moves one file, or standard input, to where its job says.
+pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, JobError> {
+    let path = match &job.source {
+        LocalSource::Stdin { expected_size } => {
+            return stream_in::upload(work, job, *expected_size).await;
+        }
+        LocalSource::File { path, .. } => path,
+    };
+    let source = Arc::new(SourceFile::open(path)?);
+    let size = source.size();
+    work.gauge.discover(size);
+    if let Some(wanted) = job.expected.size.filter(|wanted| *wanted != size) {
+        return Err(JobError::Expectation(format!(
+            "the file has {size} bytes, the manifest says {wanted}"
+        )));
+    }
+    let modified = source.modified().duration_since(std::time::UNIX_EPOCH).ok();
+    let modified = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
+    if let Some(skip) = skip(work, &job.object, Side { size: Some(size), modified }).await? {
+        return Ok(Outcome::Skipped(skip));
+    }
+    let Some(part_size) = upload_part_size(size, work.context.limits.part_size) else {
+        let (size, most) = (ByteSize(size), ByteSize(MAX_OBJECT));
+        return Err(JobError::Impossible(format!("the file has {size}, S3 takes {most} at most")));
+    };
+    if size <= part_size {
+        whole(work, job, &source).await
+    } else {
+        multipart::upload_file(work, job, &source, part_size).await
+    }
+}
+
+/// Whether what has the key now stays.
+pub(super) async fn skip(
+    work: &Work,
+    object: &ObjectName,
+    source: Side,
+) -> Result<Option<Skip>, JobError> {
+    let overwrite = work.context.limits.overwrite;
+    if !overwrite.looks_first() {
+        return Ok(None);
+    }
+    let Some(existing) = look(work, object).await? else { return Ok(None) };
+    let modified =
+        existing.last_modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let modified = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
+    let existing = Side { size: Some(existing.size), modified };
+    Ok(match overwrite.decide(source, Some(existing)) {
+        Decision::Transfer => None,
+        Decision::Skip if overwrite == Overwrite::Never => Some(Skip::Exists),
+        Decision::Skip => Some(Skip::UpToDate),
+    })
+}
+
+/// What has the key now, if anything has.
+pub(super) async fn look(
+    work: &Work,
+    object: &ObjectName,
+) -> Result<Option<ObjectFacts>, JobError> {
+    let _in_flight = work.pass(0).await?;
+    look_now(work, object).await
+}
+
+/// As `look`, under a permit that the caller has.
+pub(super) async fn look_now(
+    work: &Work,
+    object: &ObjectName,
+) -> Result<Option<ObjectFacts>, JobError> {
+    let context = &work.context;
+    let tries = work.tries(format!("look at {object}"));
+    match until_done(tries, || context.in_time("HeadObject", 0, context.store.head(object))).await {
+        Ok(facts) => Ok(Some(facts)),
+        Err(error) if error.store_kind() == Some(&Kind::MissingKey) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn condition(work: &Work) -> WriteIf {
+    if work.context.limits.overwrite == Overwrite::Never {
+        WriteIf::Absent
+    } else {
+        WriteIf::Always
+    }
+}
+
+async fn whole(
+    work: &Arc<Work>,
+    job: &Upload,
+    source: &Arc<SourceFile>,
+) -> Result<Outcome, JobError> {
+    let size = source.size();
+    let _in_flight = work.pass(size).await?;
+    let body = read(work, source, 0, size).await?;
+    source.check_unchanged()?;
+    put(work, job, body).await
+}
+
+/// Reads a part and its checksum, in one pass.
+pub(super) async fn read(
+    work: &Arc<Work>,
+    source: &Arc<SourceFile>,
+    offset: u64,
+    length: u64,
+) -> Result<Body, JobError> {
+    let too_large =
+        |_| JobError::Impossible(format!("{} do not fit into memory", ByteSize(length)));
+    let mut buffer = work.context.buffers.take(usize::try_from(length).map_err(too_large)?);
+    let source = Arc::clone(source);
+    let fill = move || {
+        source.read_at(offset, buffer.as_mut_slice())?;
+        let checksum = USUAL_CRC.checksum(USUAL_CRC.of(buffer.as_ref()));
+        Ok(Body { bytes: buffer.freeze(), checksum })
+    };
+    if length <= INLINE_READ {
+        return fill();
+    }
+    tokio::task::spawn_blocking(fill)
+        .await
+        .map_err(|error| JobError::Internal(error.to_string()))?
+}
+
+/// Writes a whole object with one request, under a permit that the caller has.
+pub(super) async fn put(work: &Arc<Work>, job: &Upload, body: Body) -> Result<Outcome, JobError> {
+    let context = &work.context;
+    let size = body.bytes.len() as u64;
+    if let Some(wanted) = &job.expected.checksum {
+        expect_checksum(&body, wanted)?;
+    }
+    let write = Write { attributes: Arc::clone(&job.attributes), condition: condition(work) };
+    let tries = work.tries(format!("write {}", job.object));
+    let sent = until_done(tries, || {
+        context.in_time("PutObject", size, context.store.put(&job.object, body.clone(), &write))
+    });
+    let written = match sent.await {
+        // Ours may be the one that is there: the reply to an earlier try may have been lost.
+        Err(error) if error.store_kind() == Some(&Kind::Exists) => {
+            match read_back(work, &job.object, size, &body.checksum).await? {
+                Some(written) => written,
+                None => return Ok(Outcome::Skipped(Skip::Exists)),
+            }
+        }
+        written => written?,
+    };
+    work.gauge.count(size);
+    let verified = verified(&written, &body.checksum)?;
+    Ok(work.done(size, verified))
+}
+
+/// A manifest's checksum of bytes that are all in memory.
+pub(super) fn expect_checksum(body: &Body, wanted: &Checksum) -> Result<(), JobError> {
+    let mut hasher = crate::domain::checksum::Hasher::new(wanted.algorithm());
+    hasher.update(&body.bytes);
+    let found = hasher.finish();
+    if found == *wanted {
+        return Ok(());
+    }
+    Err(JobError::Expectation(format!("the file has {found}, the manifest says {wanted}")))
+}
+
+/// What the store says it has, against what was sent.
+pub(super) fn verified(written: &Written, sent: &Checksum) -> Result<Verified, JobError> {
+    match &written.checksum {
+        Some(stored) if stored == sent => Ok(Verified::EndToEnd(sent.algorithm())),
+        Some(stored) => Err(JobError::Stored { sent: sent.clone(), stored: stored.clone() }),
+        None => Ok(Verified::Length),
+    }
+}
+
+/// Looks whether the object is the one that was sent, where no reply said so.
+pub(super) async fn read_back(
+    work: &Work,
+    object: &ObjectName,
+    size: u64,
+    sent: &Checksum,
+) -> Result<Option<Written>, JobError> {
+    let Some(found) = look_now(work, object).await? else { return Ok(None) };
+    let is_ours = found.size == size && found.checksum == StoredChecksum::FullObject(sent.clone());
+    Ok(is_ours.then(|| Written {
+        etag: found.etag,
+        version: found.version,
+        checksum: Some(sent.clone()),
+    }))
+}
