@@ -1,0 +1,278 @@
+//! S3 URIs become downloads: one object, everything below a prefix, or what matches a wildcard.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::planner::{Closed, Plan, Planner};
+use crate::domain::job::{Download, Expected, LocalTarget, Refused, Task};
+use crate::domain::location::{Key, ObjectName, S3Uri};
+use crate::domain::object::ListedObject;
+use crate::domain::pattern::{Filter, Wildcard};
+use crate::domain::relative_path::RelativePath;
+use crate::storage::object_store::{Depth, ListRequest};
+use crate::transfer::context::Context;
+use crate::transfer::error::JobError;
+use crate::transfer::listing;
+
+/// What a URI on the command line means.
+#[derive(Debug, Clone)]
+pub enum Source {
+    Object(ObjectName),
+    Prefix(S3Uri),
+    Matching { uri: S3Uri, wildcard: Wildcard },
+}
+
+/// How a URI's key is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// `*` and `?` are wildcards, and a final `/` means everything below.
+    Patterns,
+    /// Verbatim: one object.
+    Raw,
+}
+
+impl Source {
+    pub fn new(uri: S3Uri, keys: Keys) -> Result<Self, crate::domain::location::LocationError> {
+        if keys == Keys::Raw {
+            return uri.object().map(Self::Object);
+        }
+        match Wildcard::parse(&uri.rest) {
+            Some(wildcard) => Ok(Self::Matching { uri, wildcard }),
+            None if uri.is_prefix() => Ok(Self::Prefix(uri)),
+            None => uri.object().map(Self::Object),
+        }
+    }
+
+    /// Whether it may be more than one object.
+    pub fn is_many(&self) -> bool {
+        !matches!(self, Self::Object(_))
+    }
+}
+
+/// Where downloads land.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// Below the run's destination folder.
+    Folder,
+    /// One object, to a path that the user typed.
+    Exact(PathBuf),
+    Stdout,
+}
+
+/// Which objects, and how their names become paths.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    pub filter: Filter,
+    pub layout: Layout,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// As the keys have it.
+    Tree,
+    /// All files in one folder.
+    Flat,
+}
+
+/// Plans the downloads of all sources, in order.
+pub async fn plan(
+    context: Arc<Context>,
+    mut planner: Planner,
+    sources: Vec<Source>,
+    target: Target,
+    selection: Selection,
+) -> Plan {
+    for source in sources {
+        let handed_over = match source {
+            Source::Object(object) => plan_object(&mut planner, object, &target, &selection).await,
+            Source::Prefix(uri) => {
+                let base = uri.rest.len();
+                let listing = Listing { context: &context, uri: &uri, base, selection: &selection };
+                listing.plan(&mut planner, &uri.rest, |_| true).await
+            }
+            Source::Matching { uri, wildcard } => {
+                let base = wildcard.base_length();
+                let listing = Listing { context: &context, uri: &uri, base, selection: &selection };
+                listing.plan(&mut planner, wildcard.prefix(), |key| wildcard.matches(key)).await
+            }
+        };
+        if handed_over == Err(Closed) {
+            break;
+        }
+    }
+    planner.finish()
+}
+
+async fn plan_object(
+    planner: &mut Planner,
+    object: ObjectName,
+    target: &Target,
+    selection: &Selection,
+) -> Result<(), Closed> {
+    let name = object.key.file_name();
+    if !selection.filter.admits(name) {
+        return Ok(());
+    }
+    let target = match target {
+        Target::Exact(path) => LocalTarget::Exact(path.clone()),
+        Target::Stdout => LocalTarget::Stdout,
+        Target::Folder => match RelativePath::new(name) {
+            Ok(path) => LocalTarget::Below(path),
+            Err(error) => return planner.refuse(unsafe_name(object.uri(), &error)).await,
+        },
+    };
+    let download =
+        Download { object, size: None, last_modified: None, target, expected: Expected::default() };
+    planner.submit(None, Task::Download(download)).await
+}
+
+/// One listing on its way to jobs.
+struct Listing<'a> {
+    context: &'a Context,
+    uri: &'a S3Uri,
+    /// Bytes of a key that are not part of its relative path.
+    base: usize,
+    selection: &'a Selection,
+}
+
+impl Listing<'_> {
+    async fn plan(
+        &self,
+        planner: &mut Planner,
+        prefix: &str,
+        matches: impl Fn(&str) -> bool,
+    ) -> Result<(), Closed> {
+        let mut request = ListRequest {
+            bucket: self.uri.bucket.clone(),
+            prefix: prefix.to_owned(),
+            depth: Depth::Everything,
+            token: None,
+            limit: None,
+        };
+        let mut found = false;
+        loop {
+            let page = match listing::page(self.context, &request).await {
+                Ok(page) => page,
+                Err(JobError::Stopped) => return Err(Closed),
+                Err(error) => return planner.refuse(unlisted(self.uri, &error)).await,
+            };
+            for object in page.objects.into_iter().filter(|object| matches(object.key.as_str())) {
+                found = true;
+                self.plan_one(planner, object).await?;
+            }
+            match page.next {
+                Some(token) => request.token = Some(token),
+                None => break,
+            }
+        }
+        if !found && !self.uri.rest.is_empty() {
+            return planner.refuse(nothing_found(self.uri)).await;
+        }
+        Ok(())
+    }
+
+    async fn plan_one(&self, planner: &mut Planner, listed: ListedObject) -> Result<(), Closed> {
+        let relative = listed.key.as_str().get(self.base..).unwrap_or_default();
+        // The marker of the listed folder itself.
+        if relative.is_empty() || !self.selection.filter.admits(relative) {
+            return Ok(());
+        }
+        let object = ObjectName::new(self.uri.bucket.clone(), listed.key.clone());
+        if listed.key.is_folder_marker() && listed.size > 0 {
+            return planner.refuse(full_marker(&object, listed.size)).await;
+        }
+        let is_marker = listed.key.is_folder_marker();
+        let name = match self.selection.layout {
+            Layout::Flat if is_marker => return Ok(()),
+            Layout::Flat => listed.key.file_name(),
+            Layout::Tree => relative,
+        };
+        let path = match RelativePath::new(name) {
+            Ok(path) => path,
+            Err(error) => return planner.refuse(unsafe_name(object.uri(), &error)).await,
+        };
+        let task = if is_marker {
+            Task::MakeFolder { marker: object, folder: path }
+        } else {
+            Task::Download(Download {
+                object,
+                size: Some(listed.size),
+                last_modified: listed.last_modified,
+                target: LocalTarget::Below(path),
+                expected: Expected::default(),
+            })
+        };
+        planner.submit(None, task).await
+    }
+}
+
+/// Whether something lies below `object`'s key, which itself does not exist: then a `/` was
+/// forgotten.
+pub async fn hint_for_missing(context: &Context, object: &ObjectName) -> Option<String> {
+    let prefix = format!("{}/", object.key.as_str());
+    let request = ListRequest {
+        bucket: object.bucket.clone(),
+        prefix: prefix.clone(),
+        depth: Depth::OneLevel,
+        token: None,
+        limit: Some(1),
+    };
+    let page = context.store.list(&request).await.ok()?;
+    let is_prefix = !page.objects.is_empty() || !page.prefixes.is_empty();
+    let key = Key::new(&prefix).ok()?;
+    is_prefix.then(|| {
+        format!(
+            "s3://{}/{key} is a prefix: end it with a slash to mean everything below it",
+            object.bucket
+        )
+    })
+}
+
+pub(super) fn unsafe_name(
+    name: String,
+    error: &crate::domain::relative_path::UnsafeName,
+) -> Refused {
+    let reason = format!("could not download {}: {error}", crate::domain::escape::Escaped(&name));
+    Refused { line: None, name, cause: "unsafe name".to_owned(), reason, hint: None }
+}
+
+fn full_marker(object: &ObjectName, size: u64) -> Refused {
+    Refused {
+        line: None,
+        name: object.uri(),
+        cause: "a folder marker with content".to_owned(),
+        reason: format!(
+            "could not download {object}: its key ends in `/`, but it has {size} bytes"
+        ),
+        hint: Some("name a file for it: haul download --raw KEY FILE".to_owned()),
+    }
+}
+
+fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
+    Refused {
+        line: None,
+        name: uri.to_string(),
+        cause: error.cause(),
+        reason: crate::transfer::error::chain(error),
+        hint: error.hint(),
+    }
+}
+
+fn nothing_found(uri: &S3Uri) -> Refused {
+    let (reason, hint) = if uri.is_prefix() {
+        (
+            format!("nothing is below {uri}"),
+            format!("see what is there: haul ls s3://{}/", uri.bucket),
+        )
+    } else {
+        let hint = "`*` and `?` are wildcards; --raw takes the key literally".to_owned();
+        (format!("no object matches {uri}"), hint)
+    };
+    Refused {
+        line: None,
+        name: uri.to_string(),
+        cause: "nothing found".to_owned(),
+        reason,
+        hint: Some(hint),
+    }
+}

@@ -1,0 +1,31 @@
+//! Manifests: bytes in, one row a job out, whatever the format.
+//!
+//! Everything is synchronous and streams: memory does not depend on the length of the manifest, nor
+//! on that of its longest line. What a row means (which side is S3, what a relative path is relative
+//! to) is decided elsewhere; here a cell is only text, taken verbatim.
+
+mod columns;
+mod delimited;
+mod escape;
+mod format;
+mod input;
+mod jsonl;
+mod keys;
+mod lines;
+mod metadata;
+mod problem;
+mod records;
+mod row;
+mod rows;
+mod totals;
+
+pub use format::{Compression, Format, UnknownFormat};
+pub use problem::{ManifestError, Problem, RowError};
+pub use row::Row;
+pub use rows::{Rows, open};
+pub use totals::{Totals, totals};
+
+/// A line or record longer than this is not kept in memory.
+///
+/// A key has at most 1,024 bytes and an object's metadata 2 KiB, so that what is longer is not a row.
+pub const LONGEST_RECORD: usize = 1 << 20;

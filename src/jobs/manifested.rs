@@ -1,0 +1,273 @@
+//! Rows of a manifest become jobs. Keys and paths in it are literal; whether a row is a download or
+//! an upload is the command's, or for `cp` each row's own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::manifest::{Problem, Row, Rows};
+use super::planner::{Closed, Plan, Planner};
+use super::uploads::below;
+use crate::domain::attributes::Attributes;
+use crate::domain::escape::Escaped;
+use crate::domain::job::{Download, Expected, LocalSource, LocalTarget, Refused, Task, Upload};
+use crate::domain::location::{Bucket, Key, Location, ObjectName, S3Uri};
+use crate::domain::object::ETag;
+use crate::domain::pattern::Filter;
+use crate::domain::relative_path::RelativePath;
+
+/// Which way the rows go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Down,
+    Up,
+    /// Each row says it: one of its two sides is an S3 URI.
+    ByRow,
+}
+
+/// What relative entries are joined to.
+#[derive(Debug, Clone)]
+pub struct Bases {
+    /// `s3://bucket/prefix`, of keys.
+    pub remote: Option<S3Uri>,
+    /// Of local sources. Local destinations are below the run's destination folder anyway.
+    pub local: PathBuf,
+    /// Whether the destination folder is `/`: only then may a row name an absolute path.
+    pub absolute: AbsolutePaths,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbsolutePaths {
+    Refused,
+    Allowed,
+}
+
+/// What all rows have in common.
+#[derive(Debug, Clone)]
+pub struct Common {
+    pub direction: Direction,
+    pub bases: Bases,
+    pub filter: Filter,
+    pub attributes: Arc<Attributes>,
+}
+
+/// Plans a job for each row, on a thread that may block. A bad row is refused by its line, and the
+/// others go on.
+pub fn plan(mut planner: Planner, rows: Rows, common: &Common) -> Plan {
+    for row in rows {
+        let handed_over = match row {
+            Ok(row) => plan_row(&mut planner, &row, common),
+            Err(Problem::Row(error)) => {
+                planner.refuse_blocking(bad_row(error.line, String::new(), error.to_string()))
+            }
+            Err(Problem::Fatal(error)) => {
+                let reason = crate::transfer::error::chain(&error);
+                let name = "the manifest".to_owned();
+                let cause = "the manifest cannot be read to its end".to_owned();
+                planner.refuse_blocking(Refused { line: None, name, cause, reason, hint: None })
+            }
+        };
+        if handed_over == Err(Closed) {
+            break;
+        }
+    }
+    planner.finish()
+}
+
+fn plan_row(planner: &mut Planner, row: &Row, common: &Common) -> Result<(), Closed> {
+    match task_of(row, common) {
+        Ok(Some(task)) => planner.submit_blocking(Some(row.line), task),
+        Ok(None) => Ok(()),
+        Err(reason) => {
+            let name = row
+                .source
+                .as_deref()
+                .or(row.key.as_deref())
+                .or(row.path.as_deref())
+                .unwrap_or_default();
+            let reason = format!("line {}: {reason}", row.line);
+            planner.refuse_blocking(bad_row(row.line, name.to_owned(), reason))
+        }
+    }
+}
+
+fn bad_row(line: u64, name: String, reason: String) -> Refused {
+    Refused { line: Some(line), name, cause: "bad row".to_owned(), reason, hint: None }
+}
+
+/// What a row asks for; `None` when the filters leave it out.
+fn task_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
+    match direction(row, common.direction)? {
+        Direction::Up => upload_of(row, common),
+        _ => download_of(row, common),
+    }
+}
+
+fn direction(row: &Row, direction: Direction) -> Result<Direction, String> {
+    if direction != Direction::ByRow {
+        return Ok(direction);
+    }
+    let is_remote =
+        |text: &Option<String>| text.as_deref().map(|text| text.starts_with(S3Uri::SCHEME));
+    match (is_remote(&row.source), is_remote(&row.destination)) {
+        (Some(true), Some(true)) => Err("copies from S3 to S3 are not supported yet".to_owned()),
+        (Some(true), _) => Ok(Direction::Down),
+        (_, Some(true)) => Ok(Direction::Up),
+        (Some(false), Some(false)) => Err("neither side is an S3 URI".to_owned()),
+        _ => {
+            Err("it does not say which side is S3; use `haul download` or `haul upload`".to_owned())
+        }
+    }
+}
+
+fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
+    let (mut object, relative) = remote_source(row, common.bases.remote.as_ref())?;
+    object.version = row.version_id.as_deref().map(Into::into);
+    let given = row.destination.as_deref().or(row.path.as_deref());
+    let path = match given {
+        None => relative.clone(),
+        Some(text) if text.starts_with(S3Uri::SCHEME) => {
+            return Err("the destination of a download is a path".to_owned());
+        }
+        Some(text) if text.ends_with('/') => format!("{text}{}", object.key.file_name()),
+        Some(text) => text.to_owned(),
+    };
+    if !common.filter.admits(&relative) {
+        return Ok(None);
+    }
+    let expected = expected(row)?;
+    let path = match (path.strip_prefix('/'), common.bases.absolute) {
+        (Some(path), AbsolutePaths::Allowed) => path,
+        (Some(_), AbsolutePaths::Refused) if given.is_some() => {
+            return Err(format!(
+                "`{}` is absolute; absolute paths need the destination /",
+                Escaped(&path)
+            ));
+        }
+        _ => path.as_str(),
+    };
+    if object.key.is_folder_marker() && given.is_none() && expected.size == Some(0) {
+        let folder = RelativePath::new(path).map_err(|error| error.to_string())?;
+        return Ok(Some(Task::MakeFolder { marker: object, folder }));
+    }
+    let target = LocalTarget::Below(RelativePath::new(path).map_err(|error| error.to_string())?);
+    Ok(Some(Task::Download(Download {
+        object,
+        size: expected.size,
+        last_modified: None,
+        target,
+        expected,
+    })))
+}
+
+/// The object that a row names, and what it is called below the base.
+fn remote_source(row: &Row, base: Option<&S3Uri>) -> Result<(ObjectName, String), String> {
+    let text = match (&row.source, &row.bucket, &row.key) {
+        (_, Some(bucket), Some(key)) => {
+            let object = ObjectName::new(
+                Bucket::new(bucket).map_err(|error| error.to_string())?,
+                Key::new(key).map_err(|error| error.to_string())?,
+            );
+            return Ok((object, relative_to(base, bucket, key)));
+        }
+        (Some(source), _, _) => source,
+        (None, _, Some(key)) => key,
+        (None, _, None) => return Err("it has no source".to_owned()),
+    };
+    if text.starts_with(S3Uri::SCHEME) {
+        let uri = S3Uri::parse(text).map_err(|error| error.to_string())?;
+        let object = uri.object().map_err(|error| error.to_string())?;
+        let relative = relative_to(base, uri.bucket.as_str(), &uri.rest);
+        return Ok((object, relative));
+    }
+    let Some(base) = base else {
+        return Err(format!(
+            "`{}` is a key without a bucket; give s3://bucket/ as the source",
+            Escaped(text)
+        ));
+    };
+    let object = below(&base.bucket, &base.rest, text).map_err(|error| error.to_string())?;
+    Ok((object, text.to_owned()))
+}
+
+/// The key below the base, or all of it where the base does not hold it.
+fn relative_to(base: Option<&S3Uri>, bucket: &str, key: &str) -> String {
+    let below = base
+        .filter(|base| base.bucket.as_str() == bucket)
+        .and_then(|base| key.strip_prefix(&base.rest));
+    below.filter(|below| !below.is_empty()).unwrap_or(key).to_owned()
+}
+
+fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
+    let text = row.source.as_deref().or(row.path.as_deref());
+    // In a list of names alone, a lone key is the path.
+    let text =
+        text.or(row.key.as_deref().filter(|_| row.bucket.is_none() && row.destination.is_none()));
+    let text = text.ok_or("it has no source")?;
+    let Ok(Location::Local(path)) = Location::parse(text) else {
+        return Err(format!("`{}` is no local file", Escaped(text)));
+    };
+    if !common.filter.admits(text) {
+        return Ok(None);
+    }
+    let object = remote_destination(row, text, common.bases.remote.as_ref())?;
+    let path = common.bases.local.join(path);
+    Ok(Some(Task::Upload(Upload {
+        source: LocalSource::File { path, size: row.size },
+        object,
+        attributes: attributes(row, &common.attributes),
+        expected: expected(row)?,
+    })))
+}
+
+fn remote_destination(row: &Row, path: &str, base: Option<&S3Uri>) -> Result<ObjectName, String> {
+    if let (Some(bucket), Some(key)) = (&row.bucket, &row.key) {
+        let bucket = Bucket::new(bucket).map_err(|error| error.to_string())?;
+        return below(&bucket, "", key).map_err(|error| error.to_string());
+    }
+    let given = row.destination.as_deref().or(row.key.as_deref().filter(|key| *key != path));
+    let name = given.unwrap_or(path);
+    if name.starts_with(S3Uri::SCHEME) {
+        let uri = S3Uri::parse(name).map_err(|error| error.to_string())?;
+        let file = Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let rest = if uri.is_prefix() { file } else { "" };
+        return below(&uri.bucket, &uri.rest, rest).map_err(|error| error.to_string());
+    }
+    let Some(base) = base else {
+        return Err(format!(
+            "`{}` is a key without a bucket; give s3://bucket/ as the destination",
+            Escaped(name)
+        ));
+    };
+    let key = match given {
+        Some(key) => key.to_owned(),
+        // The path below the base; `..` would make a key that leads out when it is downloaded.
+        None => RelativePath::new(path.trim_start_matches('/'))
+            .map_err(|error| error.to_string())?
+            .as_str()
+            .to_owned(),
+    };
+    below(&base.bucket, &base.rest, &key).map_err(|error| error.to_string())
+}
+
+fn expected(row: &Row) -> Result<Expected, String> {
+    let checksum = row.checksum.as_deref().map(str::parse).transpose();
+    Ok(Expected {
+        size: row.size,
+        etag: row.etag.as_deref().map(ETag::new),
+        checksum: checksum
+            .map_err(|error: crate::domain::checksum::ChecksumError| error.to_string())?,
+    })
+}
+
+/// The command's attributes, with those of the row on top.
+fn attributes(row: &Row, common: &Arc<Attributes>) -> Arc<Attributes> {
+    if row.content_type.is_none() && row.storage_class.is_none() && row.metadata.is_empty() {
+        return Arc::clone(common);
+    }
+    let mut attributes = Attributes::clone(common);
+    attributes.content_type = row.content_type.clone().or(attributes.content_type);
+    attributes.storage_class = row.storage_class.clone().or(attributes.storage_class);
+    attributes.metadata.retain(|(name, _)| row.metadata.iter().all(|(other, _)| other != name));
+    attributes.metadata.extend(row.metadata.iter().cloned());
+    Arc::new(attributes)
+}

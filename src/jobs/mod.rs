@@ -1,0 +1,10 @@
+//! Floor 3: where jobs come from. Sources become one bounded stream; nothing is collected, and a
+//! job that can't be is refused before it does harm.
+
+pub mod downloads;
+pub mod manifested;
+pub mod planner;
+pub mod uploads;
+
+pub mod guard;
+pub mod manifest;

@@ -1,0 +1,163 @@
+//! Local paths become uploads: a file, everything below a directory, or standard input.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::downloads::{Layout, Selection};
+use super::planner::{Closed, Plan, Planner};
+use crate::domain::attributes::Attributes;
+use crate::domain::escape::Escaped;
+use crate::domain::job::{Expected, LocalSource, Refused, Task, Upload};
+use crate::domain::location::{Bucket, Key, LocationError, ObjectName, S3Uri};
+use crate::storage::local::{FollowLinks, LocalError, WalkError, walk};
+
+/// What a local argument means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    File(PathBuf),
+    Directory(PathBuf),
+    Stdin { expected_size: Option<u64> },
+}
+
+/// Where uploads land.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `s3://b`, `s3://b/`, `s3://b/p/`: names are put behind it.
+    Prefix(S3Uri),
+    Object(ObjectName),
+}
+
+impl Target {
+    pub fn new(uri: S3Uri) -> Result<Self, LocationError> {
+        if uri.is_prefix() { Ok(Self::Prefix(uri)) } else { uri.object().map(Self::Object) }
+    }
+
+    fn name(&self, relative: &str) -> Result<ObjectName, LocationError> {
+        match self {
+            Self::Prefix(uri) => below(&uri.bucket, &uri.rest, relative),
+            Self::Object(object) => Ok(object.clone()),
+        }
+    }
+}
+
+/// The object of a name below a prefix.
+pub(super) fn below(
+    bucket: &Bucket,
+    prefix: &str,
+    relative: &str,
+) -> Result<ObjectName, LocationError> {
+    Ok(ObjectName::new(bucket.clone(), Key::new(&format!("{prefix}{relative}"))?))
+}
+
+/// What uploads have in common.
+#[derive(Debug, Clone)]
+pub struct Common {
+    pub target: Target,
+    pub selection: Selection,
+    pub attributes: Arc<Attributes>,
+    pub links: FollowLinks,
+}
+
+/// Plans the uploads of all sources, in order, on a thread that may block. Gives back what was
+/// met and left out: pipes, sockets and devices.
+pub fn plan(mut planner: Planner, sources: &[Source], common: &Common) -> (Plan, Vec<PathBuf>) {
+    let mut left_out = Vec::new();
+    for source in sources {
+        let handed_over = match source {
+            Source::File(path) => plan_file(&mut planner, path, common),
+            Source::Directory(path) => plan_directory(&mut planner, path, common, &mut left_out),
+            Source::Stdin { expected_size } => {
+                let source = LocalSource::Stdin { expected_size: *expected_size };
+                submit(&mut planner, source, "", common)
+            }
+        };
+        if handed_over == Err(Closed) {
+            break;
+        }
+    }
+    (planner.finish(), left_out)
+}
+
+fn plan_file(planner: &mut Planner, path: &Path, common: &Common) -> Result<(), Closed> {
+    let Some(name) = path.file_name() else {
+        return planner.refuse_blocking(refused(path, "cannot be done", "it has no file name"));
+    };
+    let Some(name) = name.to_str() else {
+        return planner.refuse_blocking(refused(
+            path,
+            "not UTF-8",
+            "its name is not UTF-8, which no key can hold",
+        ));
+    };
+    if !common.selection.filter.admits(name) {
+        return Ok(());
+    }
+    let source = LocalSource::File { path: path.to_owned(), size: None };
+    submit(planner, source, name, common)
+}
+
+/// Names that are remembered as left out; more are only as many.
+const MOST_LEFT_OUT: usize = 20;
+
+fn plan_directory(
+    planner: &mut Planner,
+    path: &Path,
+    common: &Common,
+    left_out: &mut Vec<PathBuf>,
+) -> Result<(), Closed> {
+    for found in walk(path, common.links) {
+        match found {
+            Ok(found) if common.selection.filter.admits(&found.relative) => {
+                let name = match common.selection.layout {
+                    Layout::Tree => found.relative.as_str(),
+                    Layout::Flat => found.relative.rsplit('/').next().unwrap_or(&found.relative),
+                };
+                let source = LocalSource::File { path: found.path, size: Some(found.size) };
+                submit(planner, source, name, common)?;
+            }
+            Err(WalkError::Skipped(path)) if left_out.len() < MOST_LEFT_OUT => left_out.push(path),
+            Ok(_) | Err(WalkError::Skipped(_)) => {}
+            Err(WalkError::Failed(error)) => planner.refuse_blocking(unreadable(&error))?,
+        }
+    }
+    Ok(())
+}
+
+fn submit(
+    planner: &mut Planner,
+    source: LocalSource,
+    name: &str,
+    common: &Common,
+) -> Result<(), Closed> {
+    match common.target.name(name) {
+        Ok(object) => {
+            let attributes = Arc::clone(&common.attributes);
+            let upload = Upload { source, object, attributes, expected: Expected::default() };
+            planner.submit_blocking(None, Task::Upload(upload))
+        }
+        Err(error) => {
+            let path = match &source {
+                LocalSource::File { path, .. } => path.as_path(),
+                LocalSource::Stdin { .. } => Path::new("-"),
+            };
+            planner.refuse_blocking(refused(path, "not a key", &error.to_string()))
+        }
+    }
+}
+
+/// A source that is there no more, or never was.
+pub fn unreadable(error: &LocalError) -> Refused {
+    Refused {
+        line: None,
+        name: error.path.to_string_lossy().into_owned(),
+        cause: error.label().to_owned(),
+        reason: error.to_string(),
+        hint: error.hint().map(str::to_owned),
+    }
+}
+
+fn refused(path: &Path, cause: &str, reason: &str) -> Refused {
+    let name = path.to_string_lossy().into_owned();
+    let reason = format!("could not upload {}: {reason}", Escaped(&name));
+    Refused { line: None, name, cause: cause.to_owned(), reason, hint: None }
+}
