@@ -22,6 +22,8 @@
 //! checked and synced. Facts go to the reporter as events, quantities as gauges, and the summary
 //! becomes the exit code.
 
+pub mod ui;
+
 pub mod jobs;
 
 pub mod transfer;

@@ -1,0 +1,205 @@
+//! Listings: the records of `ls` as lines of stdout.
+//!
+//! As JSON (`--json`): `object` (`source`, `key`, `size`, `last_modified`, `etag`,
+//! `storage_class`), `prefix` (`source`, `prefix`) and `bucket` (`source`, `name`, `created`), told
+//! apart by `event`. Names are exact there, and escaped as text.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::data::{DataLine, DataLines, Format};
+use super::streams::Output;
+use crate::domain::escape::Escaped;
+use crate::domain::location::{Bucket, S3Uri};
+use crate::domain::object::ListedObject;
+use crate::domain::quantity::ByteSize;
+use crate::domain::record::{OutputError, Record, RecordSink};
+
+/// How a listing looks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    pub format: Format,
+    pub sizes: Sizes,
+}
+
+/// Sizes as text; JSON has bytes always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sizes {
+    #[default]
+    Bytes,
+    /// `1.2 MiB`.
+    Readable,
+}
+
+/// A sink that writes to stdout.
+#[derive(Debug)]
+pub struct Listing {
+    lines: DataLines,
+    options: Options,
+}
+
+impl Listing {
+    pub fn new(options: Options) -> Self {
+        Self::to(Output::stdout(), options)
+    }
+
+    pub fn to(output: Output, options: Options) -> Self {
+        Self { lines: DataLines::new(output, options.format), options }
+    }
+
+    /// Writes what is left. A listing that does not end with this may have lost lines.
+    pub fn finish(mut self) -> Result<(), OutputError> {
+        self.lines.flush()
+    }
+}
+
+impl RecordSink for Listing {
+    fn push(&mut self, record: &Record<'_>) -> Result<(), OutputError> {
+        self.lines.push(&RecordLine::new(record, self.options.sizes))
+    }
+}
+
+/// A record as a line.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RecordLine {
+    Object(ObjectFields),
+    Prefix {
+        source: String,
+        prefix: String,
+    },
+    Bucket {
+        source: String,
+        name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        created: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ObjectFields {
+    source: String,
+    key: String,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_modified: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage_class: Option<String>,
+    #[serde(skip)]
+    sizes: Sizes,
+}
+
+impl RecordLine {
+    pub fn new(record: &Record<'_>, sizes: Sizes) -> Self {
+        match record {
+            Record::Object { bucket, object } => Self::object(bucket, object, sizes),
+            Record::Prefix { bucket, prefix } => {
+                Self::Prefix { source: uri(bucket.as_str(), prefix), prefix: (*prefix).to_owned() }
+            }
+            Record::Bucket { name, created } => Self::Bucket {
+                source: uri(name, ""),
+                name: (*name).to_owned(),
+                created: created.and_then(utc),
+            },
+        }
+    }
+
+    fn object(bucket: &Bucket, object: &ListedObject, sizes: Sizes) -> Self {
+        Self::Object(ObjectFields {
+            source: uri(bucket.as_str(), object.key.as_str()),
+            key: object.key.as_str().to_owned(),
+            size: object.size,
+            last_modified: object.last_modified.and_then(utc),
+            etag: object.etag.as_ref().map(|etag| etag.unquoted().to_owned()),
+            storage_class: object.storage_class.as_deref().map(ToOwned::to_owned),
+            sizes,
+        })
+    }
+}
+
+impl DataLine for RecordLine {
+    fn text(&self) -> String {
+        match self {
+            Self::Object(object) => {
+                let size = match object.sizes {
+                    Sizes::Bytes => object.size.to_string(),
+                    Sizes::Readable => ByteSize(object.size).to_string(),
+                };
+                columns(object.last_modified.as_deref(), &size, &object.key)
+            }
+            Self::Prefix { prefix, .. } => columns(None, "PRE", prefix),
+            Self::Bucket { name, created, .. } => columns(created.as_deref(), "", name),
+        }
+    }
+}
+
+/// `2026-11-22T19:43:44Z       1234567  key`: the name last, since it may hold anything.
+fn columns(time: Option<&str>, size: &str, name: &str) -> String {
+    format!("{:<20} {size:>13}  {}", time.unwrap_or(""), Escaped(name))
+}
+
+fn uri(bucket: &str, rest: &str) -> String {
+    format!("{}{bucket}/{rest}", S3Uri::SCHEME)
+}
+
+/// `2026-11-22T19:43:44Z`: sorts as text, and is the same everywhere.
+fn utc(time: SystemTime) -> Option<String> {
+    let time = Timestamp::try_from(time).ok()?;
+    Some(Timestamp::from_second(time.as_second()).ok()?.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::location::Key;
+    use crate::domain::object::ETag;
+    use crate::ui::streams::tests::Shared;
+
+    fn listed(format: Format, sizes: Sizes) -> String {
+        let bucket = Bucket::new("bucket").expect("a name");
+        let object = ListedObject {
+            key: Key::new("p/a\nb\u{1b}[2J").expect("a key"),
+            size: 1_234_567,
+            etag: Some(ETag::new("abc-2")),
+            last_modified: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_376_624_500)),
+            storage_class: Some("STANDARD".into()),
+        };
+        let bytes = Shared::default();
+        let options = Options { format, sizes };
+        let mut listing = Listing::to(Output::to(Box::new(bytes.clone())), options);
+        for record in [
+            Record::Prefix { bucket: &bucket, prefix: "p/q/" },
+            Record::Object { bucket: &bucket, object: &object },
+            Record::Bucket { name: "bucket", created: None },
+        ] {
+            listing.push(&record).expect("written");
+        }
+        listing.finish().expect("flushed");
+        bytes.text()
+    }
+
+    #[test]
+    fn text_is_aligned_and_escaped() {
+        insta::assert_snapshot!(listed(Format::Text, Sizes::Bytes), @r#"
+                                       PRE  p/q/
+        2026-11-22T19:43:44Z       1234567  p/a\nb\u{1b}[2J
+                                            bucket
+        "#);
+        assert!(listed(Format::Text, Sizes::Readable).contains("  1.2 MiB  p/a\\nb"));
+    }
+
+    #[test]
+    fn json_is_exact() {
+        insta::assert_snapshot!(listed(Format::Json, Sizes::Readable), @r#"
+        {"event":"prefix","source":"s3://bucket/p/q/","prefix":"p/q/"}
+        {"event":"object","source":"s3://bucket/p/a\nb\u001b[2J","key":"p/a\nb\u001b[2J","size":1234567,"last_modified":"2026-11-22T19:43:44Z","etag":"abc-2","storage_class":"STANDARD"}
+        {"event":"bucket","source":"s3://bucket/","name":"bucket"}
+        "#);
+    }
+}

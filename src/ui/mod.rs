@@ -1,0 +1,25 @@
+//! Floor 4, the screen side: events and gauges become bars, lines and JSON. It decides nothing
+//! about the run, and commands do not know it.
+
+// Who listens.
+pub mod options;
+pub mod report;
+pub mod reporter;
+
+// What is known.
+pub mod progress;
+pub mod rate;
+pub mod state;
+
+// What it looks like.
+pub mod bars;
+pub mod failure;
+pub mod lines;
+pub mod listing;
+pub mod style;
+pub mod summary;
+
+// Where it goes.
+pub mod data;
+pub mod screen;
+pub mod streams;

@@ -1,0 +1,304 @@
+//! The end of a run, told: what was done, what was not and why, and what to type next. Pure.
+//!
+//! As JSON: `summary` with `success`, `end` (`complete`, `gave_up`, `interrupted`), `signal`,
+//! `objects`, `bytes`, `seconds`, `verified` (end to end), `retries`, `skipped`, `failed`,
+//! `stopped` (given up when the run was stopped), `causes` (of failures: `cause`, `count`,
+//! `hint`), and for a dry run `planned_objects`, `planned_bytes`.
+
+use serde::Serialize;
+
+use super::failure::{Cause, Failures};
+use super::style::{self, Paint};
+use crate::domain::escape::Escaped;
+use crate::domain::quantity::ByteSize;
+use crate::transfer::gauge::Sample;
+use crate::transfer::outcome::{End, Summary};
+
+/// All that is known at the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'a> {
+    pub summary: &'a Summary,
+    /// The last look at the gauge.
+    pub sample: Sample,
+    pub failures: &'a Failures,
+    pub planned: Option<Planned>,
+}
+
+/// What a dry run would have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Planned {
+    pub objects: u64,
+    pub bytes: u64,
+    /// Objects whose size is not known.
+    pub unsized_objects: u64,
+}
+
+/// The last line of `--json`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename = "summary")]
+pub struct SummaryLine<'a> {
+    success: bool,
+    end: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<i32>,
+    objects: u64,
+    bytes: u64,
+    seconds: f64,
+    verified: u64,
+    retries: u64,
+    skipped: u64,
+    failed: u64,
+    stopped: u64,
+    causes: Vec<Cause<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planned_objects: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planned_bytes: Option<u64>,
+}
+
+impl<'a> Account<'a> {
+    pub fn json(&self) -> SummaryLine<'a> {
+        let summary = self.summary;
+        let (end, signal) = match summary.end {
+            End::Complete => ("complete", None),
+            End::GaveUp => ("gave_up", None),
+            End::Interrupted(signal) => ("interrupted", Some(signal)),
+        };
+        SummaryLine {
+            success: summary.is_success(),
+            end,
+            signal,
+            objects: summary.done,
+            bytes: summary.bytes,
+            seconds: summary.elapsed.as_secs_f64(),
+            verified: summary.verified,
+            retries: summary.retries,
+            skipped: self.skipped(),
+            failed: summary.failed,
+            stopped: summary.stopped,
+            causes: self.failures.causes(),
+            planned_objects: self.planned.map(|planned| planned.objects),
+            planned_bytes: self.planned.map(|planned| planned.bytes),
+        }
+    }
+
+    /// The lines for stderr, of which the last says what to type next.
+    pub fn text(&self, next: Option<&str>, paint: Paint) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.is_one_failure() {
+            lines.extend(self.failures.hints(paint));
+        } else {
+            lines.push(self.head(paint));
+            lines.extend(self.failures.text(paint));
+        }
+        if let Some(next) = next.filter(|_| !self.summary.is_success()) {
+            lines.push(format!("{} {}", paint.strong("next:"), Escaped(next)));
+        }
+        lines
+    }
+
+    /// One object was asked for and failed: its error said everything.
+    fn is_one_failure(&self) -> bool {
+        let Summary { done, skipped, failed, stopped, end, .. } = self.summary;
+        (*done, *skipped, *failed, *stopped) == (0, 0, 1, 0)
+            && self.failures.total() == 1
+            && !matches!(end, End::Interrupted(_))
+    }
+
+    /// `312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 3 retries`.
+    fn head(&self, paint: Paint) -> String {
+        let summary = self.summary;
+        let mut facts = match self.planned {
+            Some(planned) => planned.facts(),
+            None => self.done(),
+        };
+        for (number, what) in [(self.skipped(), "skipped"), (summary.failed, "failed")] {
+            if number > 0 {
+                let fact = format!("{number} {what}");
+                facts.push(if what == "failed" { paint.error(&fact) } else { fact });
+            }
+        }
+        if summary.stopped > 0 {
+            facts.push(format!("{} not done", summary.stopped));
+        }
+        let facts = facts.join(", ");
+        match summary.end {
+            End::Complete => facts,
+            End::GaveUp => format!("{} {facts}", paint.error("stopped early:")),
+            End::Interrupted(_) => format!("{} {facts}", paint.error("interrupted:")),
+        }
+    }
+
+    fn done(&self) -> Vec<String> {
+        let summary = self.summary;
+        let looked_at = summary.done + summary.skipped + summary.failed + summary.stopped;
+        if looked_at == 0 && summary.end == End::Complete {
+            return vec!["nothing to do".to_owned()];
+        }
+        let seconds = summary.elapsed.as_secs_f64();
+        let mut amount =
+            format!("{} in {}", ByteSize(summary.bytes), style::elapsed(summary.elapsed));
+        if summary.bytes > 0 && seconds > 0.0 {
+            #[expect(clippy::cast_precision_loss, reason = "shown with four digits")]
+            let rate = summary.bytes as f64 / seconds;
+            amount = format!("{amount} ({})", style::rate(rate));
+        }
+        let mut facts = vec![self.objects(), amount];
+        if summary.done > 0 {
+            facts.push(format!("{} verified end to end", summary.verified));
+        }
+        if summary.retries > 0 {
+            facts.push(style::count(summary.retries, "retry"));
+        }
+        facts
+    }
+
+    fn objects(&self) -> String {
+        let done = self.summary.done;
+        if self.summary.end == End::Complete {
+            return style::count(done, "object");
+        }
+        let more = if self.sample.is_plan_complete { "" } else { "+" };
+        format!("{done} of {}{more} objects done", self.sample.planned_objects.max(done))
+    }
+
+    /// Those that a dry run would do are no skipped ones.
+    fn skipped(&self) -> u64 {
+        let planned = self.planned.map_or(0, |planned| planned.objects);
+        self.summary.skipped.saturating_sub(planned)
+    }
+}
+
+impl Planned {
+    pub fn add(&mut self, size: Option<u64>) {
+        self.objects += 1;
+        match size {
+            Some(size) => self.bytes += size,
+            None => self.unsized_objects += 1,
+        }
+    }
+
+    /// `dry run: 312 objects, 1.4 GiB, nothing was moved`.
+    fn facts(self) -> Vec<String> {
+        let mut facts = vec![format!("dry run: {}", style::count(self.objects, "object"))];
+        if self.objects > self.unsized_objects {
+            facts.push(ByteSize(self.bytes).to_string());
+        }
+        if self.unsized_objects > 0 {
+            facts.push(format!("{} of unknown size", self.unsized_objects));
+        }
+        facts.push("nothing was moved".to_owned());
+        facts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::quantity::MIB;
+    use crate::ui::state::tests::failure;
+
+    fn summary() -> Summary {
+        Summary {
+            done: 312,
+            bytes: 1429 * MIB,
+            skipped: 0,
+            failed: 0,
+            stopped: 0,
+            verified: 310,
+            retries: 3,
+            elapsed: Duration::from_millis(12_300),
+            end: End::Complete,
+        }
+    }
+
+    fn text(summary: &Summary, failures: &Failures) -> String {
+        let sample = Sample { planned_objects: 400, is_plan_complete: true, ..Sample::default() };
+        let account = Account { summary, sample, failures, planned: None };
+        account.text(Some("haul download --manifest m.csv out"), Paint::Plain).join("\n")
+    }
+
+    #[test]
+    fn a_good_end_is_one_line() {
+        insta::assert_snapshot!(text(&summary(), &Failures::default()), @r#"312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 3 retries"#);
+        let nothing = Summary::default();
+        assert_eq!(text(&nothing, &Failures::default()), "nothing to do");
+    }
+
+    #[test]
+    fn a_bad_end_says_what_failed_why_and_what_next() {
+        let mut failures = Failures::default();
+        for number in 1..=5 {
+            failures.add(&failure("access denied", &format!("s3://b/{number}")));
+        }
+        let summary = Summary { failed: 5, skipped: 2, ..summary() };
+        insta::assert_snapshot!(text(&summary, &failures), @r#"
+        312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 3 retries, 2 skipped, 5 failed
+             5 × access denied
+                 s3://b/1
+                 s3://b/2
+                 s3://b/3
+                 and 2 more
+        next: haul download --manifest m.csv out
+        "#);
+    }
+
+    #[test]
+    fn an_interrupted_run_says_how_far_it_came() {
+        let summary =
+            Summary { done: 12, stopped: 64, end: End::Interrupted(2), retries: 0, ..summary() };
+        insta::assert_snapshot!(text(&summary, &Failures::default()), @r#"
+        interrupted: 12 of 400 objects done, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 64 not done
+        next: haul download --manifest m.csv out
+        "#);
+    }
+
+    #[test]
+    fn one_object_that_failed_needs_no_statistics() {
+        let mut failures = Failures::default();
+        let mut failure = failure("cannot connect", "s3://b/k");
+        failure.hint = Some("check the endpoint".to_owned());
+        failures.add(&failure);
+        let summary = Summary { failed: 1, ..Summary::default() };
+        insta::assert_snapshot!(text(&summary, &failures), @r#"
+          hint: check the endpoint
+        next: haul download --manifest m.csv out
+        "#);
+    }
+
+    #[test]
+    fn a_dry_run_counts_what_it_would_do() {
+        let mut planned = Planned::default();
+        for size in [Some(MIB), Some(MIB), None] {
+            planned.add(size);
+        }
+        let summary = Summary { skipped: 4, ..Summary::default() };
+        let failures = Failures::default();
+        let account = Account {
+            summary: &summary,
+            sample: Sample::default(),
+            failures: &failures,
+            planned: Some(planned),
+        };
+        assert_eq!(
+            account.text(None, Paint::Plain),
+            ["dry run: 3 objects, 2.0 MiB, 1 of unknown size, nothing was moved, 1 skipped"]
+        );
+    }
+
+    #[test]
+    fn the_json_has_every_number() {
+        let mut failures = Failures::default();
+        failures.add(&failure("access denied", "s3://b/k"));
+        let summary = Summary { failed: 1, end: End::Interrupted(15), ..summary() };
+        let account = Account {
+            summary: &summary,
+            sample: Sample::default(),
+            failures: &failures,
+            planned: None,
+        };
+        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"seconds":12.3,"verified":310,"retries":3,"skipped":0,"failed":1,"stopped":0,"causes":[{"cause":"access denied","count":1}]}"#);
+    }
+}
