@@ -22,6 +22,9 @@
 //! checked and synced. Facts go to the reporter as events, quantities as gauges, and the summary
 //! becomes the exit code.
 
+pub mod app;
+
+pub mod commands;
 pub mod ui;
 
 pub mod jobs;

@@ -1,2 +1,10 @@
 //! The `haul` binary; everything it does is in the library.
-fn main() {}
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    haul::app::run(std::env::args_os()).into()
+}

@@ -1,0 +1,103 @@
+//! The command line as a whole.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "doc comments of arguments are the help: text for a terminal"
+)]
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::commands::cp::CpArgs;
+use crate::commands::download::DownloadArgs;
+use crate::commands::ls::LsArgs;
+use crate::commands::upload::UploadArgs;
+use crate::ui::data::Format;
+use crate::ui::options::{ShowProgress, Verbosity};
+use crate::ui::style::ColorChoice;
+
+/// Move many objects in or out of S3: fast, verified, and honest about what was done
+#[derive(Debug, Parser)]
+#[command(
+    name = "haul",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  haul download s3://bucket/2024/ ./2024/
+  haul upload site/ s3://bucket/www/
+  haul download --manifest files.csv out/
+  haul ls s3://bucket/
+
+Exit codes: 0 all is done; 1 something is not, the last lines say what; 2 wrong usage, nothing was
+started; 130 and 143 interrupted. `haul COMMAND --help` has more."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Download(DownloadArgs),
+    Upload(UploadArgs),
+    Cp(CpArgs),
+    Ls(LsArgs),
+}
+
+/// What a user wants to see.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// Write events and the summary to standard output, one JSON object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Show progress: `auto` is bars on a terminal and a plain line every 5 seconds elsewhere
+    #[arg(long, global = true, value_name = "HOW", value_enum, default_value_t = ShowProgress::Auto, hide_possible_values = true)]
+    pub progress: ShowProgress,
+
+    /// Say nothing but errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Say more: retries and skipped objects; twice: each start and end, and what the engine does
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Use colours: auto, always or never; `auto` also heeds NO_COLOR
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto, hide_possible_values = true)]
+    pub color: ColorChoice,
+}
+
+impl Output {
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Text }
+    }
+
+    pub fn verbosity(&self) -> Verbosity {
+        match self.verbose {
+            _ if self.quiet => Verbosity::Quiet,
+            0 => Verbosity::Normal,
+            1 => Verbosity::Verbose,
+            _ => Verbosity::Everything,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+}

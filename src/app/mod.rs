@@ -1,0 +1,11 @@
+//! Floor 5: the composition root. Arguments → runtime → reporter → command → exit code; the only
+//! floor that sees commands and screens together.
+
+pub mod args;
+pub mod exit;
+
+mod logging;
+mod run;
+mod signals;
+
+pub use run::run;

@@ -1,0 +1,230 @@
+//! One call of the program, from its arguments to its exit code.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser as _;
+use tokio::sync::mpsc;
+
+use super::args::{Cli, Command, Output};
+use super::exit::Exit;
+use super::{logging, signals};
+use crate::commands::error::{CommandError, Kind};
+use crate::commands::session::{self, Session};
+use crate::domain::record::OutputError;
+use crate::storage::local::limits;
+use crate::transfer::cancel::Cancel;
+use crate::transfer::gauge::Gauge;
+use crate::transfer::outcome::{End, Summary};
+use crate::ui::listing::{self, Listing, Sizes};
+use crate::ui::options::{Options, Purpose, ShowProgress};
+use crate::ui::reporter::Reporter;
+use crate::ui::style::Paint;
+use crate::ui::{failure, streams};
+
+/// Events that wait to be told. A slow terminal slows the run rather than growing memory.
+const EVENTS: usize = 1024;
+
+/// Does what `arguments` ask for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout, the rest to stderr; a closed pipe is no news.
+            error.print().ok();
+            return if error.exit_code() == 0 { Exit::Success } else { Exit::Usage };
+        }
+    };
+    logging::start(cli.output.verbosity());
+    let open_files = limits::raise_open_files();
+    limits::outlive_file_size_limit().ok();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return refuse(
+                &CommandError::failed(anyhow::Error::new(error).context("could not start")),
+                &cli.output,
+            );
+        }
+    };
+    let exit = runtime.block_on(async {
+        match &cli.command {
+            Command::Ls(args) => list(args, &cli.output, open_files).await,
+            command => transfer(command, &cli.output, &arguments, open_files).await,
+        }
+    });
+    // A thread may be in a read of standard input that never ends: it is not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    exit
+}
+
+async fn transfer(
+    command: &Command,
+    output: &Output,
+    arguments: &[OsString],
+    open_files: Option<u64>,
+) -> Exit {
+    if let Err(error) = check_output(command, output) {
+        return refuse(&error, output);
+    }
+    let (events, heard) = mpsc::channel(EVENTS);
+    let gauge = Arc::<Gauge>::default();
+    let cancel = Arc::<Cancel>::default();
+    signals::listen(Arc::clone(&cancel));
+    let reporter = Reporter::new(options(command, output), Arc::clone(&gauge)).spawn(heard);
+    let session = Session {
+        cancel: Arc::clone(&cancel),
+        gauge,
+        events,
+        object_output: streams::object_output,
+        open_files,
+    };
+    let ran = match command {
+        Command::Download(args) => args.run(&session).await,
+        Command::Upload(args) => args.run(&session).await,
+        Command::Cp(args) => args.run(&session).await,
+        Command::Ls(_) => Ok(Summary::default()),
+    };
+    // The reporter ends when nobody can tell it anything any more.
+    drop(session);
+    let report = reporter.await;
+    let summary = match ran {
+        Ok(summary) => summary,
+        Err(error) => {
+            let exit = refuse(&error, output);
+            return match cancel.end() {
+                End::Interrupted(signal) => Exit::Interrupted(signal),
+                _ => exit,
+            };
+        }
+    };
+    let exit = Exit::from(&summary);
+    if exit == Exit::OutputClosed {
+        return exit;
+    }
+    let Ok(report) = report else { return Exit::Incomplete };
+    let is_worth_repeating = report.may_pass() || matches!(exit, Exit::Interrupted(_));
+    let next = is_worth_repeating.then(|| typed(arguments));
+    match report.finish(&summary, next.as_deref()) {
+        Err(OutputError::Failed(_)) if exit == Exit::Success => Exit::Incomplete,
+        _ => exit,
+    }
+}
+
+async fn list(
+    args: &crate::commands::ls::LsArgs,
+    output: &Output,
+    open_files: Option<u64>,
+) -> Exit {
+    let (events, mut heard) = mpsc::channel(EVENTS);
+    let cancel = Arc::<Cancel>::default();
+    signals::listen(Arc::clone(&cancel));
+    // Retries of listings are not told: they are over in a moment, or end in an error that is.
+    let quiet = tokio::spawn(async move { while heard.recv().await.is_some() {} });
+    let session = Session {
+        cancel: Arc::clone(&cancel),
+        gauge: Arc::default(),
+        events,
+        object_output: streams::object_output,
+        open_files,
+    };
+    let sizes = if args.is_human_readable() { Sizes::Readable } else { Sizes::Bytes };
+    let mut listing = Listing::new(listing::Options { format: output.format(), sizes });
+    let listed = args.run(&session, &mut listing).await;
+    drop(session);
+    quiet.await.ok();
+    let finished = listing.finish();
+    if let End::Interrupted(signal) = cancel.end() {
+        return Exit::Interrupted(signal);
+    }
+    match (listed, finished) {
+        (Err(error), _) => refuse(&error, output),
+        (Ok(()), Err(error @ OutputError::Failed(_))) => {
+            refuse(&CommandError::failed(error), output)
+        }
+        (Ok(()), _) => Exit::Success,
+    }
+}
+
+/// Says why a command did not run, or not to its end.
+fn refuse(error: &CommandError, output: &Output) -> Exit {
+    failure::print_error(error.source.as_ref(), &error.hints, Paint::stderr(output.color));
+    match error.kind {
+        Kind::Usage => Exit::Usage,
+        Kind::Failed => Exit::Incomplete,
+    }
+}
+
+/// Standard output has one use at a time.
+fn check_output(command: &Command, output: &Output) -> Result<(), CommandError> {
+    if output.json && writes_object_to_stdout(command) {
+        return Err(CommandError::misuse(
+            "standard output can't hold both --json and the object's bytes",
+        ));
+    }
+    Ok(())
+}
+
+fn writes_object_to_stdout(command: &Command) -> bool {
+    base(command).as_deref() == Some("-")
+}
+
+fn base(command: &Command) -> Option<String> {
+    match command {
+        Command::Download(args) => args.base(),
+        Command::Cp(args) => args.base(),
+        Command::Upload(_) | Command::Ls(_) => None,
+    }
+}
+
+fn options(command: &Command, output: &Output) -> Options {
+    let purpose = match command {
+        Command::Download(args) => args.purpose(),
+        Command::Upload(args) => args.purpose(),
+        Command::Cp(args) => args.purpose(),
+        Command::Ls(_) => session::Purpose::Transfer,
+    };
+    // An object's bytes on the terminal, and bars between them, help nobody.
+    let is_hidden = writes_object_to_stdout(command) && streams::stdout_is_terminal();
+    Options {
+        format: output.format(),
+        progress: if is_hidden { ShowProgress::None } else { output.progress },
+        verbosity: output.verbosity(),
+        color: output.color,
+        purpose: if purpose == session::Purpose::DryRun {
+            Purpose::DryRun
+        } else {
+            Purpose::Transfer
+        },
+        base: base(command).filter(|base| base != "-" && base != "."),
+    }
+}
+
+/// The command as it can be typed again.
+fn typed(arguments: &[OsString]) -> String {
+    let words = arguments.iter().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
+    std::iter::once("haul".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quoted("s3://b/k"), "s3://b/k");
+        assert_eq!(quoted("s3://b/*"), "'s3://b/*'");
+        assert_eq!(quoted("it's $(x)"), r"'it'\''s $(x)'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,82 @@
+//! Signals, on a thread of their own: they are heard, and the program ends, also when a write to a
+//! hung file system blocks every worker of the runtime.
+//!
+//! The first one drains: no new jobs, and a second for those under way to finish; then they are
+//! given up and cleaned away. The second one ends the program at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::transfer::cancel::Cancel;
+use crate::transfer::outcome::End;
+
+/// What may still finish by itself after the first signal.
+const GRACE: Duration = Duration::from_secs(1);
+/// The longest that cleaning up may take after that; more than the engine needs for it.
+const CLEAN_UP: Duration = Duration::from_millis(3500);
+
+#[cfg(unix)]
+pub(super) fn listen(cancel: Arc<Cancel>) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+
+    let heard = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+    let Ok(mut signals) = Signals::new(heard) else { return };
+    std::thread::spawn(move || {
+        let mut pending = signals.forever();
+        let Some(signal) = pending.next() else { return };
+        let ender = Arc::clone(&cancel);
+        cancel.drain(End::Interrupted(signal));
+        std::thread::spawn(move || end_in_time(&ender, signal));
+        if let Some(signal) = pending.next() {
+            end_now(signal);
+        }
+    });
+}
+
+#[cfg(not(unix))]
+pub(super) fn listen(cancel: Arc<Cancel>) {
+    const SIGINT: i32 = 2;
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return;
+        }
+        let ender = Arc::clone(&cancel);
+        cancel.drain(End::Interrupted(SIGINT));
+        std::thread::spawn(move || end_in_time(&ender, SIGINT));
+        if tokio::signal::ctrl_c().await.is_ok() {
+            end_now(SIGINT);
+        }
+    });
+}
+
+fn end_in_time(cancel: &Cancel, signal: i32) {
+    std::thread::sleep(GRACE);
+    cancel.stop(End::Interrupted(signal));
+    std::thread::sleep(CLEAN_UP);
+    // The program has ended long ago, unless something hangs that nothing here can end.
+    end_now(signal);
+}
+
+#[expect(
+    clippy::exit,
+    reason = "the second signal, or a hung file system: nothing else can end the program"
+)]
+fn end_now(signal: i32) {
+    std::process::exit(super::exit::Exit::Interrupted(signal).code().into());
+}
+
+/// A signal that was ignored when the program started stays so: `nohup haul …` outlives its
+/// terminal.
+#[cfg(target_os = "linux")]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    u32::try_from(signal - 1).is_ok_and(|bit| mask >> bit & 1 == 1)
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn is_ignored(_signal: i32) -> bool {
+    false
+}

@@ -1,0 +1,108 @@
+//! `haul cp`: whichever way the arguments, or the rows of a manifest, go.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::download::{DownloadArgs, FileOptions, location};
+use super::error::CommandError;
+use super::options::{Attributes, Connection, Failure, Jobs, Overwriting, Selection, Speed};
+use super::session::{Purpose, Session};
+use super::upload::{SourceOptions, UploadArgs};
+use crate::domain::location::Location;
+use crate::transfer::outcome::Summary;
+
+/// Copy, in whichever direction the arguments say
+///
+/// As `haul download` when the sources are S3 URIs, as `haul upload` when the destination is one.
+/// Copies from S3 to S3 are not supported yet.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  haul cp s3://bucket/key .            a download
+  haul cp notes/ s3://bucket/notes/    an upload
+  haul cp --manifest download.csv out/ the rows of a list, sources in S3")]
+pub struct CpArgs {
+    /// Sources, then a destination: one side is S3, the other local
+    #[arg(value_name = "SOURCE... DESTINATION")]
+    paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    jobs: Jobs,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    overwriting: Overwriting,
+    #[command(flatten)]
+    attributes: Attributes,
+    #[command(flatten)]
+    downloads: FileOptions,
+    #[command(flatten)]
+    uploads: SourceOptions,
+    #[command(flatten)]
+    failure: Failure,
+    #[command(flatten)]
+    speed: Speed,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl CpArgs {
+    pub fn base(&self) -> Option<String> {
+        self.as_download().base()
+    }
+
+    pub fn purpose(&self) -> Purpose {
+        self.jobs.purpose()
+    }
+
+    pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
+        let [first, .., last] = self.paths.as_slice() else {
+            return match (&self.jobs.manifest, self.paths.as_slice()) {
+                // The base says which side is S3.
+                (Some(_), [base]) if matches!(location(base)?, Location::S3(_)) => {
+                    self.as_upload().run(session).await
+                }
+                (Some(_), _) => self.as_download().run(session).await,
+                (None, _) => Err(CommandError::misuse("a copy needs a source and a destination")
+                    .hint("haul cp s3://bucket/key . or haul cp FILE s3://bucket/")),
+            };
+        };
+        match (location(first)?, location(last)?) {
+            (Location::S3(_), Location::S3(_)) => {
+                Err(CommandError::misuse("copies from S3 to S3 are not supported yet"))
+            }
+            (Location::S3(_), _) => self.as_download().run(session).await,
+            (_, Location::S3(_)) => self.as_upload().run(session).await,
+            _ => Err(CommandError::misuse("neither side is an S3 URI")
+                .hint("S3 URIs look like s3://bucket/key")),
+        }
+    }
+
+    fn as_download(&self) -> DownloadArgs {
+        DownloadArgs {
+            paths: self.paths.clone(),
+            jobs: self.jobs.clone(),
+            selection: self.selection.clone(),
+            overwriting: self.overwriting.clone(),
+            files: self.downloads.clone(),
+            failure: self.failure.clone(),
+            speed: self.speed.clone(),
+            connection: self.connection.clone(),
+        }
+    }
+
+    fn as_upload(&self) -> UploadArgs {
+        UploadArgs {
+            paths: self.paths.clone(),
+            jobs: self.jobs.clone(),
+            selection: self.selection.clone(),
+            overwriting: self.overwriting.clone(),
+            attributes: self.attributes.clone(),
+            files: self.uploads.clone(),
+            failure: self.failure.clone(),
+            speed: self.speed.clone(),
+            connection: self.connection.clone(),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! `haul download`: S3 → local.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::error::CommandError;
+use super::manifest;
+use super::options::{Connection, Failure, Jobs, Overwriting, Selection, Speed};
+use super::session::{Manner, Purpose, Session};
+use crate::domain::attributes::Attributes;
+use crate::domain::location::{Location, S3Uri};
+use crate::jobs::downloads::{self, Source, Target, hint_for_missing};
+use crate::jobs::manifested::{AbsolutePaths, Bases, Common, Direction};
+use crate::jobs::planner::{Plan, Planner};
+use crate::transfer::context::{Context, FileTimes, Scope};
+use crate::transfer::landing::Landing;
+use crate::transfer::outcome::Summary;
+use crate::transfer::output::Output;
+
+/// Download objects
+///
+/// A source is one object (s3://bucket/key), everything below a prefix (it ends in a slash), or
+/// what matches a wildcard (`*` and `?`, anywhere in the key). Each file appears under its name
+/// only when it is complete, checked and synced; until then the old one stays as it was.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  haul download s3://bucket/data.csv .              one object into this directory
+  haul download s3://bucket/2024/ ./2024/           everything below a prefix
+  haul download 's3://bucket/logs/*/app-??.gz' out/ what matches, with its folders
+  haul download --manifest files.csv out/           the rows of a list
+  haul download s3://bucket/dump.gz - | gunzip      to standard output, checked")]
+pub struct DownloadArgs {
+    /// S3 URIs, then a path; a directory for more than one object, `-` for standard output
+    #[arg(value_name = "SOURCE... DESTINATION")]
+    pub(super) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) overwriting: Overwriting,
+    #[command(flatten)]
+    pub(super) files: FileOptions,
+    #[command(flatten)]
+    pub(super) failure: Failure,
+    #[command(flatten)]
+    pub(super) speed: Speed,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Files")]
+pub struct FileOptions {
+    /// Let files be as new as the download [default: as old as the object]
+    #[arg(long)]
+    pub(super) no_mtime: bool,
+}
+
+impl FileOptions {
+    pub(super) fn times(&self) -> FileTimes {
+        if self.no_mtime { FileTimes::Now } else { FileTimes::LikeObject }
+    }
+}
+
+impl DownloadArgs {
+    /// The folder to which destinations are relative, as it was typed.
+    pub fn base(&self) -> Option<String> {
+        let last = self.paths.last()?.to_str()?;
+        (!last.starts_with(S3Uri::SCHEME)).then(|| last.to_owned())
+    }
+
+    pub fn purpose(&self) -> Purpose {
+        self.jobs.purpose()
+    }
+
+    fn manner(&self, scope: Scope) -> Manner<'_> {
+        Manner {
+            connection: &self.connection,
+            speed: &self.speed,
+            overwriting: &self.overwriting,
+            failure: &self.failure,
+            file_times: self.files.times(),
+            scope,
+        }
+    }
+
+    pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
+        match &self.jobs.manifest {
+            Some(name) => self.run_manifest(session, name, Direction::Down).await,
+            None => self.run_sources(session).await,
+        }
+    }
+
+    async fn run_sources(&self, session: &Session) -> Result<Summary, CommandError> {
+        let (sources, destination) = self.sources()?;
+        let selection = self.selection.resolve()?;
+        let (target, folder) = target(&sources, &destination)?;
+        let mut context = session.context(&self.manner(Scope::OneBucket)).await?;
+        if self.purpose() == Purpose::Transfer {
+            prepare(&mut context, session, &target, folder);
+        }
+        let context = Arc::new(context);
+        let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.limits.memory / 4);
+        let only = match sources.as_slice() {
+            [Source::Object(object)] => Some(object.clone()),
+            _ => None,
+        };
+        let planning = tokio::spawn(downloads::plan(
+            Arc::clone(&context),
+            planner,
+            sources,
+            target,
+            selection,
+        ));
+        let summary = session.run(Arc::clone(&context), jobs, self.purpose()).await;
+        // The engine may have ended first: then nobody takes jobs, and planning ends with the next.
+        planning.abort();
+        if let Ok(plan) = planning.await {
+            tell_plan(session, plan, &summary).await;
+        }
+        if let Some(object) = only.filter(|_| summary.missing > 0 && !context.cancel.is_draining())
+            && let Some(hint) = hint_for_missing(&context, &object).await
+        {
+            session.notice(hint).await;
+        }
+        Ok(summary)
+    }
+
+    /// What was typed, as sources and a destination.
+    fn sources(&self) -> Result<(Vec<Source>, Location), CommandError> {
+        let [sources @ .., destination] = self.paths.as_slice() else {
+            return Err(CommandError::misuse("there is nothing to download")
+                .hint("haul download s3://bucket/key ."));
+        };
+        if sources.is_empty() {
+            let text = "a download needs a source and a destination";
+            return Err(CommandError::misuse(text)
+                .hint("`.` is this directory: haul download s3://bucket/key ."));
+        }
+        let sources = sources.iter().map(|path| match location(path)? {
+            Location::S3(uri) => {
+                Source::new(uri, self.selection.keys()).map_err(CommandError::usage)
+            }
+            other => Err(CommandError::misuse(format!("`{other}` is no S3 URI"))
+                .hint("sources come first, the destination last; to upload: haul upload")),
+        });
+        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        match location(destination)? {
+            Location::S3(uri) => {
+                Err(CommandError::misuse(format!("the destination `{uri}` is not local"))
+                    .hint("to upload: haul upload; copies from S3 to S3 are not supported yet"))
+            }
+            destination => Ok((sources, destination)),
+        }
+    }
+
+    pub(super) async fn run_manifest(
+        &self,
+        session: &Session,
+        name: &str,
+        direction: Direction,
+    ) -> Result<Summary, CommandError> {
+        let mut remote = None;
+        let mut local = None;
+        for path in &self.paths {
+            match location(path)? {
+                Location::S3(uri) if remote.is_none() => remote = Some(uri),
+                Location::Local(path) if local.is_none() => local = Some(path),
+                other => {
+                    return Err(CommandError::misuse(format!(
+                        "`{other}` can't be a base for the manifest's rows"
+                    )));
+                }
+            }
+        }
+        let local = local.unwrap_or_else(|| PathBuf::from("."));
+        let mut context = session.context(&self.manner(Scope::ManyBuckets)).await?;
+        if self.purpose() == Purpose::Transfer {
+            prepare(&mut context, session, &Target::Folder, Some(&local));
+        }
+        let context = Arc::new(context);
+        let opened = manifest::open(&context, &self.jobs, name).await?;
+        let absolute =
+            if local == Path::new("/") { AbsolutePaths::Allowed } else { AbsolutePaths::Refused };
+        let common = Common {
+            direction,
+            bases: Bases { remote, local, absolute },
+            filter: self.selection.resolve()?.filter,
+            attributes: Arc::new(Attributes::default()),
+        };
+        let memory = context.limits.memory / 4;
+        let (jobs, planning) = manifest::plan(opened, common, &session.gauge, memory).await?;
+        let summary = session.run(context, jobs, self.purpose()).await;
+        if let Ok(plan) = planning.await {
+            tell_plan(session, plan, &summary).await;
+        }
+        Ok(summary)
+    }
+}
+
+/// Opens what downloads land in.
+fn prepare(context: &mut Context, session: &Session, target: &Target, folder: Option<&Path>) {
+    context.landing = folder.map(|folder| Landing::new(folder.to_owned()));
+    if matches!(target, Target::Stdout) {
+        context.output = std::sync::Mutex::new(Some(Output::new((session.object_output)())));
+    }
+}
+
+/// Where the sources land: what there is at the destination now decides between a folder and a
+/// file.
+fn target<'a>(
+    sources: &[Source],
+    destination: &'a Location,
+) -> Result<(Target, Option<&'a Path>), CommandError> {
+    let is_many = sources.len() > 1 || sources.iter().any(Source::is_many);
+    match destination {
+        Location::Stream if is_many => Err(CommandError::misuse(
+            "standard output takes one object; a prefix or a wildcard may be many",
+        )),
+        Location::Stream => Ok((Target::Stdout, None)),
+        Location::Local(path) => {
+            let means_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
+            if is_many || means_folder {
+                if path.exists() && !path.is_dir() {
+                    return Err(CommandError::misuse(format!(
+                        "`{destination}` is a file, and a folder is needed"
+                    )));
+                }
+                Ok((Target::Folder, Some(path)))
+            } else {
+                Ok((Target::Exact(path.clone()), None))
+            }
+        }
+        Location::S3(_) => Err(CommandError::misuse("the destination is not local")),
+    }
+}
+
+/// An argument as a place. Paths need not be UTF-8.
+pub(super) fn location(path: &Path) -> Result<Location, CommandError> {
+    match path.to_str() {
+        Some(text) => Location::parse(text).map_err(CommandError::usage),
+        None => Ok(Location::Local(path.to_owned())),
+    }
+}
+
+/// What is worth saying of the plan as a whole.
+pub(super) async fn tell_plan(session: &Session, plan: Plan, summary: &Summary) {
+    match plan.duplicates {
+        0 => {}
+        1 => session.notice("1 row stood twice and was done once".to_owned()).await,
+        many => session.notice(format!("{many} rows stood there before and were done once")).await,
+    }
+    if plan.planned == 0 && summary.failed == 0 {
+        session.notice("there was nothing to do".to_owned()).await;
+    }
+}

@@ -1,0 +1,50 @@
+//! How a command fails before, or instead of, a run.
+
+/// An error with what a person can do about it. Its kind decides the exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct CommandError {
+    pub kind: Kind,
+    pub source: anyhow::Error,
+    pub hints: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What was typed can't be done; nothing was started.
+    Usage,
+    /// What was asked for is not done.
+    Failed,
+}
+
+impl CommandError {
+    pub fn usage(source: impl Into<anyhow::Error>) -> Self {
+        Self { kind: Kind::Usage, source: source.into(), hints: Vec::new() }
+    }
+
+    pub fn failed(source: impl Into<anyhow::Error>) -> Self {
+        Self { kind: Kind::Failed, source: source.into(), hints: Vec::new() }
+    }
+
+    /// For text that says it all.
+    pub fn misuse(text: impl Into<String>) -> Self {
+        Self::usage(anyhow::Error::msg(text.into()))
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl From<crate::transfer::error::JobError> for CommandError {
+    fn from(error: crate::transfer::error::JobError) -> Self {
+        let hint = error.hint();
+        let failed = Self::failed(error);
+        match hint {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! `haul ls`: buckets, one level below a prefix, or everything.
+
+use clap::Args;
+
+use super::error::CommandError;
+use super::options::{Connection, Filters};
+use super::session::Session;
+use crate::domain::location::{Location, S3Uri};
+use crate::domain::object::ListedObject;
+use crate::domain::pattern::{Filter, Wildcard};
+use crate::domain::record::{OutputError, Record, RecordSink};
+use crate::storage::object_store::{Depth, ListRequest};
+use crate::transfer::context::Context;
+use crate::transfer::listing;
+
+/// List buckets, or objects
+///
+/// Without an argument the buckets, with a prefix one level below it, with a wildcard or -r
+/// everything. Control characters in keys are shown escaped; --json has keys exact.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  haul ls                          buckets
+  haul ls s3://bucket/2024/        one level
+  haul ls -r s3://bucket/2024/     everything below
+  haul ls 's3://bucket/*.parquet'  what matches
+  haul ls --json s3://bucket/ | jq -r .key")]
+pub struct LsArgs {
+    /// s3://bucket, a prefix, an object, or a wildcard
+    #[arg(value_name = "S3_URI")]
+    uri: Option<String>,
+
+    /// List everything below, not only one level
+    #[arg(long, short)]
+    recursive: bool,
+
+    /// Show sizes such as 1.2 MiB instead of bytes
+    #[arg(long)]
+    human_readable: bool,
+
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl LsArgs {
+    pub fn is_human_readable(&self) -> bool {
+        self.human_readable
+    }
+
+    /// Lists into `records`. A reader that has seen enough is a success.
+    pub async fn run(
+        &self,
+        session: &Session,
+        records: &mut dyn RecordSink,
+    ) -> Result<(), CommandError> {
+        let context = session.reading_context(&self.connection).await?;
+        let listed = match &self.uri {
+            None => list_buckets(&context, records).await,
+            Some(text) => match Location::parse(text).map_err(CommandError::usage)? {
+                Location::S3(uri) => self.list(&context, uri, records).await,
+                other => {
+                    return Err(CommandError::misuse(format!("`{other}` is no S3 URI"))
+                        .hint("S3 URIs look like s3://bucket/prefix/"));
+                }
+            },
+        };
+        match listed {
+            Ok(()) | Err(Stopped::Output(OutputError::Closed)) => Ok(()),
+            Err(Stopped::Output(error)) => Err(CommandError::failed(error)),
+            Err(Stopped::Command(error)) => Err(error),
+        }
+    }
+
+    async fn list(
+        &self,
+        context: &Context,
+        uri: S3Uri,
+        records: &mut dyn RecordSink,
+    ) -> Result<(), Stopped> {
+        let wildcard = Wildcard::parse(&uri.rest);
+        let prefix = wildcard.as_ref().map_or(uri.rest.as_str(), Wildcard::prefix).to_owned();
+        let is_deep = self.recursive || wildcard.is_some();
+        let listing = Listing {
+            base: wildcard.as_ref().map_or_else(|| base_of(&prefix), Wildcard::base_length),
+            wildcard,
+            filter: self.filters.resolve()?,
+            depth: if is_deep { Depth::Everything } else { Depth::OneLevel },
+            uri,
+            prefix,
+        };
+        let found = listing.run(context, records).await?;
+        if found == 0 && !listing.uri.rest.is_empty() {
+            let (uri, bucket) = (&listing.uri, &listing.uri.bucket);
+            return Err(CommandError::failed(anyhow::anyhow!("nothing is at {uri}"))
+                .hint(format!("see what is there: haul ls s3://{bucket}/"))
+                .into());
+        }
+        Ok(())
+    }
+}
+
+/// How much of a key is not part of its name below what was typed.
+fn base_of(prefix: &str) -> usize {
+    prefix.rfind('/').map_or(0, |slash| slash + 1)
+}
+
+struct Listing {
+    uri: S3Uri,
+    prefix: String,
+    base: usize,
+    wildcard: Option<Wildcard>,
+    filter: Filter,
+    depth: Depth,
+}
+
+impl Listing {
+    async fn run(&self, context: &Context, records: &mut dyn RecordSink) -> Result<u64, Stopped> {
+        let bucket = &self.uri.bucket;
+        let mut request = ListRequest {
+            bucket: bucket.clone(),
+            prefix: self.prefix.clone(),
+            depth: self.depth,
+            token: None,
+            limit: None,
+        };
+        let mut found = 0;
+        loop {
+            let page = listing::page(context, &request).await.map_err(CommandError::from)?;
+            for prefix in page.prefixes.iter().filter(|prefix| self.is_here(prefix)) {
+                found += 1;
+                records.push(&Record::Prefix { bucket, prefix })?;
+            }
+            for object in page.objects.iter().filter(|object| self.is_meant(object)) {
+                found += 1;
+                records.push(&Record::Object { bucket, object })?;
+            }
+            match page.next {
+                Some(token) => request.token = Some(token),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// `s3://b/dir` is not everything that starts so, but `dir` itself and what is below it.
+    fn is_here(&self, key: &str) -> bool {
+        let rest = &self.uri.rest;
+        let is_prefix = self.wildcard.is_some() || self.uri.is_prefix();
+        is_prefix
+            || key == rest
+            || key.strip_prefix(rest.as_str()).is_some_and(|below| below.starts_with('/'))
+    }
+
+    fn is_meant(&self, object: &ListedObject) -> bool {
+        let key = object.key.as_str();
+        self.is_here(key)
+            && self.wildcard.as_ref().is_none_or(|wildcard| wildcard.matches(key))
+            && self.filter.admits(key.get(self.base..).unwrap_or(key))
+    }
+}
+
+async fn list_buckets(context: &Context, records: &mut dyn RecordSink) -> Result<(), Stopped> {
+    for bucket in listing::buckets(context).await.map_err(CommandError::from)? {
+        records.push(&Record::Bucket { name: &bucket.name, created: bucket.created })?;
+    }
+    Ok(())
+}
+
+/// What ends a listing early.
+enum Stopped {
+    Output(OutputError),
+    Command(CommandError),
+}
+
+impl From<OutputError> for Stopped {
+    fn from(error: OutputError) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<CommandError> for Stopped {
+    fn from(error: CommandError) -> Self {
+        Self::Command(error)
+    }
+}

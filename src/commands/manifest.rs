@@ -1,0 +1,103 @@
+//! From `--manifest` to rows: a file, standard input, or an object.
+
+use std::fs::File;
+use std::io::{Read, Seek as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::error::CommandError;
+use super::options::Jobs;
+use crate::domain::location::Location;
+use crate::jobs::manifest::{self, Compression, Format, Rows};
+use crate::jobs::manifested::{self, Common};
+use crate::jobs::planner::{Plan, Planned, Planner};
+use crate::transfer::context::Context;
+use crate::transfer::gauge::Gauge;
+use crate::transfer::spool::spool;
+
+/// A manifest that was opened.
+pub(super) struct Opened {
+    read: Box<dyn Read + Send>,
+    /// The same again, where that is possible: for the totals.
+    again: Option<File>,
+    format: Format,
+    compression: Compression,
+}
+
+/// Opens the manifest. What is wrong with its name or its first row shows here, before any job.
+pub(super) async fn open(
+    context: &Arc<Context>,
+    jobs: &Jobs,
+    name: &str,
+) -> Result<Opened, CommandError> {
+    let format = match jobs.manifest_format.or_else(|| Format::from_name(name)) {
+        Some(format) => format,
+        None if name == "-" => Format::Csv,
+        None => {
+            let text = format!("`{name}` does not say by its name what it is");
+            return Err(CommandError::misuse(text)
+                .hint("say it: --manifest-format csv, tsv, jsonl, keys or keys0"));
+        }
+    };
+    let compression = Compression::from_name(name);
+    let unreadable = |error: std::io::Error| {
+        CommandError::usage(
+            anyhow::Error::new(error).context(format!("could not open the manifest `{name}`")),
+        )
+    };
+    let (read, again): (Box<dyn Read + Send>, _) =
+        match Location::parse(name).map_err(CommandError::usage)? {
+            Location::Stream => (Box::new(std::io::stdin()), None),
+            Location::Local(path) => {
+                let file = open_file(&path).map_err(unreadable)?;
+                let again = is_regular(&file).then(|| open_file(&path).ok()).flatten();
+                (Box::new(file), again)
+            }
+            Location::S3(uri) => {
+                let file = spool(context, uri.object().map_err(CommandError::usage)?).await?;
+                (Box::new(file), None)
+            }
+        };
+    Ok(Opened { read, again, format, compression })
+}
+
+fn open_file(path: &Path) -> std::io::Result<File> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    file.rewind().or_else(|error| if is_regular(&file) { Err(error) } else { Ok(()) })?;
+    Ok(file)
+}
+
+fn is_regular(file: &File) -> bool {
+    file.metadata().is_ok_and(|found| found.is_file())
+}
+
+/// Reads the manifest on a thread of its own, and gives the jobs of its rows.
+pub(super) async fn plan(
+    opened: Opened,
+    common: Common,
+    gauge: &Arc<Gauge>,
+    memory: u64,
+) -> Result<(mpsc::Receiver<Planned>, tokio::task::JoinHandle<Plan>), CommandError> {
+    let Opened { read, again, format, compression } = opened;
+    let rows = tokio::task::spawn_blocking(move || manifest::open(read, format, compression)).await;
+    let rows: Rows = rows.map_err(CommandError::failed)?.map_err(CommandError::usage)?;
+    if let Some(again) = again {
+        // Counted while the first rows are already on their way.
+        let gauge = Arc::clone(gauge);
+        drop(tokio::task::spawn_blocking(move || {
+            if let Ok(totals) = manifest::totals(Box::new(again), format, compression)
+                && let Some(bytes) = totals.bytes
+            {
+                gauge.promise(totals.rows, bytes);
+            }
+        }));
+    }
+    let (planner, jobs) = Planner::new(Arc::clone(gauge), memory);
+    let planning = tokio::task::spawn_blocking(move || manifested::plan(planner, rows, &common));
+    Ok((jobs, planning))
+}

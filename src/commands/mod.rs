@@ -1,0 +1,17 @@
+//! Floor 4: one file a verb. Arguments are what was typed; `run` makes of them what was meant.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "doc comments of arguments are the help: text for a terminal"
+)]
+
+pub mod cp;
+pub mod download;
+pub mod ls;
+pub mod upload;
+
+pub mod error;
+pub mod options;
+pub mod session;
+
+mod manifest;

@@ -1,0 +1,115 @@
+//! What an upload says of its object besides the bytes.
+
+use clap::Args;
+
+use crate::commands::error::CommandError;
+use crate::domain::attributes::{Attributes as Resolved, Encryption};
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Attributes of uploaded objects")]
+pub struct Attributes {
+    /// Media type [default: guessed from the key]
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+
+    /// How the content is encoded, such as gzip
+    #[arg(long, value_name = "CODING")]
+    content_encoding: Option<String>,
+
+    /// How browsers present the content, such as attachment
+    #[arg(long, value_name = "TEXT")]
+    content_disposition: Option<String>,
+
+    /// The content's language, such as en-GB
+    #[arg(long, value_name = "TAG")]
+    content_language: Option<String>,
+
+    /// How long caches may keep the object, such as max-age=3600
+    #[arg(long, value_name = "TEXT")]
+    cache_control: Option<String>,
+
+    /// When caches must ask again, such as 2030-01-31T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires: Option<jiff::Timestamp>,
+
+    /// Metadata of your own; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    metadata: Vec<(String, String)>,
+
+    /// A tag; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    tag: Vec<(String, String)>,
+
+    /// Storage class, such as STANDARD_IA or GLACIER_IR
+    #[arg(long, value_name = "CLASS")]
+    storage_class: Option<String>,
+
+    /// Canned access control list, such as public-read
+    #[arg(long, value_name = "ACL")]
+    acl: Option<String>,
+
+    /// Encryption with keys that S3 holds
+    #[arg(long, value_name = "METHOD", value_parser = ["AES256", "aws:kms", "aws:kms:dsse"])]
+    sse: Option<String>,
+
+    /// The key for --sse aws:kms
+    #[arg(long, value_name = "ID", requires = "sse")]
+    sse_kms_key_id: Option<String>,
+}
+
+impl Attributes {
+    pub fn resolve(&self) -> Result<Resolved, CommandError> {
+        for (name, _) in &self.metadata {
+            let is_token = |c: char| c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c);
+            if name.is_empty() || !name.chars().all(is_token) {
+                return Err(CommandError::misuse(format!(
+                    "`{name}` can't be a name of metadata: it goes into a header"
+                )));
+            }
+        }
+        if let Some(text) = self.texts().find(|text| text.chars().any(char::is_control)) {
+            let text = crate::domain::escape::Escaped(text);
+            return Err(CommandError::misuse(format!(
+                "`{text}` has a control character, which no header can hold"
+            )));
+        }
+        Ok(Resolved {
+            content_type: self.content_type.clone(),
+            content_encoding: self.content_encoding.clone(),
+            content_disposition: self.content_disposition.clone(),
+            content_language: self.content_language.clone(),
+            cache_control: self.cache_control.clone(),
+            expires: self.expires.map(jiff::Timestamp::as_second),
+            metadata: self.metadata.clone(),
+            tags: self.tag.clone(),
+            storage_class: self.storage_class.clone(),
+            acl: self.acl.clone(),
+            encryption: self
+                .sse
+                .clone()
+                .map(|method| Encryption { method, kms_key_id: self.sse_kms_key_id.clone() }),
+        })
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let options = [
+            &self.content_type,
+            &self.content_encoding,
+            &self.content_disposition,
+            &self.content_language,
+            &self.cache_control,
+            &self.storage_class,
+            &self.acl,
+            &self.sse_kms_key_id,
+        ];
+        let values = self.metadata.iter().map(|(_, value)| value.as_str());
+        options.into_iter().filter_map(Option::as_deref).chain(values)
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it must look like NAME=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,128 @@
+//! How to reach the store.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use clap::{Args, ValueEnum};
+
+use crate::commands::error::CommandError;
+use crate::domain::attributes::CustomerKey;
+use crate::storage::s3::{Addressing, EndpointVariant, Options, Payer, Payload, Signing};
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag as it was typed; `resolve` makes enums of them"
+)]
+pub struct Connection {
+    /// Talk to this server instead of S3; also from AWS_ENDPOINT_URL
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+
+    /// The bucket's region; also from AWS_REGION and the profile
+    #[arg(long, value_name = "NAME")]
+    region: Option<String>,
+
+    /// Take credentials and region from this profile; also from AWS_PROFILE
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+
+    /// Send no credentials: for public buckets
+    #[arg(long)]
+    no_sign_request: bool,
+
+    /// Where the bucket's name stands: `auto` is the path with --endpoint-url, the host with S3
+    #[arg(long, value_name = "STYLE", value_enum, default_value_t = AddressingStyle::Auto)]
+    addressing_style: AddressingStyle,
+
+    /// Pay for the requests yourself
+    #[arg(long)]
+    request_payer: bool,
+
+    /// Trust the certificates in this PEM file, besides the system's
+    #[arg(long, value_name = "FILE")]
+    ca_bundle: Option<PathBuf>,
+
+    /// Use S3 Transfer Acceleration
+    #[arg(long)]
+    accelerate: bool,
+
+    /// Use S3's hosts that have IPv6
+    #[arg(long)]
+    dualstack: bool,
+
+    /// Use S3's FIPS 140 hosts
+    #[arg(long)]
+    fips: bool,
+
+    /// Let signatures cover the bodies of uploads, too; their checksum is sent in any case
+    #[arg(long)]
+    sign_payload: bool,
+
+    /// Read and write with the customer's key in this file: 32 bytes, or their base64
+    #[arg(long, value_name = "FILE")]
+    sse_c_key_file: Option<PathBuf>,
+
+    /// Try again when nothing came for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AddressingStyle {
+    Auto,
+    Path,
+    Virtual,
+}
+
+impl Connection {
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
+    pub fn resolve(&self) -> Result<Options, CommandError> {
+        Ok(Options {
+            endpoint_url: self.endpoint_url.clone(),
+            region: self.region.clone(),
+            profile: self.profile.clone(),
+            signing: if self.no_sign_request { Signing::Anonymous } else { Signing::Signed },
+            addressing: match self.addressing_style {
+                AddressingStyle::Auto => Addressing::Auto,
+                AddressingStyle::Path => Addressing::Path,
+                AddressingStyle::Virtual => Addressing::Virtual,
+            },
+            payer: if self.request_payer { Payer::Requester } else { Payer::Owner },
+            payload: if self.sign_payload { Payload::Signed } else { Payload::Unsigned },
+            endpoint: EndpointVariant {
+                accelerate: self.accelerate,
+                dual_stack: self.dualstack,
+                fips: self.fips,
+            },
+            ca_bundle: self.ca_bundle.clone(),
+            customer_key: self.customer_key()?,
+            connect_timeout: Some(self.timeout().min(Duration::from_secs(10))),
+        })
+    }
+
+    /// A file, since a key on the command line is in every list of processes.
+    fn customer_key(&self) -> Result<Option<CustomerKey>, CommandError> {
+        let Some(path) = &self.sse_c_key_file else { return Ok(None) };
+        let content = std::fs::read(path).map_err(|error| {
+            let text = format!("could not read the key in `{}`", path.display());
+            CommandError::usage(anyhow::Error::new(error).context(text))
+        })?;
+        let key = <[u8; 32]>::try_from(content.as_slice()).ok().or_else(|| {
+            let decoded = BASE64.decode(content.trim_ascii()).ok()?;
+            <[u8; 32]>::try_from(decoded).ok()
+        });
+        match key {
+            Some(key) => Ok(Some(CustomerKey::new(key))),
+            None => {
+                Err(CommandError::misuse(format!("`{}` holds no key of 32 bytes", path.display())))
+            }
+        }
+    }
+}

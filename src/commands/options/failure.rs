@@ -1,0 +1,27 @@
+//! When to give up.
+
+use clap::Args;
+
+use crate::transfer::context::Tolerance;
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Failure")]
+pub struct Failure {
+    /// Stop everything at the first object that fails [default: the others go on]
+    #[arg(long)]
+    fail_fast: bool,
+
+    /// Start no more objects once this many have failed
+    #[arg(long, value_name = "N", conflicts_with = "fail_fast", value_parser = clap::value_parser!(u64).range(1..))]
+    max_errors: Option<u64>,
+}
+
+impl Failure {
+    pub fn resolve(&self) -> Tolerance {
+        match self.max_errors {
+            _ if self.fail_fast => Tolerance::FailFast,
+            Some(most) => Tolerance::Errors(most),
+            None => Tolerance::Any,
+        }
+    }
+}

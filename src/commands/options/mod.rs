@@ -1,0 +1,18 @@
+//! Flags in groups, one file a group: what was typed, and `resolve` for what it means.
+
+mod attributes;
+mod connection;
+mod failure;
+mod machine;
+mod overwriting;
+mod selection;
+mod source;
+mod speed;
+
+pub use attributes::Attributes;
+pub use connection::Connection;
+pub use failure::Failure;
+pub use overwriting::Overwriting;
+pub use selection::{Filters, Selection};
+pub use source::Jobs;
+pub use speed::Speed;

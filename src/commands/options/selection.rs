@@ -1,0 +1,97 @@
+//! Which objects or files are meant.
+
+use clap::{ArgMatches, Args, FromArgMatches};
+
+use crate::commands::error::CommandError;
+use crate::domain::pattern::{Filter, Verdict};
+use crate::jobs::downloads::{self, Keys, Layout};
+
+/// Globs alone, for commands that do not write names.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct Filters {
+    #[command(flatten)]
+    rules: Rules,
+}
+
+impl Filters {
+    pub fn resolve(&self) -> Result<Filter, CommandError> {
+        Filter::new(self.rules.0.iter().cloned()).map_err(CommandError::usage)
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct Selection {
+    #[command(flatten)]
+    filters: Filters,
+
+    /// Put all files into one folder, without those of their keys; equal names are refused
+    #[arg(long)]
+    flatten: bool,
+
+    /// Take keys literally: `*`, `?` and a final `/` mean nothing
+    #[arg(long)]
+    raw: bool,
+}
+
+/// The rules of --include and --exclude in the order in which they were typed, which the derive
+/// alone would lose.
+#[derive(Debug, Clone, Default)]
+struct Rules(Vec<(Verdict, String)>);
+
+#[derive(Debug, Clone, Args)]
+struct TypedRules {
+    /// Take what matches this glob; the last rule that matches wins, and if the first is an
+    /// include, what matches none is left out
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// Leave out what matches this glob, such as '*.tmp' or '**/cache/**'
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+}
+
+impl FromArgMatches for Rules {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let of = |name: &str, verdict: Verdict| {
+            let places = matches.indices_of(name).into_iter().flatten();
+            let globs = matches.get_many::<String>(name).into_iter().flatten();
+            places
+                .zip(globs)
+                .map(move |(place, glob)| (place, verdict, glob.clone()))
+                .collect::<Vec<_>>()
+        };
+        let mut rules = of("include", Verdict::Include);
+        rules.extend(of("exclude", Verdict::Exclude));
+        rules.sort_by_key(|(place, _, _)| *place);
+        Ok(Self(rules.into_iter().map(|(_, verdict, glob)| (verdict, glob)).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Rules {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        TypedRules::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        TypedRules::augment_args_for_update(command)
+    }
+}
+
+impl Selection {
+    pub fn resolve(&self) -> Result<downloads::Selection, CommandError> {
+        let filter = self.filters.resolve()?;
+        let layout = if self.flatten { Layout::Flat } else { Layout::Tree };
+        Ok(downloads::Selection { filter, layout })
+    }
+
+    pub fn keys(&self) -> Keys {
+        if self.raw { Keys::Raw } else { Keys::Patterns }
+    }
+}

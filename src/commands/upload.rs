@@ -1,0 +1,230 @@
+//! `haul upload`: local → S3.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::download::{location, tell_plan};
+use super::error::CommandError;
+use super::manifest;
+use super::options::{Attributes, Connection, Failure, Jobs, Overwriting, Selection, Speed};
+use super::session::{Manner, Purpose, Session};
+use crate::domain::location::Location;
+use crate::domain::quantity::ByteSize;
+use crate::jobs::manifested::{self, AbsolutePaths, Bases, Direction};
+use crate::jobs::planner::Planner;
+use crate::jobs::uploads::{self, Common, Source, Target};
+use crate::storage::local::{Existing, ExistingKind, FollowLinks};
+use crate::transfer::context::{FileTimes, Scope};
+use crate::transfer::outcome::Summary;
+use crate::transfer::part_size::MIN_PART;
+
+/// Upload files
+///
+/// A source is a file, a directory (everything below it) or `-` for standard input. Each object
+/// appears only when all its bytes are there; a file that changes meanwhile makes none.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  haul upload data.csv s3://bucket/                one file, under its own name
+  haul upload data.csv s3://bucket/2024/jan.csv    one file, under another
+  haul upload site/ s3://bucket/www/               everything below a directory
+  haul upload site/ s3://bucket/ --exclude '*.map' without some
+  haul upload --manifest files.csv s3://bucket/    the rows of a list
+  pg_dump db | haul upload - s3://bucket/db.sql    standard input")]
+pub struct UploadArgs {
+    /// Files and directories, or `-` for standard input; then s3://bucket/, a prefix or a key
+    #[arg(value_name = "SOURCE... DESTINATION")]
+    pub(super) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) overwriting: Overwriting,
+    #[command(flatten)]
+    pub(super) attributes: Attributes,
+    #[command(flatten)]
+    pub(super) files: SourceOptions,
+    #[command(flatten)]
+    pub(super) failure: Failure,
+    #[command(flatten)]
+    pub(super) speed: Speed,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Files to upload")]
+pub struct SourceOptions {
+    /// Leave symlinks out [default: what they point to is uploaded]
+    #[arg(long)]
+    pub(super) no_follow_symlinks: bool,
+
+    /// Fail unless standard input has exactly this many bytes
+    #[arg(long, value_name = "SIZE")]
+    pub(super) expected_size: Option<ByteSize>,
+}
+
+impl UploadArgs {
+    pub fn purpose(&self) -> Purpose {
+        self.jobs.purpose()
+    }
+
+    fn manner(&self, scope: Scope) -> Manner<'_> {
+        Manner {
+            connection: &self.connection,
+            speed: &self.speed,
+            overwriting: &self.overwriting,
+            failure: &self.failure,
+            file_times: FileTimes::Now,
+            scope,
+        }
+    }
+
+    pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
+        match &self.jobs.manifest {
+            Some(name) => self.run_manifest(session, name).await,
+            None => self.run_sources(session).await,
+        }
+    }
+
+    async fn run_sources(&self, session: &Session) -> Result<Summary, CommandError> {
+        let (sources, common) = self.sources()?;
+        let context = Arc::new(session.context(&self.manner(Scope::OneBucket)).await?);
+        check_part_size(context.limits.part_size)?;
+        let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.limits.memory / 4);
+        let planning =
+            tokio::task::spawn_blocking(move || uploads::plan(planner, &sources, &common));
+        let summary = session.run(context, jobs, self.purpose()).await;
+        if let Ok((plan, left_out)) = planning.await {
+            for path in left_out {
+                let path = path.to_string_lossy();
+                session
+                    .notice(format!("left out {path}: it is a pipe, a socket or a device"))
+                    .await;
+            }
+            tell_plan(session, plan, &summary).await;
+        }
+        Ok(summary)
+    }
+
+    /// What was typed, as sources and a destination.
+    fn sources(&self) -> Result<(Vec<Source>, Common), CommandError> {
+        let [sources @ .., destination] = self.paths.as_slice() else {
+            return Err(CommandError::misuse("there is nothing to upload")
+                .hint("haul upload FILE s3://bucket/"));
+        };
+        if sources.is_empty() {
+            let text = "an upload needs a source and a destination";
+            return Err(CommandError::misuse(text).hint("haul upload FILE s3://bucket/"));
+        }
+        let target = match location(destination)? {
+            Location::S3(uri) => Target::new(uri).map_err(CommandError::usage)?,
+            other => {
+                return Err(CommandError::misuse(format!(
+                    "the destination `{other}` is no S3 URI"
+                ))
+                .hint("destinations look like s3://bucket/prefix/; to download: haul download"));
+            }
+        };
+        let sources = sources
+            .iter()
+            .map(|path| self.source(location(path)?))
+            .collect::<Result<Vec<_>, _>>()?;
+        check_target(&sources, &target)?;
+        let common = Common {
+            target,
+            selection: self.selection.resolve()?,
+            attributes: Arc::new(self.attributes.resolve()?),
+            links: if self.files.no_follow_symlinks { FollowLinks::No } else { FollowLinks::Yes },
+        };
+        Ok((sources, common))
+    }
+
+    fn source(&self, location: Location) -> Result<Source, CommandError> {
+        match location {
+            Location::Stream => {
+                Ok(Source::Stdin { expected_size: self.files.expected_size.map(ByteSize::bytes) })
+            }
+            Location::S3(uri) => {
+                Err(CommandError::misuse(format!("the source `{uri}` is not local"))
+                    .hint("to download: haul download; copies from S3 to S3 are not supported yet"))
+            }
+            Location::Local(path) => match Existing::at(&path) {
+                Ok(Some(existing)) if existing.kind == ExistingKind::Folder => {
+                    Ok(Source::Directory(path))
+                }
+                // What is missing or unreadable fails when its turn comes, and the others go on.
+                _ => Ok(Source::File(path)),
+            },
+        }
+    }
+
+    async fn run_manifest(&self, session: &Session, name: &str) -> Result<Summary, CommandError> {
+        let mut remote = None;
+        let mut local = None;
+        for path in &self.paths {
+            match location(path)? {
+                Location::S3(uri) if remote.is_none() => remote = Some(uri),
+                Location::Local(path) if local.is_none() => local = Some(path),
+                other => {
+                    return Err(CommandError::misuse(format!(
+                        "`{other}` can't be a base for the manifest's rows"
+                    )));
+                }
+            }
+        }
+        let context = Arc::new(session.context(&self.manner(Scope::ManyBuckets)).await?);
+        check_part_size(context.limits.part_size)?;
+        let opened = manifest::open(&context, &self.jobs, name).await?;
+        let common = manifested::Common {
+            direction: Direction::Up,
+            bases: Bases {
+                remote,
+                local: local.unwrap_or_default(),
+                absolute: AbsolutePaths::Allowed,
+            },
+            filter: self.selection.resolve()?.filter,
+            attributes: Arc::new(self.attributes.resolve()?),
+        };
+        let memory = context.limits.memory / 4;
+        let (jobs, planning) = manifest::plan(opened, common, &session.gauge, memory).await?;
+        let summary = session.run(context, jobs, self.purpose()).await;
+        if let Ok(plan) = planning.await {
+            tell_plan(session, plan, &summary).await;
+        }
+        Ok(summary)
+    }
+}
+
+pub(super) fn check_part_size(part_size: u64) -> Result<(), CommandError> {
+    if part_size < MIN_PART {
+        let least = ByteSize(MIN_PART);
+        return Err(CommandError::misuse(format!(
+            "S3 takes no parts under {least}: raise --part-size"
+        )));
+    }
+    Ok(())
+}
+
+fn check_target(sources: &[Source], target: &Target) -> Result<(), CommandError> {
+    match (sources, target) {
+        ([Source::Stdin { .. }], Target::Prefix(_)) => {
+            Err(CommandError::misuse("standard input has no name: the destination must be a key"))
+        }
+        ([Source::File(_) | Source::Stdin { .. }], _) => Ok(()),
+        (_, Target::Object(object)) => {
+            Err(CommandError::misuse(format!("many files can't become the one object {object}"))
+                .hint(format!("end it with a slash to mean a prefix: {object}/")))
+        }
+        (sources, Target::Prefix(_))
+            if sources.iter().any(|source| matches!(source, Source::Stdin { .. })) =>
+        {
+            Err(CommandError::misuse("standard input can't be one of several sources"))
+        }
+        _ => Ok(()),
+    }
+}
