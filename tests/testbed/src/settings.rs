@@ -1,0 +1,62 @@
+//! How a testbed was built, and the credentials it accepts now.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::store::Algorithm;
+
+/// Fixed when the testbed starts, but for the credentials.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) region: String,
+    pub(crate) credentials: RwLock<BTreeMap<String, String>>,
+    pub(crate) anonymous: Anonymous,
+    pub(crate) etags: Etags,
+    /// What the server computes for uploads that bring no checksum.
+    pub(crate) default_checksum: Option<Algorithm>,
+    pub(crate) range_checksum: RangeChecksum,
+    pub(crate) min_part_size: u64,
+    pub(crate) page_size: usize,
+    pub(crate) first_byte_delay: Duration,
+    /// Bytes a second, each way, of one request.
+    pub(crate) bandwidth: Option<u64>,
+    pub(crate) logging: Logging,
+}
+
+/// Whether unsigned requests are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anonymous {
+    Denied,
+    Allowed,
+}
+
+/// What an `ETag` is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Etags {
+    Md5,
+    /// Unique, and no digest of anything.
+    Opaque,
+}
+
+/// What a reply to a ranged GET says of the whole object's checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RangeChecksum {
+    Absent,
+    /// As some servers do, and no client may compare with it.
+    OfWholeObject,
+}
+
+/// Whether requests are kept for tests to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logging {
+    Kept,
+    Off,
+}
+
+impl Settings {
+    pub(crate) fn secret_of(&self, access_key: &str) -> Option<String> {
+        let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner);
+        credentials.get(access_key).cloned()
+    }
+}

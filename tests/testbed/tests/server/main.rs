@@ -1,0 +1,7 @@
+//! The testbed seen from outside: signed requests over TCP, and what the handle says of them.
+
+mod client;
+mod connections;
+mod faults;
+mod objects;
+mod uploads;
