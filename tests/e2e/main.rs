@@ -1,1 +1,6 @@
-//! End-to-end tests: the real binary against real servers.
+//! End-to-end tests: the real binary against real servers, one file a subject.
+
+mod harness;
+mod tidy;
+
+mod real_servers;

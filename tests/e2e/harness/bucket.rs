@@ -1,0 +1,116 @@
+//! A look into a bucket, and a hand in it, that does not go through `haul`: what a test puts
+//! there or finds there must never depend on the program under test.
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Region};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use tokio::runtime::Runtime;
+
+use super::server::{ACCESS_KEY, REGION, SECRET_KEY, Server};
+
+pub(crate) struct Bucket {
+    name: String,
+    client: Client,
+    runtime: Runtime,
+}
+
+impl Bucket {
+    /// The bucket of that name, made when it is missing.
+    pub(crate) fn make(server: &(impl Server + ?Sized), name: &str) -> Self {
+        let bucket = Self::open(server, name);
+        let made = bucket.client.create_bucket().bucket(name).send();
+        let made = bucket.runtime.block_on(made);
+        if let Err(error) = made.map_err(aws_sdk_s3::Error::from) {
+            use aws_sdk_s3::Error::{BucketAlreadyExists, BucketAlreadyOwnedByYou};
+            let there = matches!(error, BucketAlreadyExists(_) | BucketAlreadyOwnedByYou(_));
+            assert!(there, "could not make bucket {name}: {error:?}");
+        }
+        bucket
+    }
+
+    /// The bucket of that name, which may not exist.
+    pub(crate) fn open(server: &(impl Server + ?Sized), name: &str) -> Self {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(server.endpoint())
+            .region(Region::new(REGION))
+            .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "tests"))
+            .force_path_style(true)
+            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Self {
+            name: name.to_owned(),
+            client: Client::from_conf(config),
+            runtime: runtime.expect("a runtime can be made"),
+        }
+    }
+
+    /// Such as `s3://bucket/key`.
+    pub(crate) fn uri(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.name)
+    }
+
+    pub(crate) fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) {
+        let request = self.client.put_object().bucket(&self.name).key(key);
+        let sent = request.body(bytes.into().into()).send();
+        self.runtime
+            .block_on(sent)
+            .unwrap_or_else(|error| panic!("could not put {key}: {error:?}"));
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Vec<u8> {
+        let request = self.client.get_object().bucket(&self.name).key(key).send();
+        let bytes = self.runtime.block_on(async {
+            let reply =
+                request.await.unwrap_or_else(|error| panic!("could not get {key}: {error:?}"));
+            reply.body.collect().await
+        });
+        bytes.expect("the body arrives").to_vec()
+    }
+
+    /// What the server knows of an object.
+    pub(crate) fn head(&self, key: &str) -> HeadObjectOutput {
+        let request = self.client.head_object().bucket(&self.name).key(key).send();
+        let reply = self.runtime.block_on(request);
+        reply.unwrap_or_else(|error| panic!("could not ask for {key}: {error:?}"))
+    }
+
+    /// All keys below a prefix, in the order of the listing.
+    pub(crate) fn keys(&self, prefix: &str) -> Vec<String> {
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let mut pages = request.into_paginator().send();
+        let mut keys = Vec::new();
+        self.runtime.block_on(async {
+            while let Some(page) = pages.next().await {
+                let page = page.expect("the listing works");
+                keys.extend(
+                    page.contents().iter().filter_map(|object| object.key()).map(str::to_owned),
+                );
+            }
+        });
+        keys
+    }
+
+    /// Removes all objects below a prefix.
+    pub(crate) fn remove(&self, prefix: &str) {
+        let identifier = |key| ObjectIdentifier::builder().key(key).build().expect("it has a key");
+        for keys in self.keys(prefix).chunks(1000) {
+            let objects = keys.iter().map(identifier).collect();
+            let delete = Delete::builder().set_objects(Some(objects)).build();
+            let request = self.client.delete_objects().bucket(&self.name);
+            let sent = request.delete(delete.expect("it has objects")).send();
+            self.runtime.block_on(sent).expect("objects can be removed");
+        }
+    }
+
+    /// Keys of multipart uploads that were neither completed nor aborted.
+    pub(crate) fn open_uploads(&self, prefix: &str) -> Vec<String> {
+        let request = self.client.list_multipart_uploads().bucket(&self.name).prefix(prefix);
+        let reply = self.runtime.block_on(request.send());
+        let reply = reply.expect("the listing works");
+        let keys = reply.uploads().iter().filter_map(|upload| upload.key());
+        keys.map(str::to_owned).collect()
+    }
+}

@@ -1,0 +1,23 @@
+//! What the end-to-end tests share: run the binary with a time limit and look at what it said
+//! (`command`, `output`), folders with known bytes (`sandbox`), S3 servers made by others
+//! (`weed`, `moto`), and a look into a bucket that does not go through `haul` (`bucket`).
+//! It must never know what a command of `haul` means: that is for the tests to say.
+
+mod bucket;
+mod command;
+mod moto;
+mod output;
+mod running;
+mod sandbox;
+mod server;
+mod supervised;
+#[cfg(test)]
+mod tests;
+mod weed;
+
+pub(crate) use bucket::Bucket;
+pub(crate) use command::haul;
+pub(crate) use moto::Moto;
+pub(crate) use sandbox::{Sandbox, Tree, content};
+pub(crate) use server::Server;
+pub(crate) use weed::Weed;

@@ -1,0 +1,11 @@
+//! The real binary against S3 servers that others wrote (and the testbed, where it is about bytes
+//! alone): what goes up comes down byte-equal, and what can't work says so. It must never lean on
+//! what only our own testbed does; a disagreement is settled by what S3 documents.
+
+mod refusals;
+mod round_trips;
+mod single_objects;
+
+/// One for all, each test below a prefix of its own: SeaweedFS gives each bucket seven of its
+/// twenty volumes, so a third one would find none.
+const BUCKET: &str = "haul-tests";
