@@ -1,8 +1,13 @@
 //! Cuts bytes into lines, or into what lies between NULs. Must never hold more of a line than
 //! [`LONGEST_RECORD`], however long it is.
 
+use super::ManifestError;
 use super::input::Input;
-use super::{LONGEST_RECORD, ManifestError};
+
+/// A line or record longer than this is not kept in memory.
+///
+/// A key has at most 1,024 bytes and an object's metadata 2 KiB, so that what is longer is not a row.
+pub const LONGEST_RECORD: usize = 1 << 20;
 
 /// What ends a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,12 +20,8 @@ mod rows;
 mod totals;
 
 pub use format::{Compression, Format, UnknownFormat};
+pub use lines::LONGEST_RECORD;
 pub use problem::{ManifestError, Problem, RowError};
 pub use row::Row;
 pub use rows::{Rows, open};
 pub use totals::{Totals, totals};
-
-/// A line or record longer than this is not kept in memory.
-///
-/// A key has at most 1,024 bytes and an object's metadata 2 KiB, so that what is longer is not a row.
-pub const LONGEST_RECORD: usize = 1 << 20;

@@ -8,12 +8,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use cap_std::fs::Dir;
 
 use super::durability::SyncCost;
 use super::error::{Kind, LocalError};
+use super::existing::Existing;
 use super::folder::{Folder, lock};
 use super::reserved::refuse_reserved;
 use super::spot::Spot;
@@ -25,41 +25,6 @@ use crate::domain::relative_path::RelativePath;
 pub struct Destination {
     root: Arc<Folder>,
     cache: Mutex<Cache>,
-}
-
-/// What has a name already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Existing {
-    pub kind: ExistingKind,
-    pub size: u64,
-    pub modified: SystemTime,
-}
-
-impl Existing {
-    /// What is at a path that the user typed, links followed.
-    pub fn at(path: &Path) -> Result<Option<Self>, LocalError> {
-        match fs::metadata(path) {
-            Ok(found) => {
-                let kind = match found.file_type() {
-                    kind if kind.is_file() => ExistingKind::File,
-                    kind if kind.is_dir() => ExistingKind::Folder,
-                    _ => ExistingKind::Other,
-                };
-                let modified = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                Ok(Some(Self { kind, size: found.len(), modified }))
-            }
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(LocalError::new("look at", path, cause)),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExistingKind {
-    File,
-    Folder,
-    Symlink,
-    Other,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,24 +156,6 @@ impl Destination {
 
 const MOST_NEW_LEVELS: usize = 8;
 
-impl Existing {
-    fn of(metadata: &cap_std::fs::Metadata) -> Self {
-        let file_type = metadata.file_type();
-        let kind = if file_type.is_symlink() {
-            ExistingKind::Symlink
-        } else if file_type.is_dir() {
-            ExistingKind::Folder
-        } else if file_type.is_file() {
-            ExistingKind::File
-        } else {
-            ExistingKind::Other
-        };
-        let modified =
-            metadata.modified().map_or(SystemTime::UNIX_EPOCH, cap_std::time::SystemTime::into_std);
-        Self { kind, size: metadata.len(), modified }
-    }
-}
-
 /// Folders that are open since files end in them. As many file descriptors, at most.
 #[derive(Debug)]
 struct Cache {
@@ -300,6 +247,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::storage::local::ExistingKind;
     use crate::storage::local::staged_file::{IfExists, Publish, StagedFile, SyncMode};
 
     fn path(name: &str) -> RelativePath {

@@ -6,6 +6,7 @@
 pub mod destination;
 pub mod durability;
 pub mod error;
+pub mod existing;
 pub mod folder;
 pub mod limits;
 pub mod partial;
@@ -19,9 +20,10 @@ mod positional;
 mod reserved;
 mod temp_name;
 
-pub use destination::{Destination, Existing, ExistingKind};
+pub use destination::Destination;
 pub use durability::SyncCost;
 pub use error::{Change, Kind, LocalError};
+pub use existing::{Existing, ExistingKind};
 pub use folder::Folder;
 pub use partial::{Partial, Recorded};
 pub use source::SourceFile;
