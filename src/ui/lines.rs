@@ -289,7 +289,7 @@ mod tests {
         failure.line = Some(17);
         vec![
             started(&Arc::new(Gauge::default()), &job),
-            Event::Retrying { job: job.clone(), retry },
+            Event::Retrying { job: Some(job.clone()), retry },
             Event::Done { job: job.clone(), done },
             Event::Skipped { job, why: Skip::UpToDate },
             Event::PlanComplete,

@@ -267,9 +267,11 @@ mod tests {
         bytes: 1 << 20,
         skipped: 1,
         failed: 1,
+        missing: 0,
         stopped: 0,
         verified: 0,
         retries: 0,
+        output_closed: false,
         elapsed: Duration::from_secs(1),
         end: End::Complete,
     };

@@ -206,9 +206,11 @@ mod tests {
             bytes: 1429 * MIB,
             skipped: 0,
             failed: 0,
+            missing: 0,
             stopped: 0,
             verified: 310,
             retries: 3,
+            output_closed: false,
             elapsed: Duration::from_millis(12_300),
             end: End::Complete,
         }
