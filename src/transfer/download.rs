@@ -16,8 +16,10 @@ use crate::domain::job::{Download, LocalTarget};
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::domain::overwrite::{Decision, Overwrite, Side};
 use crate::domain::range::ByteRange;
-use crate::storage::error::Kind;
-use crate::storage::local::{Existing, IfExists, Publish, SpecialFile, Spot, StagedFile, SyncMode};
+use crate::storage::error::{Kind, StoreError};
+use crate::storage::local::{
+    Existing, IfExists, Kind as LocalKind, Publish, SpecialFile, Spot, StagedFile, SyncMode,
+};
 use crate::storage::object_store::{GetReply, Read};
 
 /// Fresh starts of one object before its trouble is given up on.
@@ -42,6 +44,7 @@ pub(super) async fn download(work: &Arc<Work>, job: &Download) -> Result<Outcome
         match once(work, job, file).await {
             Err(error) if error.wants_restart() && restarts < RESTARTS => {
                 restarts += 1;
+                work.gauge.uncount_all();
                 tracing::debug!(%error, restarts, "the object starts again");
             }
             Err(JobError::Store { source, .. }) if source.kind == Kind::Changed => {
@@ -135,6 +138,12 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
         }
         reply => reply?,
     };
+    let is_whole = reply.range.is_none_or(|sent| sent.length() == reply.facts.size);
+    if !is_whole && reply.facts.etag.is_none() {
+        let text = "the store gives no ETag: the parts could be those of two versions";
+        let error = StoreError::new("GetObject", Kind::Refused).with_message(text);
+        return Err(tries().fatal(error));
+    }
     work.gauge.discover(reply.facts.size);
     verify::expected(&job.expected, &reply.facts)?;
     Ok(Opened { pin: Pin::of(&reply.facts), reply, in_flight, plan })
@@ -173,10 +182,15 @@ async fn once(work: &Arc<Work>, job: &Download, file: StagedFile) -> Result<Outc
     };
     let content = Content { size: facts.size, crc, value: folded };
     let verified =
-        verify::file(&content, &file, stored.full_object(), job.expected.checksum.as_ref()).await;
-    let verified = verified.inspect_err(|_| work.gauge.uncount(facts.size))?;
-    publish(work, file, &facts).await?;
-    Ok(work.done(facts.size, verified))
+        verify::file(&content, &file, stored.full_object(), job.expected.checksum.as_ref()).await?;
+    match publish(work, file, &facts).await {
+        // It appeared while this was on its way, and it was to be kept.
+        Err(JobError::Local(error)) if error.kind == LocalKind::AlreadyExists => {
+            work.gauge.uncount_all();
+            Ok(Outcome::Skipped(Skip::Exists))
+        }
+        published => published.map(|()| work.done(facts.size, verified)),
+    }
 }
 
 /// The one way to a final name. Nothing stops it half-way: it is short, and after it the file is
@@ -299,11 +313,7 @@ impl Parts<'_> {
                 }
                 Ok(())
             }
-            Err(error) => {
-                let done: u64 = crcs.iter().map(|(_, length)| length).sum();
-                self.work.gauge.uncount(done);
-                Err(end_all(tasks, error).await)
-            }
+            Err(error) => Err(end_all(tasks, error).await),
         }
     }
 }
@@ -319,8 +329,14 @@ pub(super) async fn end_all<T: 'static>(tasks: &mut JoinSet<T>, error: JobError)
     error
 }
 
-/// The object's checksum, asked for while its bytes are on their way.
+/// The object's checksum, asked for while its bytes are on their way. Ends with its owner.
 pub(super) struct ChecksumLater(tokio::task::JoinHandle<StoredChecksum>);
+
+impl Drop for ChecksumLater {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 impl ChecksumLater {
     pub(super) fn ask(work: &Arc<Work>, job: &Download, pin: &Pin) -> Self {
@@ -336,7 +352,7 @@ impl ChecksumLater {
         }))
     }
 
-    pub(super) async fn answer(self) -> StoredChecksum {
-        self.0.await.unwrap_or(StoredChecksum::None)
+    pub(super) async fn answer(mut self) -> StoredChecksum {
+        (&mut self.0).await.unwrap_or(StoredChecksum::None)
     }
 }

@@ -87,14 +87,15 @@ async fn one(context: Arc<Context>, job: Arc<Job>) -> Result<Outcome, JobError> 
     work.context
         .tell(Event::Started { job: Arc::clone(&job), gauge: Arc::clone(&work.gauge) })
         .await;
-    match &job.task {
+    let ended = match &job.task {
         Task::Download(task) => download::download(&work, task).await,
         Task::Upload(task) => upload::upload(&work, task).await,
         Task::MakeFolder { folder, .. } => {
             work.context.destination()?.make_folder(folder)?;
             Ok(work.done(0, super::outcome::Verified::Length))
         }
-    }
+    };
+    ended.inspect_err(|_| work.gauge.uncount_all())
 }
 
 struct Run {

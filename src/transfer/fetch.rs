@@ -103,7 +103,8 @@ pub(super) async fn fetch(
                 // The bytes so far are good: the next try goes on behind them. Those of a reply
                 // that was longer than it may be are not.
                 progress.flush(fetch, sink)?;
-                if error.kind == Kind::Malformed {
+                // Without a tag nothing says that the rest would be of the same version.
+                if error.kind == Kind::Malformed || fetch.pin.etag.is_none() {
                     fetch.work.gauge.uncount(progress.done);
                     progress = Progress::new(fetch.crc);
                 }

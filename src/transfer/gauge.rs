@@ -114,6 +114,12 @@ impl JobGauge {
         self.run.bytes.fetch_add(bytes, Relaxed);
     }
 
+    /// Takes back all bytes: the object starts again, or is given up.
+    pub fn uncount_all(&self) {
+        let bytes = self.bytes.swap(0, Relaxed);
+        self.run.bytes.fetch_sub(bytes, Relaxed);
+    }
+
     /// Takes back bytes that will be moved again, or that were moved for nothing.
     pub fn uncount(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Relaxed);

@@ -53,7 +53,7 @@ pub(super) async fn upload_file(
                 if !is_second && matches!(source.kind, Kind::MissingUpload | Kind::Conflict) =>
             {
                 is_second = true;
-                work.gauge.uncount(work.gauge.bytes());
+                work.gauge.uncount_all();
             }
             ended => return ended,
         }
