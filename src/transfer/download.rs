@@ -254,6 +254,10 @@ impl Parts<'_> {
         self.spawn(&mut tasks, 0, first, (Some(reply), in_flight));
         let part_size = self.work.context.limits.part_size;
         for range in plan::ranges(first.end(), self.pin.size, part_size) {
+            while tasks.len() >= plan::PARTS_AT_ONCE {
+                let Some(ended) = tasks.join_next().await else { break };
+                self.note(&mut tasks, &mut crcs, ended).await?;
+            }
             let mut permit = Box::pin(self.work.pass(FRAMES));
             let in_flight = loop {
                 tokio::select! {

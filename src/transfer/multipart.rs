@@ -294,6 +294,10 @@ pub(super) async fn pass_while(
     sent: &mut Vec<SentPart>,
     memory: u64,
 ) -> Result<InFlight, JobError> {
+    while tasks.len() >= plan::PARTS_AT_ONCE {
+        let Some(ended) = tasks.join_next().await else { break };
+        note(tasks, sent, ended).await?;
+    }
     let mut permit = Box::pin(work.pass(memory));
     let passed = loop {
         tokio::select! {
