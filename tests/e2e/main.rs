@@ -3,4 +3,5 @@
 mod harness;
 mod tidy;
 
+mod faults;
 mod real_servers;
