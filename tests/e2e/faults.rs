@@ -4,5 +4,7 @@
 //! It must never pass without the fault: every case asserts that its fault fired.
 
 mod downloads;
+mod listings;
 mod scene;
 mod trouble;
+mod uploads;

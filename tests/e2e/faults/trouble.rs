@@ -58,19 +58,26 @@ pub(super) fn error_replies() -> Vec<Trouble> {
 /// Connections that break, or fall silent, before there is a reply.
 pub(super) fn silences() -> Vec<Trouble> {
     vec![
-        Trouble::new(FaultKind::ResetBeforeHeaders, Cost::Nothing, "connection"),
+        Trouble::new(FaultKind::ResetBeforeHeaders, Cost::Nothing, "reset by peer"),
         Trouble::new(FaultKind::StallHeaders, Cost::Nothing, "no reply within 1 s"),
     ]
 }
 
 /// Bodies of replies that end too early. What came before is good.
-pub(super) fn broken_bodies(length: u64) -> Vec<Trouble> {
+///
+/// Where each reply brings a good piece, enough of them bring all: so a fault that is to last
+/// comes early.
+pub(super) fn broken_bodies(length: u64, often: Often) -> Vec<Trouble> {
     let mut troubles = Vec::new();
-    for after_bytes in [0, 1, length / 2, length - 1] {
+    let (middle, last) = match often {
+        Often::Once => (length / 2, length - 1),
+        Often::Always => (length / 8, length / 4),
+    };
+    for after_bytes in [0, 1, middle, last] {
         troubles.push((FaultKind::ResetInBody { after_bytes }, "the body broke off"));
         troubles.push((FaultKind::Truncate { after_bytes }, "the body broke off"));
     }
-    for after_bytes in [0, length / 2] {
+    for after_bytes in [0, middle] {
         troubles.push((FaultKind::Stall { after_bytes }, "no byte came for 1 s"));
     }
     let troubles = troubles.into_iter();
@@ -81,11 +88,11 @@ pub(super) fn broken_bodies(length: u64) -> Vec<Trouble> {
 pub(super) fn wrong_bodies(length: u64) -> Vec<Trouble> {
     use Cost::{OnePart, WholeObject};
     [
-        (FaultKind::LostReply, OnePart, "connection"),
-        (FaultKind::ShortConsistent { length: length / 3 }, OnePart, "bytes follow"),
+        (FaultKind::LostReply, OnePart, "reset by peer"),
+        (FaultKind::ShortConsistent { length: 100 }, OnePart, "bytes follow"),
         (FaultKind::ExtraBytes { count: 10 }, OnePart, "bytes"),
-        (FaultKind::FlipBit { at_byte: length / 2 }, WholeObject, "CRC64NVME"),
-        (FaultKind::FlipBit { at_byte: 0 }, WholeObject, "CRC64NVME"),
+        (FaultKind::FlipBit { at_byte: length / 2 }, WholeObject, "crc64nvme:"),
+        (FaultKind::FlipBit { at_byte: 0 }, WholeObject, "crc64nvme:"),
     ]
     .map(|(kind, cost, cause)| Trouble::new(kind, cost, cause))
     .into()
@@ -95,7 +102,7 @@ pub(super) fn wrong_bodies(length: u64) -> Vec<Trouble> {
 pub(super) fn wrong_ranges(part: u64) -> Vec<Trouble> {
     use Cost::{OnePart, WholeObject};
     [
-        (FaultKind::WrongContentRange(WrongRange::Shifted(1)), OnePart, "asked for bytes="),
+        (FaultKind::WrongContentRange(WrongRange::Shifted(1)), OnePart, "`bytes "),
         (FaultKind::WrongContentRange(WrongRange::Total(99 * part)), WholeObject, ""),
         (FaultKind::MissingContentRange, OnePart, "without Content-Range"),
         (FaultKind::WholeObjectForRange, WholeObject, "asked for bytes="),
