@@ -144,7 +144,7 @@ fn kind_of_status(operation: &str, status: u16) -> Kind {
         429 | 503 => Kind::Throttled,
         408 | 500 | 502.. => Kind::Transient,
         // A success without what belongs to it: an empty reply, or a page of a proxy's.
-        200..300 => Kind::Malformed,
+        200..=299 => Kind::Malformed,
         _ => Kind::Refused,
     }
 }
