@@ -17,7 +17,7 @@ mod tests;
 mod weed;
 
 pub(crate) use bucket::Bucket;
-pub(crate) use command::haul;
+pub(crate) use command::{Haul, haul};
 pub(crate) use moto::Moto;
 pub(crate) use output::Output;
 pub(crate) use parallel::for_each;
