@@ -87,6 +87,8 @@ fn kind_of(operation: &str, code: Option<&str>, status: u16) -> Kind {
     match code {
         // An error behind a 200: the code is all there is.
         Some(code) if status < 300 => kind_of_code(code).unwrap_or(Kind::Refused),
+        // The whole request goes again; a multipart upload needs a fresh start.
+        Some("ConditionalRequestConflict") if operation == "PutObject" => Kind::Transient,
         _ => code.and_then(kind_of_code).unwrap_or_else(|| kind_of_status(operation, status)),
     }
 }
@@ -210,5 +212,8 @@ mod tests {
         assert_eq!(kind_of("GetObject", Some("PreconditionFailed"), 412), Kind::Changed);
         assert_eq!(kind_of("PutObject", Some("PreconditionFailed"), 412), Kind::Exists);
         assert_eq!(kind_of("CompleteMultipartUpload", None, 412), Kind::Exists);
+        let conflict = Some("ConditionalRequestConflict");
+        assert_eq!(kind_of("PutObject", conflict, 409), Kind::Transient);
+        assert_eq!(kind_of("CompleteMultipartUpload", conflict, 409), Kind::Conflict);
     }
 }
