@@ -157,8 +157,9 @@ async fn once(work: &Arc<Work>, job: &Download, file: StagedFile) -> Result<Outc
     let file = Arc::new(file);
     let is_whole = first.is_none_or(|first| first.length() == facts.size);
     // A range's reply has no checksum of the object: one HEAD alongside asks for it.
-    let stored = (!is_whole
-        || facts.checksum == StoredChecksum::None && opened.plan != DownloadPlan::Whole)
+    // Likewise where the reply is the first to tell of such a size: it may have been cut short.
+    let is_as_listed = opened.plan == DownloadPlan::Whole && job.size == Some(facts.size);
+    let stored = (!is_whole || facts.checksum == StoredChecksum::None && !is_as_listed)
         .then(|| ChecksumLater::ask(work, job, &opened.pin));
     let crc = facts
         .checksum
@@ -177,7 +178,7 @@ async fn once(work: &Arc<Work>, job: &Download, file: StagedFile) -> Result<Outc
         (Some(first), false) => parts.all(first, opened.reply, opened.in_flight).await?,
     };
     let stored = match stored {
-        Some(later) => later.answer().await,
+        Some(later) => later.answer().await.inspect_err(|_| work.gauge.uncount(facts.size))?,
         None => facts.checksum.clone(),
     };
     let content = Content { size: facts.size, crc, value: folded };
@@ -333,8 +334,9 @@ pub(super) async fn end_all<T: 'static>(tasks: &mut JoinSet<T>, error: JobError)
     error
 }
 
-/// The object's checksum, asked for while its bytes are on their way. Ends with its owner.
-pub(super) struct ChecksumLater(tokio::task::JoinHandle<StoredChecksum>);
+/// The object's checksum, asked for while its bytes are on their way. Nobody asks any more once
+/// this is dropped.
+pub(super) struct ChecksumLater(tokio::task::JoinHandle<Result<StoredChecksum, JobError>>);
 
 impl Drop for ChecksumLater {
     fn drop(&mut self) {
@@ -347,16 +349,17 @@ impl ChecksumLater {
         let (work, job, pin) = (Arc::clone(work), job.clone(), pin.clone());
         Self(tokio::spawn(async move {
             match head(&work, &job).await {
-                // Of another version by now: the parts will notice if they need to.
-                Ok(facts) if Pin::of(&facts) == pin => facts.checksum,
+                Ok(facts) => pin
+                    .checksum_of(&facts)
+                    .map_err(|error| work.tries(format!("read {}", job.object)).fatal(error)),
                 // Who may read an object may not be allowed to look at it; the length and the tag
                 // are still checked, and the summary says that no checksum was.
-                _ => StoredChecksum::None,
+                Err(_) => Ok(StoredChecksum::None),
             }
         }))
     }
 
-    pub(super) async fn answer(mut self) -> StoredChecksum {
-        (&mut self.0).await.unwrap_or(StoredChecksum::None)
+    pub(super) async fn answer(mut self) -> Result<StoredChecksum, JobError> {
+        (&mut self.0).await.unwrap_or(Ok(StoredChecksum::None))
     }
 }

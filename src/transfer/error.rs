@@ -1,6 +1,7 @@
 //! Why a job failed, and what that means to a person.
 
 use crate::domain::checksum::Checksum;
+use crate::domain::escape::Escaped;
 use crate::domain::job::Job;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::LocalError;
@@ -41,11 +42,13 @@ pub enum JobError {
 }
 
 impl JobError {
-    /// Whether a fresh start of the whole object may help: its bytes were those of two versions, or
-    /// a bit of them was wrong.
+    /// Whether a fresh start of the whole object may help: its bytes were those of two versions, it
+    /// is shorter than it was said to be, or a bit of them was wrong.
     pub fn wants_restart(&self) -> bool {
         match self {
-            Self::Store { source, .. } => matches!(source.kind, Kind::Changed),
+            Self::Store { source, .. } => {
+                matches!(source.kind, Kind::Changed | Kind::OutOfRange { .. })
+            }
             Self::Mismatch { .. } => true,
             _ => false,
         }
@@ -90,6 +93,24 @@ impl JobError {
         }
     }
 
+    /// The whole story, in one line. Errors that do not say themselves what they are about are told
+    /// with the job's source: one line among thousands must be enough to find the object.
+    fn message(&self, job: &Job) -> String {
+        match self {
+            Self::Store { .. } | Self::Local(_) | Self::Io { .. } => chain(self),
+            Self::Mismatch { .. }
+            | Self::Stored { .. }
+            | Self::Expectation(_)
+            | Self::KeepsChanging(_)
+            | Self::Impossible(_)
+            | Self::OutputClosed
+            | Self::Stopped
+            | Self::Internal(_) => {
+                format!("could not move {}: {}", Escaped(&job.task.source()), chain(self))
+            }
+        }
+    }
+
     /// The error as the summary and the reporter take it.
     pub fn failure(&self, job: &Job) -> Failure {
         Failure {
@@ -97,7 +118,7 @@ impl JobError {
             source: job.task.source(),
             destination: Some(job.task.destination()),
             cause: self.cause(),
-            message: chain(self),
+            message: self.message(job),
             hint: self.hint(),
             may_pass: self.may_pass(),
         }

@@ -9,7 +9,7 @@ use super::error::JobError;
 use super::retry::Tries;
 use crate::domain::checksum::{Crc, CrcHasher};
 use crate::domain::location::ObjectName;
-use crate::domain::object::{ETag, ObjectFacts};
+use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::StagedFile;
@@ -32,19 +32,35 @@ impl Pin {
         Self { etag: facts.etag.clone(), size: facts.size }
     }
 
+    /// The checksum of this version, as another request tells it. A version has one size: where
+    /// the two replies differ in that, one of them was cut short.
+    pub(super) fn checksum_of(&self, facts: &ObjectFacts) -> Result<StoredChecksum, StoreError> {
+        if self.etag.is_some() && self.etag != facts.etag {
+            // Of another version by now: the parts will notice if they need to.
+            return Ok(StoredChecksum::None);
+        }
+        if self.size != facts.size {
+            return Err(self.changed(facts));
+        }
+        Ok(facts.checksum.clone())
+    }
+
     /// Some servers ignore `If-Match` and send what they have now.
     fn check(&self, facts: &ObjectFacts) -> Result<(), StoreError> {
-        if self.etag != facts.etag || self.size != facts.size {
-            let tag = |etag: Option<&ETag>| {
-                etag.map_or_else(|| "no ETag".to_owned(), ToString::to_string)
-            };
-            let (was, is) = (tag(self.etag.as_ref()), tag(facts.etag.as_ref()));
-            return Err(StoreError::new(GET, Kind::Changed).with_message(format!(
-                "was {was} with {} bytes, is {is} with {}",
-                self.size, facts.size
-            )));
+        if self.etag == facts.etag && self.size == facts.size {
+            return Ok(());
         }
-        Ok(())
+        Err(self.changed(facts))
+    }
+
+    fn changed(&self, facts: &ObjectFacts) -> StoreError {
+        let tag =
+            |etag: Option<&ETag>| etag.map_or_else(|| "no ETag".to_owned(), ToString::to_string);
+        let (was, is) = (tag(self.etag.as_ref()), tag(facts.etag.as_ref()));
+        StoreError::new(GET, Kind::Changed).with_message(format!(
+            "was {was} with {} bytes, is {is} with {}",
+            self.size, facts.size
+        ))
     }
 }
 

@@ -28,6 +28,8 @@ const COMPLETE: &str = "CompleteMultipartUpload";
 const COMPLETE_EXTRA: u64 = 300;
 /// What cleaning up may take: an interrupted run ends within five seconds.
 const ABORT_TIME: Duration = Duration::from_millis(2500);
+/// One try of it: a connection that hangs must leave time for another.
+const ABORT_TRY: Duration = Duration::from_millis(1000);
 
 /// Uploads a file in parts of `part_size` bytes.
 pub(super) async fn upload_file(
@@ -204,11 +206,13 @@ impl<'a> Started<'a> {
         let attempts = async {
             let mut wait = Duration::from_millis(50);
             loop {
-                match context.store.abort_upload(&self.upload).await {
-                    Ok(()) => return Ok(()),
-                    Err(error) if error.kind == Kind::MissingUpload => return Ok(()),
-                    Err(error) if !error.kind.is_transient() => return Err(error),
-                    Err(error) => tracing::debug!(%error, "abort"),
+                let abort = context.store.abort_upload(&self.upload);
+                match tokio::time::timeout(ABORT_TRY, abort).await {
+                    Ok(Ok(())) => return Ok(()),
+                    Ok(Err(error)) if error.kind == Kind::MissingUpload => return Ok(()),
+                    Ok(Err(error)) if !error.kind.is_transient() => return Err(error),
+                    Ok(Err(error)) => tracing::debug!(%error, "abort"),
+                    Err(_) => tracing::debug!("abort: no reply"),
                 }
                 tokio::time::sleep(wait).await;
                 wait *= 2;

@@ -54,7 +54,7 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
     let stored = if !is_whole
         || facts.checksum == StoredChecksum::None && plan != plan::DownloadPlan::Whole
     {
-        ChecksumLater::ask(work, job, &pin).answer().await
+        ChecksumLater::ask(work, job, &pin).answer().await?
     } else {
         facts.checksum
     };

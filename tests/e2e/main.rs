@@ -3,4 +3,6 @@
 mod harness;
 mod tidy;
 
+mod changes;
+mod faults;
 mod real_servers;

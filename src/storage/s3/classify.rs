@@ -84,7 +84,13 @@ fn body_text(reply: &HttpResponse) -> Option<Box<str>> {
 }
 
 fn kind_of(operation: &str, code: Option<&str>, status: u16) -> Kind {
-    code.and_then(kind_of_code).unwrap_or_else(|| kind_of_status(operation, status))
+    match code {
+        // An error behind a 200: the code is all there is.
+        Some(code) if status < 300 => kind_of_code(code).unwrap_or(Kind::Refused),
+        // The whole request goes again; a multipart upload needs a fresh start.
+        Some("ConditionalRequestConflict") if operation == "PutObject" => Kind::Transient,
+        _ => code.and_then(kind_of_code).unwrap_or_else(|| kind_of_status(operation, status)),
+    }
 }
 
 fn kind_of_code(code: &str) -> Option<Kind> {
@@ -139,6 +145,8 @@ fn kind_of_status(operation: &str, status: u16) -> Kind {
         416 => Kind::OutOfRange { size: None },
         429 | 503 => Kind::Throttled,
         408 | 500 | 502.. => Kind::Transient,
+        // A success without what belongs to it: an empty reply, or a page of a proxy's.
+        200..=299 => Kind::Malformed,
         _ => Kind::Refused,
     }
 }
@@ -195,6 +203,8 @@ mod tests {
         assert_eq!(kind_of("GetObject", Some("SlowDown"), 503), Kind::Throttled);
         assert_eq!(kind_of("GetObject", None, 502), Kind::Transient);
         assert_eq!(kind_of("GetObject", Some("Unheard"), 400), Kind::Refused);
+        assert_eq!(kind_of("CompleteMultipartUpload", Some("Unheard"), 200), Kind::Refused);
+        assert_eq!(kind_of("CompleteMultipartUpload", None, 200), Kind::Malformed);
     }
 
     #[test]
@@ -202,5 +212,8 @@ mod tests {
         assert_eq!(kind_of("GetObject", Some("PreconditionFailed"), 412), Kind::Changed);
         assert_eq!(kind_of("PutObject", Some("PreconditionFailed"), 412), Kind::Exists);
         assert_eq!(kind_of("CompleteMultipartUpload", None, 412), Kind::Exists);
+        let conflict = Some("ConditionalRequestConflict");
+        assert_eq!(kind_of("PutObject", conflict, 409), Kind::Transient);
+        assert_eq!(kind_of("CompleteMultipartUpload", conflict, 409), Kind::Conflict);
     }
 }

@@ -1,0 +1,159 @@
+//! Faults of GET, on the way to a file: an object of several parts and one of less than a part,
+//! each named alone (its size is not known) and found in a listing (its size is known).
+
+use testbed::{Fault, FaultKind, Operation};
+
+use super::scene::{BUCKET, OLD, Scene};
+use super::trouble::{
+    Cost, Often, Trouble, broken_bodies, error_replies, silences, wrong_bodies, wrong_ranges,
+};
+use crate::harness::{for_each, haul};
+
+const PART: u64 = 1 << 20;
+const LARGE: u64 = 5 * PART + 1234;
+const SMALL: u64 = 3000;
+/// Error documents count as bytes sent; they are small, but there may be a hundred.
+const ERROR_DOCUMENTS: u64 = 64 << 10;
+
+#[derive(Debug, Clone)]
+struct Case {
+    shape: Shape,
+    at: At,
+    often: Often,
+    trouble: Trouble,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    LargeAlone,
+    LargeListed,
+    SmallAlone,
+    SmallListed,
+}
+
+/// Which GETs are hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    First,
+    /// The first one was answered as it should be.
+    Later,
+}
+
+impl Shape {
+    const ALL: [Self; 4] =
+        [Self::LargeAlone, Self::LargeListed, Self::SmallAlone, Self::SmallListed];
+
+    fn size(self) -> u64 {
+        match self {
+            Self::LargeAlone | Self::LargeListed => LARGE,
+            Self::SmallAlone | Self::SmallListed => SMALL,
+        }
+    }
+
+    fn source(self) -> &'static str {
+        match self {
+            Self::LargeAlone | Self::SmallAlone => "s3://bucket/p/object",
+            Self::LargeListed | Self::SmallListed => "s3://bucket/p/",
+        }
+    }
+
+    /// Bytes of the first reply.
+    fn reply(self) -> u64 {
+        self.size().min(PART)
+    }
+
+    /// A small object whose size is known is asked for without a range.
+    fn has_ranges(self) -> bool {
+        self != Self::SmallListed
+    }
+}
+
+#[test]
+fn a_download_survives_each_fault_once() {
+    for_each(&cases(Often::Once), |case| {
+        let (scene, fault, output) = run(case);
+        output.code(0).stderr_has("1 verified end to end");
+        scene.fired(fault);
+        let size = case.shape.size();
+        assert!(scene.sandbox.read("out/object") == scene.object("object", size), "bytes differ");
+        scene.sandbox.no_leftovers("");
+        let most = match case.trouble.cost {
+            Cost::Nothing => size,
+            Cost::OnePart => size + case.shape.reply(),
+            Cost::WholeObject => 2 * size,
+        };
+        let sent = scene.bytes_sent(Operation::GetObject);
+        assert!(sent <= most + ERROR_DOCUMENTS, "{sent} bytes were sent, {most} are allowed");
+    });
+}
+
+#[test]
+fn a_download_that_cannot_be_done_leaves_the_old_file() {
+    for_each(&cases(Often::Always), |case| {
+        let (scene, fault, output) = run(case);
+        scene.fired(fault);
+        assert!(scene.sandbox.read("out/object") == OLD, "the old file is gone\n{output}");
+        scene.sandbox.no_leftovers("");
+        output.code(1).stderr_has("error: ").stderr_has(case.trouble.cause);
+        output.stderr_has("s3://bucket/p/object");
+        let errors = output.stderr.lines().filter(|line| line.starts_with("error: "));
+        assert_eq!(errors.count(), 1, "{output}");
+    });
+}
+
+fn run(case: &Case) -> (Scene, testbed::FaultId, crate::harness::Output) {
+    let scene = Scene::new();
+    scene.object("object", case.shape.size());
+    scene.sandbox.write("out/object", OLD);
+    let from = match case.at {
+        At::First => 1,
+        At::Later => 3,
+    };
+    let fault = Fault::new(Operation::GetObject, case.trouble.kind.clone());
+    let fault = scene.trouble(fault.bucket(BUCKET), from, case.often);
+    let output = haul()
+        .on(&scene.testbed)
+        .args(["download", case.shape.source()])
+        .arg(scene.sandbox.path("out"))
+        .args(["--part-size", "1MiB", "--timeout", "1", "--max-attempts", "3"])
+        .run();
+    (scene, fault, output)
+}
+
+fn cases(often: Often) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for shape in Shape::ALL {
+        let length = shape.reply();
+        let mut troubles = [error_replies(), silences(), broken_bodies(length, often)].concat();
+        troubles.extend(wrong_bodies(length));
+        if shape.has_ranges() {
+            troubles.extend(wrong_ranges(PART));
+        }
+        for at in [At::First, At::Later] {
+            if at == At::Later && shape.size() <= PART {
+                continue;
+            }
+            let troubles = troubles.iter().cloned();
+            cases.extend(troubles.map(|trouble| Case { shape, at, often, trouble }));
+        }
+    }
+    cases.retain(|case| !is_harmless(case));
+    cases.into_iter().map(adjusted).collect()
+}
+
+/// Where a fault is none.
+fn is_harmless(case: &Case) -> bool {
+    use FaultKind::{ChangedETag, WholeObjectForRange};
+    case.shape == Shape::SmallAlone
+        // All of an object is right where less than a part is all of it; and another version of
+        // it is as good as this one, see `changes`.
+        && matches!(case.trouble.kind, WholeObjectForRange | ChangedETag)
+}
+
+/// Without a range nothing but the checksum tells that a body is short.
+fn adjusted(mut case: Case) -> Case {
+    if !case.shape.has_ranges() && matches!(case.trouble.kind, FaultKind::ShortConsistent { .. }) {
+        case.trouble.cause = "crc64nvme:";
+    }
+    case
+}
