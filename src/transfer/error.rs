@@ -1,7 +1,8 @@
 //! Why a job failed, and what that means to a person.
 
 use crate::domain::checksum::Checksum;
-use crate::domain::job::Job;
+use crate::domain::escape::Escaped;
+use crate::domain::job::{Job, Task};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::LocalError;
 
@@ -90,6 +91,18 @@ impl JobError {
         }
     }
 
+    /// What was being done, to what, and why it failed.
+    fn message(&self, job: &Job) -> String {
+        let doing = match &job.task {
+            Task::Download(_) | Task::MakeFolder { .. } => "download",
+            Task::Upload(_) => "upload",
+        };
+        match self {
+            Self::Store { .. } | Self::Local(_) | Self::Io { .. } => chain(self),
+            _ => format!("could not {doing} {}: {}", Escaped(&job.task.source()), chain(self)),
+        }
+    }
+
     /// The error as the summary and the reporter take it.
     pub fn failure(&self, job: &Job) -> Failure {
         Failure {
@@ -97,7 +110,7 @@ impl JobError {
             source: job.task.source(),
             destination: Some(job.task.destination()),
             cause: self.cause(),
-            message: chain(self),
+            message: self.message(job),
             hint: self.hint(),
             may_pass: self.may_pass(),
         }
