@@ -16,8 +16,9 @@ mod tests;
 mod weed;
 
 pub(crate) use bucket::Bucket;
-pub(crate) use command::haul;
+pub(crate) use command::{Haul, haul};
 pub(crate) use moto::Moto;
+pub(crate) use output::Output;
 pub(crate) use sandbox::{Sandbox, Tree, content};
 pub(crate) use server::Server;
 pub(crate) use weed::Weed;
