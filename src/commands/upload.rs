@@ -64,7 +64,7 @@ pub struct SourceOptions {
     pub(super) no_follow_symlinks: bool,
 
     /// Fail unless standard input has exactly this many bytes
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", conflicts_with = "manifest")]
     pub(super) expected_size: Option<ByteSize>,
 }
 
@@ -135,6 +135,10 @@ impl UploadArgs {
             .map(|path| self.source(location(path)?))
             .collect::<Result<Vec<_>, _>>()?;
         check_target(&sources, &target)?;
+        let is_stream = sources.iter().any(|source| matches!(source, Source::Stdin { .. }));
+        if self.files.expected_size.is_some() && !is_stream {
+            return Err(CommandError::misuse("--expected-size is for standard input (-) alone"));
+        }
         let common = Common {
             target,
             selection: self.selection.resolve()?,
