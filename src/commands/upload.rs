@@ -161,8 +161,11 @@ impl UploadArgs {
                 Ok(Some(existing)) if existing.kind == ExistingKind::Folder => {
                     Ok(Source::Directory(path))
                 }
+                Ok(Some(existing)) if existing.kind == ExistingKind::File => {
+                    Ok(Source::File { path, size: Some(existing.size) })
+                }
                 // What is missing or unreadable fails when its turn comes, and the others go on.
-                _ => Ok(Source::File(path)),
+                _ => Ok(Source::File { path, size: None }),
             },
         }
     }
@@ -219,7 +222,7 @@ fn check_target(sources: &[Source], target: &Target) -> Result<(), CommandError>
         ([Source::Stdin { .. }], Target::Prefix(_)) => {
             Err(CommandError::misuse("standard input has no name: the destination must be a key"))
         }
-        ([Source::File(_) | Source::Stdin { .. }], _) => Ok(()),
+        ([Source::File { .. } | Source::Stdin { .. }], _) => Ok(()),
         (_, Target::Object(object)) => {
             Err(CommandError::misuse(format!("many files can't become the one object {object}"))
                 .hint(format!("end it with a slash to mean a prefix: {object}/")))
