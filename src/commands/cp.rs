@@ -1,15 +1,17 @@
 //! `haul cp`: whichever way the arguments, or the rows of a manifest, go.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::download::{DownloadArgs, FileOptions, location};
+use super::download::{DownloadArgs, FileOptions, RowsAs, location};
 use super::error::CommandError;
 use super::options::{Attributes, Connection, Failure, Jobs, Overwriting, Selection, Speed};
 use super::session::{Purpose, Session};
 use super::upload::{SourceOptions, UploadArgs};
 use crate::domain::location::Location;
+use crate::jobs::manifested::Direction;
 use crate::transfer::outcome::Summary;
 
 /// Copy, in whichever direction the arguments say
@@ -21,7 +23,7 @@ use crate::transfer::outcome::Summary;
 Examples:
   haul cp s3://bucket/key .            a download
   haul cp notes/ s3://bucket/notes/    an upload
-  haul cp --manifest download.csv out/ the rows of a list, sources in S3")]
+  haul cp --manifest files.csv         the rows of a list, either way")]
 pub struct CpArgs {
     /// Sources, then a destination: one side is S3, the other local
     #[arg(value_name = "SOURCE... DESTINATION")]
@@ -63,7 +65,11 @@ impl CpArgs {
                 (Some(_), [base]) if matches!(location(base)?, Location::S3(_)) => {
                     self.as_upload().run(session).await
                 }
-                (Some(_), _) => self.as_download().run(session).await,
+                (Some(name), _) => {
+                    let attributes = Arc::new(self.attributes.resolve()?);
+                    let rows = RowsAs { direction: Direction::ByRow, attributes };
+                    self.as_download().run_manifest(session, name, rows).await
+                }
                 (None, _) => Err(CommandError::misuse("a copy needs a source and a destination")
                     .hint("haul cp s3://bucket/key . or haul cp FILE s3://bucket/")),
             };

@@ -9,6 +9,7 @@ use super::error::CommandError;
 use super::manifest;
 use super::options::{Connection, Failure, Jobs, Overwriting, Selection, Speed};
 use super::session::{Manner, Purpose, Session};
+use super::upload::check_part_size;
 use crate::domain::attributes::Attributes;
 use crate::domain::location::{Location, S3Uri};
 use crate::jobs::downloads::{self, Source, Target, hint_for_missing};
@@ -91,7 +92,7 @@ impl DownloadArgs {
 
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         match &self.jobs.manifest {
-            Some(name) => self.run_manifest(session, name, Direction::Down).await,
+            Some(name) => self.run_manifest(session, name, RowsAs::downloads()).await,
             None => self.run_sources(session).await,
         }
     }
@@ -163,7 +164,7 @@ impl DownloadArgs {
         &self,
         session: &Session,
         name: &str,
-        direction: Direction,
+        rows: RowsAs,
     ) -> Result<Summary, CommandError> {
         let mut remote = None;
         let mut local = None;
@@ -180,6 +181,9 @@ impl DownloadArgs {
         }
         let local = local.unwrap_or_else(|| PathBuf::from("."));
         let mut context = session.context(&self.manner(Scope::ManyBuckets)).await?;
+        if rows.direction != Direction::Down {
+            check_part_size(context.limits.part_size)?;
+        }
         if self.purpose() == Purpose::Transfer {
             prepare(&mut context, session, &Target::Folder, Some(&local));
         }
@@ -188,10 +192,10 @@ impl DownloadArgs {
         let absolute =
             if local == Path::new("/") { AbsolutePaths::Allowed } else { AbsolutePaths::Refused };
         let common = Common {
-            direction,
+            direction: rows.direction,
             bases: Bases { remote, local, absolute },
             filter: self.selection.resolve()?.filter,
-            attributes: Arc::new(Attributes::default()),
+            attributes: rows.attributes,
         };
         let memory = context.limits.memory / 4;
         let (jobs, planning) = manifest::plan(opened, common, &session.gauge, memory).await?;
@@ -200,6 +204,19 @@ impl DownloadArgs {
             tell_plan(session, plan, &summary).await;
         }
         Ok(summary)
+    }
+}
+
+/// What the rows of a manifest are taken for.
+pub(super) struct RowsAs {
+    pub(super) direction: Direction,
+    /// Of the rows that are uploads.
+    pub(super) attributes: Arc<Attributes>,
+}
+
+impl RowsAs {
+    fn downloads() -> Self {
+        Self { direction: Direction::Down, attributes: Arc::default() }
     }
 }
 

@@ -64,7 +64,7 @@ pub struct SourceOptions {
     pub(super) no_follow_symlinks: bool,
 
     /// Fail unless standard input has exactly this many bytes
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", conflicts_with = "manifest")]
     pub(super) expected_size: Option<ByteSize>,
 }
 
@@ -135,6 +135,10 @@ impl UploadArgs {
             .map(|path| self.source(location(path)?))
             .collect::<Result<Vec<_>, _>>()?;
         check_target(&sources, &target)?;
+        let is_stream = sources.iter().any(|source| matches!(source, Source::Stdin { .. }));
+        if self.files.expected_size.is_some() && !is_stream {
+            return Err(CommandError::misuse("--expected-size is for standard input (-) alone"));
+        }
         let common = Common {
             target,
             selection: self.selection.resolve()?,
@@ -157,8 +161,11 @@ impl UploadArgs {
                 Ok(Some(existing)) if existing.kind == ExistingKind::Folder => {
                     Ok(Source::Directory(path))
                 }
+                Ok(Some(existing)) if existing.kind == ExistingKind::File => {
+                    Ok(Source::File { path, size: Some(existing.size) })
+                }
                 // What is missing or unreadable fails when its turn comes, and the others go on.
-                _ => Ok(Source::File(path)),
+                _ => Ok(Source::File { path, size: None }),
             },
         }
     }
@@ -215,7 +222,7 @@ fn check_target(sources: &[Source], target: &Target) -> Result<(), CommandError>
         ([Source::Stdin { .. }], Target::Prefix(_)) => {
             Err(CommandError::misuse("standard input has no name: the destination must be a key"))
         }
-        ([Source::File(_) | Source::Stdin { .. }], _) => Ok(()),
+        ([Source::File { .. } | Source::Stdin { .. }], _) => Ok(()),
         (_, Target::Object(object)) => {
             Err(CommandError::misuse(format!("many files can't become the one object {object}"))
                 .hint(format!("end it with a slash to mean a prefix: {object}/")))

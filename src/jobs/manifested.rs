@@ -57,7 +57,7 @@ pub fn plan(mut planner: Planner, rows: Rows, common: &Common) -> Plan {
         let handed_over = match row {
             Ok(row) => plan_row(&mut planner, &row, common),
             Err(Problem::Row(error)) => {
-                planner.refuse_blocking(bad_row(error.line, String::new(), error.to_string()))
+                planner.refuse_blocking(bad_row(error.line, String::new(), &error.reason))
             }
             Err(Problem::Fatal(error)) => {
                 let reason = crate::transfer::error::chain(&error);
@@ -84,13 +84,14 @@ fn plan_row(planner: &mut Planner, row: &Row, common: &Common) -> Result<(), Clo
                 .or(row.key.as_deref())
                 .or(row.path.as_deref())
                 .unwrap_or_default();
-            let reason = format!("line {}: {reason}", row.line);
-            planner.refuse_blocking(bad_row(row.line, name.to_owned(), reason))
+            planner.refuse_blocking(bad_row(row.line, name.to_owned(), &reason))
         }
     }
 }
 
-fn bad_row(line: u64, name: String, reason: String) -> Refused {
+/// Whoever tells of it adds the line.
+fn bad_row(line: u64, name: String, reason: &str) -> Refused {
+    let reason = format!("bad row: {reason}");
     Refused { line: Some(line), name, cause: "bad row".to_owned(), reason, hint: None }
 }
 

@@ -14,9 +14,15 @@ use crate::storage::local::{FollowLinks, LocalError, WalkError, walk};
 /// What a local argument means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    File(PathBuf),
+    /// `size` as it is now, where there is a file.
+    File {
+        path: PathBuf,
+        size: Option<u64>,
+    },
     Directory(PathBuf),
-    Stdin { expected_size: Option<u64> },
+    Stdin {
+        expected_size: Option<u64>,
+    },
 }
 
 /// Where uploads land.
@@ -64,7 +70,7 @@ pub fn plan(mut planner: Planner, sources: &[Source], common: &Common) -> (Plan,
     let mut left_out = Vec::new();
     for source in sources {
         let handed_over = match source {
-            Source::File(path) => plan_file(&mut planner, path, common),
+            Source::File { path, size } => plan_file(&mut planner, path, *size, common),
             Source::Directory(path) => plan_directory(&mut planner, path, common, &mut left_out),
             Source::Stdin { expected_size } => {
                 let source = LocalSource::Stdin { expected_size: *expected_size };
@@ -78,7 +84,12 @@ pub fn plan(mut planner: Planner, sources: &[Source], common: &Common) -> (Plan,
     (planner.finish(), left_out)
 }
 
-fn plan_file(planner: &mut Planner, path: &Path, common: &Common) -> Result<(), Closed> {
+fn plan_file(
+    planner: &mut Planner,
+    path: &Path,
+    size: Option<u64>,
+    common: &Common,
+) -> Result<(), Closed> {
     let Some(name) = path.file_name() else {
         return planner.refuse_blocking(refused(path, "cannot be done", "it has no file name"));
     };
@@ -92,7 +103,7 @@ fn plan_file(planner: &mut Planner, path: &Path, common: &Common) -> Result<(), 
     if !common.selection.filter.admits(name) {
         return Ok(());
     }
-    let source = LocalSource::File { path: path.to_owned(), size: None };
+    let source = LocalSource::File { path: path.to_owned(), size };
     submit(planner, source, name, common)
 }
 

@@ -127,6 +127,7 @@ impl Kind {
             Self::Denied => {
                 "the credentials in use lack a permission for this; check the policy, or use another --profile"
             }
+            Self::MissingKey => "see which keys there are with haul ls; a prefix ends in a slash",
             Self::MissingBucket => {
                 "check the bucket's name, and that the endpoint is the right one"
             }

@@ -1,7 +1,8 @@
 //! Floor 1: where bytes are. `s3` is the only place that knows the AWS SDK, `local` the only place
-//! that writes files.
+//! that writes files, `memory` what tests run on.
 
 pub mod error;
 pub mod local;
+pub mod memory;
 pub mod object_store;
 pub mod s3;

@@ -2,7 +2,7 @@
 
 use crate::domain::checksum::Checksum;
 use crate::domain::escape::Escaped;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, Task};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::LocalError;
 
@@ -93,21 +93,15 @@ impl JobError {
         }
     }
 
-    /// The whole story, in one line. Errors that do not say themselves what they are about are told
-    /// with the job's source: one line among thousands must be enough to find the object.
+    /// What was being done, to what, and why it failed.
     fn message(&self, job: &Job) -> String {
+        let doing = match &job.task {
+            Task::Download(_) | Task::MakeFolder { .. } => "download",
+            Task::Upload(_) => "upload",
+        };
         match self {
             Self::Store { .. } | Self::Local(_) | Self::Io { .. } => chain(self),
-            Self::Mismatch { .. }
-            | Self::Stored { .. }
-            | Self::Expectation(_)
-            | Self::KeepsChanging(_)
-            | Self::Impossible(_)
-            | Self::OutputClosed
-            | Self::Stopped
-            | Self::Internal(_) => {
-                format!("could not move {}: {}", Escaped(&job.task.source()), chain(self))
-            }
+            _ => format!("could not {doing} {}: {}", Escaped(&job.task.source()), chain(self)),
         }
     }
 

@@ -27,7 +27,7 @@ pub struct Selection {
     filters: Filters,
 
     /// Put all files into one folder, without those of their keys; equal names are refused
-    #[arg(long)]
+    #[arg(long, conflicts_with = "manifest")]
     flatten: bool,
 
     /// Take keys literally: `*`, `?` and a final `/` mean nothing

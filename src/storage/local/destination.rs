@@ -55,6 +55,11 @@ impl Destination {
         let name = path.file_name();
         refuse_reserved(name, &self.path().join(path.to_path()))?;
         let folder = self.folder(path.parent(), Absent::Make)?.unwrap_or_else(|| self.root.clone());
+        // It would be replaced, not written through; but nobody who put a link there expects that.
+        if folder.handle().symlink_metadata(name).is_ok_and(|found| found.is_symlink()) {
+            let path = folder.path().join(name);
+            return Err(LocalError::refused(Kind::Symlink, "write", path));
+        }
         Ok(Spot::new(folder, name.into()))
     }
 

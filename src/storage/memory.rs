@@ -1,0 +1,449 @@
+//! Objects in memory, and failures on command: what tests of the engine run on. It keeps every
+//! promise of `ObjectStore` (the same suite runs on it and on real servers), and must never be
+//! used for anything that anyone wants to keep.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream;
+use md5::{Digest as _, Md5};
+
+use super::error::{Kind, StoreError};
+use super::object_store::{
+    Assembled, Body, Depth, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, Read,
+    Result, Upload, UploadId, Write, WriteIf, Written,
+};
+use crate::domain::attributes::Attributes;
+use crate::domain::checksum::{Checksum, Hasher};
+use crate::domain::location::{Bucket, Key, ObjectName};
+use crate::domain::object::{ETag, ListedObject, ObjectFacts, StoredChecksum};
+use crate::domain::range::ByteRange;
+
+/// Buckets, objects and unfinished uploads.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+/// What can be made to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    Get,
+    Head,
+    Put,
+    CreateUpload,
+    PutPart,
+    CompleteUpload,
+    AbortUpload,
+    List,
+    ListBuckets,
+}
+
+/// How one request fails.
+#[derive(Debug)]
+pub enum Failure {
+    /// Nothing is done.
+    Refused(StoreError),
+    /// All is done, and nobody hears of it.
+    LostReply(StoreError),
+}
+
+/// S3's own: a smaller part may only be the last.
+pub const MIN_PART: usize = 5 << 20;
+/// What S3 lists at most at once.
+const PAGE: usize = 1000;
+/// Bodies come in pieces, as from a connection.
+const FRAME: usize = 64 << 10;
+
+#[derive(Debug, Default)]
+struct State {
+    buckets: BTreeMap<String, BTreeMap<String, Stored>>,
+    uploads: BTreeMap<Arc<str>, Unfinished>,
+    script: VecDeque<Scripted>,
+    broken_bodies: VecDeque<BrokenBody>,
+    requests: Vec<Operation>,
+    last_upload: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Stored {
+    bytes: Bytes,
+    etag: ETag,
+    modified: SystemTime,
+    checksum: Checksum,
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    object: ObjectName,
+    parts: BTreeMap<u32, Stored>,
+}
+
+#[derive(Debug)]
+struct Scripted {
+    operation: Operation,
+    /// `None`: of any key.
+    key: Option<String>,
+    failure: Failure,
+}
+
+#[derive(Debug)]
+struct BrokenBody {
+    key: String,
+    after: usize,
+    error: StoreError,
+}
+
+impl MemoryStore {
+    /// A store that has this bucket.
+    pub fn with_bucket(name: &str) -> Self {
+        let store = Self::default();
+        store.lock().buckets.insert(name.to_owned(), BTreeMap::new());
+        store
+    }
+
+    /// Lets the next such request fail, or the next one for `key`. Those of one kind fail in the
+    /// order in which they were scripted.
+    pub fn fail_next(&self, operation: Operation, key: Option<&str>, failure: Failure) {
+        let key = key.map(str::to_owned);
+        self.lock().script.push_back(Scripted { operation, key, failure });
+    }
+
+    /// Lets the body of the next GET of `key` break off behind so many bytes.
+    pub fn break_body(&self, key: &str, after: usize, error: StoreError) {
+        self.lock().broken_bodies.push_back(BrokenBody { key: key.to_owned(), after, error });
+    }
+
+    pub fn count(&self, operation: Operation) -> usize {
+        self.lock().requests.iter().filter(|asked| **asked == operation).count()
+    }
+
+    /// Puts an object without a request.
+    pub fn seed(&self, object: &ObjectName, bytes: impl Into<Bytes>) {
+        let bytes = bytes.into();
+        let checksum = crc_of(&bytes);
+        let stored = Stored::new(bytes, checksum);
+        let mut state = self.lock();
+        let bucket = state.buckets.entry(object.bucket.as_str().to_owned()).or_default();
+        bucket.insert(object.key.as_str().to_owned(), stored);
+    }
+
+    /// The bytes of an object, without a request.
+    pub fn bytes(&self, object: &ObjectName) -> Option<Bytes> {
+        self.lock().object("", object).ok().map(|stored| stored.bytes.clone())
+    }
+
+    /// Uploads that were neither completed nor aborted.
+    pub fn open_uploads(&self) -> usize {
+        self.lock().uploads.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does one request, unless the script has something else in mind.
+    fn answer<T>(
+        &self,
+        operation: Operation,
+        key: Option<&Key>,
+        work: impl FnOnce(&mut State) -> Result<T>,
+    ) -> Result<T> {
+        let mut state = self.lock();
+        state.requests.push(operation);
+        match state.scripted(operation, key) {
+            Some(Failure::Refused(error)) => Err(error),
+            Some(Failure::LostReply(error)) => work(&mut state).and(Err(error)),
+            None => work(&mut state),
+        }
+    }
+}
+
+#[async_trait]
+impl ObjectStore for MemoryStore {
+    async fn get(&self, object: &ObjectName, read: &Read) -> Result<GetReply> {
+        const GET: &str = "GetObject";
+        self.answer(Operation::Get, Some(&object.key), |state| {
+            let stored = state.object(GET, object)?.clone();
+            if read.if_match.as_ref().is_some_and(|wanted| *wanted != stored.etag) {
+                return Err(failed(GET, Kind::Changed, "the object has another ETag"));
+            }
+            let size = stored.bytes.len() as u64;
+            let range = match read.range {
+                None => ByteRange::new(0, size),
+                Some(asked) => {
+                    let end = asked.end().min(size);
+                    let range = ByteRange::new(asked.start(), end.saturating_sub(asked.start()));
+                    let kind = Kind::OutOfRange { size: Some(size) };
+                    Some(range.ok_or_else(|| failed(GET, kind, "no byte of the range exists"))?)
+                }
+            };
+            let mut facts = stored.facts();
+            if range.is_some_and(|range| range.length() != size) {
+                facts.checksum = StoredChecksum::None;
+            }
+            let bytes = range.map_or_else(Bytes::new, |range| {
+                stored.bytes.slice(index(range.start())..index(range.end()))
+            });
+            let broken = state.broken_body(object.key.as_str());
+            Ok(GetReply { facts, range, body: stream::iter(frames(&bytes, broken)).boxed() })
+        })
+    }
+
+    async fn head(&self, object: &ObjectName) -> Result<ObjectFacts> {
+        self.answer(Operation::Head, Some(&object.key), |state| {
+            Ok(state.object("HeadObject", object)?.facts())
+        })
+    }
+
+    async fn put(&self, object: &ObjectName, body: Body, write: &Write) -> Result<Written> {
+        self.answer(Operation::Put, Some(&object.key), |state| {
+            let stored = Stored::checked("PutObject", body)?;
+            state.place("PutObject", object, stored, write.condition)
+        })
+    }
+
+    async fn create_upload(&self, object: &ObjectName, _: &Attributes) -> Result<UploadId> {
+        self.answer(Operation::CreateUpload, Some(&object.key), |state| {
+            state.bucket("CreateMultipartUpload", &object.bucket)?;
+            state.last_upload += 1;
+            let id: Arc<str> = format!("upload-{}", state.last_upload).into();
+            let unfinished = Unfinished { object: object.clone(), parts: BTreeMap::new() };
+            state.uploads.insert(Arc::clone(&id), unfinished);
+            Ok(UploadId(id))
+        })
+    }
+
+    async fn put_part(&self, upload: &Upload, number: u32, body: Body) -> Result<ETag> {
+        self.answer(Operation::PutPart, Some(&upload.object.key), |state| {
+            let unfinished = state.upload("UploadPart", upload)?;
+            let part = Stored::checked("UploadPart", body)?;
+            let etag = part.etag.clone();
+            unfinished.parts.insert(number, part);
+            Ok(etag)
+        })
+    }
+
+    async fn complete_upload(&self, upload: &Upload, parts: &Assembled) -> Result<Written> {
+        const COMPLETE: &str = "CompleteMultipartUpload";
+        self.answer(Operation::CompleteUpload, Some(&upload.object.key), |state| {
+            let stored = state.upload(COMPLETE, upload)?.assemble(parts)?;
+            let written = state.place(COMPLETE, &upload.object, stored, parts.condition)?;
+            state.uploads.remove(&upload.id.0);
+            Ok(written)
+        })
+    }
+
+    async fn abort_upload(&self, upload: &Upload) -> Result<()> {
+        self.answer(Operation::AbortUpload, Some(&upload.object.key), |state| {
+            state.upload("AbortMultipartUpload", upload)?;
+            state.uploads.remove(&upload.id.0);
+            Ok(())
+        })
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage> {
+        self.answer(Operation::List, None, |state| {
+            let objects = state.bucket("ListObjectsV2", &request.bucket)?;
+            page(objects, request)
+        })
+    }
+
+    async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {
+        self.answer(Operation::ListBuckets, None, |state| {
+            let names = state.buckets.keys().cloned();
+            Ok(names.map(|name| ListedBucket { name, created: None }).collect())
+        })
+    }
+}
+
+impl State {
+    /// Takes the first failure that is meant for such a request.
+    fn scripted(&mut self, operation: Operation, key: Option<&Key>) -> Option<Failure> {
+        let is_meant = |scripted: &Scripted| {
+            scripted.operation == operation
+                && scripted
+                    .key
+                    .as_deref()
+                    .is_none_or(|wanted| key.is_some_and(|key| key.as_str() == wanted))
+        };
+        let at = self.script.iter().position(is_meant)?;
+        self.script.remove(at).map(|scripted| scripted.failure)
+    }
+
+    fn broken_body(&mut self, key: &str) -> Option<BrokenBody> {
+        let at = self.broken_bodies.iter().position(|broken| broken.key == key)?;
+        self.broken_bodies.remove(at)
+    }
+
+    fn bucket(
+        &mut self,
+        operation: &'static str,
+        name: &Bucket,
+    ) -> Result<&mut BTreeMap<String, Stored>> {
+        let bucket = self.buckets.get_mut(name.as_str());
+        bucket.ok_or_else(|| failed(operation, Kind::MissingBucket, "there is no such bucket"))
+    }
+
+    fn object(&mut self, operation: &'static str, object: &ObjectName) -> Result<&Stored> {
+        let stored = self.bucket(operation, &object.bucket)?.get(object.key.as_str());
+        stored.ok_or_else(|| failed(operation, Kind::MissingKey, "there is no such key"))
+    }
+
+    fn upload(&mut self, operation: &'static str, upload: &Upload) -> Result<&mut Unfinished> {
+        let unfinished = self.uploads.get_mut(&upload.id.0);
+        let unfinished = unfinished.filter(|unfinished| unfinished.object == upload.object);
+        unfinished.ok_or_else(|| failed(operation, Kind::MissingUpload, "there is no such upload"))
+    }
+
+    fn place(
+        &mut self,
+        operation: &'static str,
+        object: &ObjectName,
+        stored: Stored,
+        condition: WriteIf,
+    ) -> Result<Written> {
+        let bucket = self.bucket(operation, &object.bucket)?;
+        if condition == WriteIf::Absent && bucket.contains_key(object.key.as_str()) {
+            return Err(failed(operation, Kind::Exists, "something has the key"));
+        }
+        let (etag, checksum) = (Some(stored.etag.clone()), Some(stored.checksum.clone()));
+        bucket.insert(object.key.as_str().to_owned(), stored);
+        Ok(Written { etag, version: None, checksum })
+    }
+}
+
+impl Stored {
+    fn new(bytes: Bytes, checksum: Checksum) -> Self {
+        let etag = ETag::new(&hex(&Md5::digest(&bytes)));
+        Self { bytes, etag, modified: SystemTime::now(), checksum }
+    }
+
+    fn checked(operation: &'static str, body: Body) -> Result<Self> {
+        check(operation, &body.bytes, &body.checksum)?;
+        Ok(Self::new(body.bytes, body.checksum))
+    }
+
+    fn facts(&self) -> ObjectFacts {
+        ObjectFacts {
+            size: self.bytes.len() as u64,
+            etag: Some(self.etag.clone()),
+            version: None,
+            last_modified: Some(self.modified),
+            checksum: StoredChecksum::FullObject(self.checksum.clone()),
+        }
+    }
+}
+
+impl Unfinished {
+    fn assemble(&self, wanted: &Assembled) -> Result<Stored> {
+        let refused = |text| failed("CompleteMultipartUpload", Kind::Refused, text);
+        let mut bytes = Vec::new();
+        let mut digests = Md5::new();
+        for (number, part) in (1..).zip(&wanted.parts) {
+            let found = self.parts.get(&number).filter(|found| found.etag == part.etag);
+            let found = found.ok_or_else(|| refused("a part is missing, or another one"))?;
+            let is_last = usize::try_from(number).is_ok_and(|number| number == wanted.parts.len());
+            if found.bytes.len() < MIN_PART && !is_last {
+                return Err(refused("a part is too small"));
+            }
+            bytes.extend_from_slice(&found.bytes);
+            digests.update(Md5::digest(&found.bytes));
+        }
+        if wanted.parts.is_empty() || bytes.len() as u64 != wanted.size {
+            return Err(refused("the parts do not have that size"));
+        }
+        check("CompleteMultipartUpload", &bytes, &wanted.checksum)?;
+        let etag = format!("{}-{}", hex(&digests.finalize()), wanted.parts.len());
+        let stored = Stored::new(bytes.into(), wanted.checksum.clone());
+        Ok(Stored { etag: ETag::new(&etag), ..stored })
+    }
+}
+
+/// One page in the order of UTF-8 bytes, as S3 gives it; its token is the last name on it.
+fn page(objects: &BTreeMap<String, Stored>, request: &ListRequest) -> Result<ListPage> {
+    let prefix = request.prefix.as_str();
+    let limit = request.limit.and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.unwrap_or(PAGE).min(PAGE);
+    let mut page = ListPage::default();
+    let mut last: Option<&str> = None;
+    let below = objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+    for (key, stored) in below {
+        let slash = key[prefix.len()..].find('/').filter(|_| request.depth == Depth::OneLevel);
+        let name = slash.map_or(key.as_str(), |slash| &key[..=prefix.len() + slash]);
+        let was_listed = request.token.as_deref().is_some_and(|token| name <= token);
+        if was_listed || last == Some(name) {
+            continue;
+        }
+        if page.objects.len() + page.prefixes.len() == limit {
+            page.next = last.map(str::to_owned);
+            break;
+        }
+        last = Some(name);
+        if slash.is_some() {
+            page.prefixes.push(name.to_owned());
+        } else {
+            page.objects.push(listed(key, stored)?);
+        }
+    }
+    Ok(page)
+}
+
+fn listed(key: &str, stored: &Stored) -> Result<ListedObject> {
+    let key = Key::new(key).map_err(|error| {
+        StoreError::new("ListObjectsV2", Kind::Malformed).with_message(error.to_string())
+    })?;
+    Ok(ListedObject {
+        key,
+        size: stored.bytes.len() as u64,
+        etag: Some(stored.etag.clone()),
+        last_modified: Some(stored.modified),
+        storage_class: None,
+    })
+}
+
+fn frames(bytes: &Bytes, broken: Option<BrokenBody>) -> Vec<Result<Bytes>> {
+    let after = broken.as_ref().map_or(bytes.len(), |broken| broken.after.min(bytes.len()));
+    let whole = bytes.slice(..after);
+    let starts = (0..whole.len()).step_by(FRAME);
+    let frames = starts.map(|start| Ok(whole.slice(start..(start + FRAME).min(whole.len()))));
+    frames.chain(broken.map(|broken| Err(broken.error))).collect()
+}
+
+fn check(operation: &'static str, bytes: &[u8], wanted: &Checksum) -> Result<()> {
+    let mut hasher = Hasher::new(wanted.algorithm());
+    hasher.update(bytes);
+    let found = hasher.finish();
+    if found == *wanted {
+        Ok(())
+    } else {
+        Err(failed(operation, Kind::Corrupted, "other bytes arrived than were sent"))
+    }
+}
+
+fn crc_of(bytes: &[u8]) -> Checksum {
+    let crc = crate::domain::checksum::Crc::Crc64Nvme;
+    crc.checksum(crc.of(bytes))
+}
+
+fn failed(operation: &'static str, kind: Kind, text: &str) -> StoreError {
+    StoreError::new(operation, kind).with_message(text)
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::new(), |mut text, byte| {
+        // Writing into a text never fails.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+/// What is in memory fits into what counts memory.
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
