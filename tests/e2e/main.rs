@@ -5,4 +5,5 @@ mod tidy;
 
 mod changes;
 mod faults;
+mod interrupts;
 mod real_servers;
