@@ -13,6 +13,7 @@ mod hostile_keys;
 mod ls;
 mod manifest;
 mod output;
+mod interrupts;
 mod real_servers;
 mod refusals;
 mod store_contract;

@@ -21,6 +21,7 @@ pub(crate) use command::{Haul, haul};
 pub(crate) use moto::Moto;
 pub(crate) use output::Output;
 pub(crate) use parallel::for_each;
+pub(crate) use running::Running;
 pub(crate) use sandbox::{Sandbox, Tree, content};
 pub(crate) use server::Server;
 pub(crate) use weed::Weed;

@@ -1,0 +1,159 @@
+//! Ctrl-C and SIGTERM while the server still answers what is asked of it.
+
+use rustix::process::Signal;
+use testbed::{Fault, FaultKind, Gate, Operation, Testbed};
+
+use crate::harness::{Output, Sandbox, haul};
+
+const PART: u64 = 5 << 20;
+const OLD: &[u8] = b"what was there before";
+
+pub(super) const SIGNALS: [(Signal, i32); 2] = [(Signal::INT, 130), (Signal::TERM, 143)];
+
+#[test]
+fn an_interrupted_multipart_upload_is_aborted() {
+    for (signal, code) in SIGNALS {
+        let testbed = testbed();
+        testbed.put_object("bucket", "object", OLD);
+        let sandbox = Sandbox::new();
+        let file = sandbox.fill("object", 3 * PART);
+        let gate = hold(&testbed, Operation::UploadPart);
+        let upload = haul().on(&testbed).arg("upload").arg(file).arg("s3://bucket/");
+        let running = upload.args(["--part-size", "5MiB"]).spawn();
+        gate.wait_for(3);
+        assert_eq!(testbed.open_uploads("bucket").len(), 1);
+        running.signal(signal);
+        ended(&running.wait_within(super::stalled::LIMIT), code);
+        assert!(testbed.open_uploads("bucket").is_empty());
+        assert_eq!(testbed.object("bucket", "object").expect("it stays").content.bytes(), OLD);
+    }
+}
+
+#[test]
+fn an_interrupted_upload_of_many_objects_starts_no_more_and_leaves_none_half() {
+    for (signal, code) in SIGNALS {
+        let testbed = testbed();
+        let sandbox = Sandbox::new();
+        for number in 0..100 {
+            sandbox.fill(&format!("files/{number:03}"), 1000);
+        }
+        let gate = Gate::new();
+        let held = Fault::new(Operation::PutObject, FaultKind::Gate(gate.clone()));
+        testbed.fault(held.occurrence(21..=u64::MAX));
+        let upload = haul().on(&testbed).arg("upload").arg(sandbox.path("files/"));
+        let running = upload.args(["s3://bucket/", "--concurrency", "8"]).spawn();
+        gate.wait_for(8);
+        running.signal(signal);
+        let output = running.wait_within(super::stalled::LIMIT);
+        ended(&output, code).stderr_has("20 of 100").stderr_has("8 not done");
+        assert!(testbed.count(Operation::PutObject) <= 28, "{output}");
+        for key in testbed.keys("bucket") {
+            let object = testbed.object("bucket", &key).expect("it was listed");
+            assert!(object.content.bytes() == sandbox.read(format!("files/{key}")), "{key}");
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_download_leaves_the_old_file_and_nothing_else() {
+    for (signal, code) in SIGNALS {
+        let testbed = testbed();
+        testbed.put_object("bucket", "object", crate::harness::content("object", 4 << 20));
+        let sandbox = Sandbox::new();
+        sandbox.write("object", OLD);
+        let gate = Gate::new();
+        let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+        testbed.fault(held.occurrence(2..=u64::MAX));
+        let download = haul().on(&testbed).args(["download", "s3://bucket/object"]);
+        let download = download.arg(sandbox.path("object")).args(["--part-size", "1MiB"]);
+        let running = download.spawn();
+        gate.wait_for(3);
+        running.signal(signal);
+        ended(&running.wait_within(super::stalled::LIMIT), code);
+        assert_eq!(sandbox.read("object"), OLD);
+        assert_eq!(sandbox.tree("").len(), 1, "{:?}", sandbox.tree(""));
+    }
+}
+
+#[test]
+fn an_interrupted_download_of_many_objects_keeps_whole_files_only() {
+    for (signal, code) in SIGNALS {
+        let testbed = testbed();
+        for number in 0..50 {
+            let name = format!("p/{number:02}");
+            testbed.put_object("bucket", &name, crate::harness::content(&name, 1000));
+        }
+        let sandbox = Sandbox::new();
+        let gate = Gate::new();
+        let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+        testbed.fault(held.occurrence(11..=u64::MAX));
+        let download = haul().on(&testbed).args(["download", "s3://bucket/p/"]);
+        let running = download.arg(sandbox.path("out")).args(["--concurrency", "8"]).spawn();
+        gate.wait_for(8);
+        running.signal(signal);
+        let output = running.wait_within(super::stalled::LIMIT);
+        ended(&output, code).stderr_has("10 of 50");
+        assert_eq!(sandbox.tree("out").len(), 10, "{output}");
+        for name in sandbox.tree("out").into_keys() {
+            let wanted = crate::harness::content(&format!("p/{name}"), 1000);
+            assert!(sandbox.read(format!("out/{name}")) == wanted, "{name}");
+        }
+        sandbox.no_leftovers("");
+    }
+}
+
+/// What is nearly done is let finish: the first signal drains.
+#[test]
+fn what_can_finish_in_a_moment_is_finished() {
+    let testbed = testbed();
+    let sandbox = Sandbox::new();
+    let file = sandbox.fill("object", 3 * PART);
+    let gate = hold(&testbed, Operation::CompleteMultipartUpload);
+    let upload = haul().on(&testbed).arg("upload").arg(file).arg("s3://bucket/");
+    let running = upload.args(["--part-size", "5MiB"]).spawn();
+    gate.wait_for(1);
+    running.interrupt();
+    gate.open();
+    let output = running.wait_within(super::stalled::LIMIT);
+    output.code(130).stderr_has("interrupted: 1 of 1");
+    let object = testbed.object("bucket", "object").expect("it was finished");
+    assert!(object.content.bytes() == sandbox.read("object"));
+    assert!(testbed.open_uploads("bucket").is_empty());
+}
+
+#[test]
+fn an_interrupted_stream_makes_no_object() {
+    let testbed = testbed();
+    let gate = hold(&testbed, Operation::UploadPart);
+    let bytes = crate::harness::content("stdin", 3 * PART);
+    let upload = haul().on(&testbed).stdin(bytes).args(["upload", "-", "s3://bucket/object"]);
+    let running = upload.args(["--part-size", "5MiB"]).spawn();
+    gate.wait_for(2);
+    running.interrupt();
+    ended(&running.wait_within(super::stalled::LIMIT), 130);
+    assert!(testbed.open_uploads("bucket").is_empty());
+    assert!(testbed.keys("bucket").is_empty());
+}
+
+/// Says how far it came, and what to type to go on.
+#[track_caller]
+pub(super) fn ended(output: &Output, code: i32) -> &Output {
+    output.code(code).stderr_has("interrupted: ");
+    let last = output.stderr.lines().last().unwrap_or_default();
+    let next = format!("next: {}", output.line);
+    assert_eq!(last, next, "{output}");
+    output.stderr_lacks("error: ")
+}
+
+/// Requests of that kind wait until the gate is opened.
+fn hold(testbed: &Testbed, operation: Operation) -> Gate {
+    let gate = Gate::new();
+    testbed.fault(Fault::new(operation, FaultKind::Gate(gate.clone())).always());
+    gate
+}
+
+fn testbed() -> Testbed {
+    let testbed = Testbed::spawn();
+    testbed.create_bucket("bucket");
+    testbed
+}
