@@ -26,3 +26,6 @@ mod stream_in;
 mod stream_out;
 mod upload;
 mod verify;
+
+#[cfg(test)]
+mod engine_tests;

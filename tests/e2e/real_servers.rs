@@ -8,4 +8,4 @@ mod single_objects;
 
 /// One for all, each test below a prefix of its own: SeaweedFS gives each bucket seven of its
 /// twenty volumes, so a third one would find none.
-const BUCKET: &str = "haul-tests";
+pub(crate) const BUCKET: &str = "haul-tests";

@@ -47,12 +47,16 @@ pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Re
         .get_object()
         .bucket(object.bucket.as_str())
         .key(object.key.as_str())
-        .checksum_mode(ChecksumMode::Enabled)
         .set_version_id(object.version.as_deref().map(str::to_owned))
         .set_range(what.range.map(|range| range.to_string()))
         .set_if_match(what.if_match.as_ref().map(|etag| etag.as_str().to_owned()))
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
+    // As a plain header: asked for as a setting, the SDK would compute and compare the checksum a
+    // second time, and take what some servers send for a fault of the connection.
+    let request = request.customize().mutate_request(|request| {
+        request.headers_mut().insert("x-amz-checksum-mode", "ENABLED");
+    });
     let reply = match request.send().await {
         Ok(reply) => reply,
         Err(error) => return Err(sdk_error(GET, &error)),
