@@ -23,7 +23,6 @@ export CARGO_PROFILE_DEV_DEBUG=line-tables-only
 # Incremental builds pay only where a second one follows.
 if [[ ${CI:-} == true ]]; then export CARGO_INCREMENTAL=0; fi
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
-export RUST_BACKTRACE=${RUST_BACKTRACE:-1}
 
 main() {
     local quick=false

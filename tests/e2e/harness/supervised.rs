@@ -71,17 +71,15 @@ impl Supervised {
         let folder = tempfile::Builder::new()
             .prefix(recipe.name)
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-            .expect("a temporary folder can be made")
-            // The supervisor removes it: a server that lives in a `static` is never dropped.
-            .keep();
-        let log = folder.join("server.log");
+            .expect("a temporary folder can be made");
+        let log = folder.path().join("server.log");
         let ports = free_ports(recipe.ports);
         let output = File::create(&log).expect("the server's folder is writable");
         let mut shell = Command::new("sh")
             .args(["-c", SUPERVISOR, "supervisor"])
-            .arg(&folder)
+            .arg(folder.path())
             .arg((recipe.sockets)(&ports))
-            .args((recipe.command)(&folder, &ports))
+            .args((recipe.command)(folder.path(), &ports))
             .stdin(Stdio::piped())
             .stdout(output.try_clone().expect("a file can be opened twice"))
             .stderr(output)
@@ -92,7 +90,8 @@ impl Supervised {
             shell,
             log,
             endpoint: SocketAddr::from((Ipv4Addr::LOCALHOST, ports[0])),
-            folder,
+            // From here on the supervisor removes it: what is in a `static` is never dropped.
+            folder: folder.keep(),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::BUCKET;
-use crate::harness::{Bucket, Sandbox, Weed, content, haul};
+use crate::harness::{Bucket, Moto, Sandbox, Weed, haul};
 
 /// A mistake is told at once: no number of attempts makes it right.
 const SOON: Duration = Duration::from_secs(20);
@@ -55,8 +55,9 @@ fn what_does_not_exist_is_named() {
 fn an_upload_into_a_missing_bucket_is_refused() {
     let sandbox = Sandbox::new();
     for size in [10, 20 << 20] {
-        let file = sandbox.write("file", content("file", size));
-        let upload = haul().on(Weed::shared()).limit(SOON).arg("upload").arg(file);
+        let file = sandbox.fill("file", size);
+        // SeaweedFS makes the bucket instead.
+        let upload = haul().on(Moto::shared()).limit(SOON).arg("upload").arg(file);
         let output = upload.arg("s3://no-such-bucket-here/key").run();
         output.code(1).stderr_has("no-such-bucket-here");
     }

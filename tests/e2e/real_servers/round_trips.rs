@@ -13,7 +13,7 @@ const MIB: u64 = 1 << 20;
 const PART: u64 = 8 * MIB;
 
 /// A gigabyte on a busy machine with two cores and a slow disk.
-const LONG: Duration = Duration::from_mins(15);
+const LONG: Duration = Duration::from_mins(10);
 
 #[test]
 fn a_small_tree_survives_the_testbed_by_every_way() {

@@ -1,4 +1,4 @@
-//! Single objects on real servers: streams, copies on the server, attributes, conditional writes,
+//! Single objects on real servers: streams, attributes, conditional writes,
 //! listings. It must never be about many objects; those have their round trips.
 
 use crate::harness::{Bucket, Moto, Sandbox, Server, Weed, content, haul};
@@ -16,21 +16,6 @@ fn a_stream_goes_up_and_comes_down_in_order() {
             up.args(["upload", "-", &uri]).run().code(0);
             assert!(bucket.get(&format!("streams/{size}")) == bytes, "{size} bytes differ");
             haul().on(server).args(["download", &uri, "-"]).run().code(0).stdout_is(bytes);
-        }
-    });
-}
-
-#[test]
-#[ignore = "needs real servers: run tests/run.sh"]
-fn a_copy_between_keys_stays_on_the_server_and_is_equal() {
-    on_both(|server, bucket| {
-        for size in [0, 1000, 20 * MIB + 7] {
-            let bytes = content("copy", size);
-            bucket.put(&format!("copies/from/{size}"), bytes.clone());
-            let (from, to) = (format!("copies/from/{size}"), format!("copies/to/{size}"));
-            let cp = haul().on(server).args(["cp", &bucket.uri(&from), &bucket.uri(&to)]);
-            cp.run().code(0);
-            assert!(bucket.get(&to) == bytes, "the copy of {size} bytes differs");
         }
     });
 }
