@@ -29,7 +29,7 @@ const COMPLETE_EXTRA: u64 = 300;
 /// What cleaning up may take: an interrupted run ends within five seconds.
 const ABORT_TIME: Duration = Duration::from_millis(2500);
 /// One try of it: a connection that hangs must leave time for another.
-const ABORT_TRY: Duration = Duration::from_millis(1000);
+const ABORT_TRY: Duration = Duration::from_secs(1);
 
 /// Uploads a file in parts of `part_size` bytes.
 pub(super) async fn upload_file(
