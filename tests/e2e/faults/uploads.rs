@@ -85,7 +85,9 @@ impl Step {
         let stall = Trouble::new(stall, Cost::OnePart, "no reply within 1 s");
         let mut troubles = [resets.to_vec(), vec![stall]].concat();
         if self == Self::Put {
-            troubles.iter_mut().for_each(|trouble| trouble.cause = "PutObject failed");
+            for trouble in &mut troubles {
+                trouble.cause = "PutObject failed";
+            }
         }
         troubles
     }
