@@ -115,7 +115,7 @@ fn run(case: &Case) -> (Scene, testbed::FaultId, crate::harness::Output) {
         .on(&scene.testbed)
         .args(["download", case.shape.source()])
         .arg(scene.sandbox.path("out"))
-        .args(["--part-size", "1MiB", "--timeout", "1", "--max-attempts", "3"])
+        .args(["--part-size", "1MiB", "--timeout", case.trouble.timeout(), "--max-attempts", "3"])
         .run();
     (scene, fault, output)
 }

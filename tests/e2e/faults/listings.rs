@@ -22,7 +22,7 @@ struct Case {
 fn a_listing_survives_each_fault_once() {
     for_each(&cases(Often::Once), |case| {
         let (scene, fault) = set(case);
-        download(&scene).code(0).stderr_has("5 objects");
+        download_within(&scene, case.trouble.timeout()).code(0).stderr_has("5 objects");
         scene.fired(fault);
         assert_eq!(scene.sandbox.tree("out").len(), OBJECTS);
         let listing = ls(&scene);
@@ -34,7 +34,7 @@ fn a_listing_survives_each_fault_once() {
 fn a_listing_that_breaks_off_is_never_taken_for_all() {
     for_each(&cases(Often::Always), |case| {
         let (scene, fault) = set(case);
-        let download = download(&scene);
+        let download = download_within(&scene, case.trouble.timeout());
         download.code(1).stderr_has("could not list s3://bucket/p/").stderr_has(case.trouble.cause);
         scene.fired(fault);
         scene.sandbox.no_leftovers("");
@@ -76,7 +76,8 @@ fn a_head_that_fails_once_proves_the_download_all_the_same() {
         scene.object("object", 3_000_000);
         let fault = Fault::new(Operation::HeadObject, trouble.kind.clone());
         let fault = scene.testbed.fault(fault);
-        download(&scene).code(0).stderr_has("1 verified end to end");
+        let output = download_within(&scene, trouble.timeout());
+        output.code(0).stderr_has("1 verified end to end");
         scene.fired(fault);
     });
 }
@@ -125,13 +126,17 @@ fn set(case: &Case) -> (Scene, FaultId) {
 }
 
 fn download(scene: &Scene) -> Output {
+    download_within(scene, "60")
+}
+
+fn download_within(scene: &Scene, timeout: &str) -> Output {
     let haul = haul().on(&scene.testbed).args(["download", "s3://bucket/p/"]);
     let haul = haul.arg(scene.sandbox.path("out/")).args(["--part-size", "1MiB"]);
-    haul.args(["--timeout", "1", "--max-attempts", "3"]).run()
+    haul.args(["--timeout", timeout, "--max-attempts", "3"]).run()
 }
 
 fn ls(scene: &Scene) -> Output {
-    haul().on(&scene.testbed).args(["ls", "s3://bucket/p/", "--timeout", "1"]).run()
+    haul().on(&scene.testbed).args(["ls", "s3://bucket/p/"]).run()
 }
 
 fn cases(often: Often) -> Vec<Case> {

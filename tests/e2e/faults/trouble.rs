@@ -32,6 +32,16 @@ impl Trouble {
     pub(super) fn new(kind: FaultKind, cost: Cost, cause: &'static str) -> Self {
         Self { kind, cost, cause }
     }
+
+    /// Seconds of silence that count as a fault: few where there will be silence, and so many
+    /// elsewhere that a busy machine is not taken for one.
+    pub(super) fn timeout(&self) -> &'static str {
+        use FaultKind::{Stall, StallHeaders, StallInRequest};
+        match self.kind {
+            StallHeaders | Stall { .. } | StallInRequest { .. } => "1",
+            _ => "60",
+        }
+    }
 }
 
 /// Replies that take the place of any operation's: errors that pass.

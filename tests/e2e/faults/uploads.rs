@@ -85,7 +85,9 @@ impl Step {
         let stall = Trouble::new(stall, Cost::OnePart, "no reply within 1 s");
         let mut troubles = [resets.to_vec(), vec![stall]].concat();
         if self == Self::Put {
-            troubles.iter_mut().for_each(|trouble| trouble.cause = "PutObject failed");
+            for trouble in &mut troubles {
+                trouble.cause = "PutObject failed";
+            }
         }
         troubles
     }
@@ -254,14 +256,18 @@ fn run(case: &Case) -> (Scene, FaultId, Output) {
     scene.testbed.put_object(BUCKET, KEY, OLD);
     let fault = case.step.fault(case.trouble.kind.clone());
     let fault = scene.trouble(fault, 1, case.often);
-    let output = upload(&scene, case.step);
+    let output = upload_within(&scene, case.step, case.trouble.timeout());
     (scene, fault, output)
 }
 
 fn upload(scene: &Scene, step: Step) -> Output {
+    upload_within(scene, step, "60")
+}
+
+fn upload_within(scene: &Scene, step: Step, timeout: &str) -> Output {
     let file = scene.sandbox.fill("object", step.size());
     let haul = haul().on(&scene.testbed).arg("upload").arg(file).arg("s3://bucket/p/");
-    haul.args(["--part-size", "5MiB", "--timeout", "1", "--max-attempts", "3"]).run()
+    haul.args(["--part-size", "5MiB", "--timeout", timeout, "--max-attempts", "3"]).run()
 }
 
 #[track_caller]

@@ -23,8 +23,8 @@ pub(crate) fn for_each<C: Debug + Sync>(cases: &[C], test: impl Fn(&C) + Sync) {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // A failed case is told; nothing of it is looked at again.
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| test(case))) {
-                        let text = format!("== {case:?}\n{}", words(panic.as_ref()));
-                        failed.lock().expect("no holder panics").push(text);
+                        let report = format!("== {case:?}\n{}", words(panic.as_ref()));
+                        failed.lock().expect("no holder panics").push(report);
                     }
                 }
             });

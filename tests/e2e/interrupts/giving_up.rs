@@ -94,8 +94,8 @@ fn a_missing_bucket_is_said_once() {
 #[test]
 fn a_missing_bucket_is_said_once_for_a_download_too() {
     let (testbed, sandbox) = hundred();
-    let rows: String = (0..FILES).map(|n| format!("s3://no-such-bucket/{n}\n")).collect();
-    let list = sandbox.write("list.keys", rows);
+    let rows: Vec<_> = (0..FILES).map(|n| format!("s3://no-such-bucket/{n}")).collect();
+    let list = sandbox.write("list.keys", rows.join("\n"));
     for source in [
         vec!["s3://no-such-bucket/".to_owned()],
         vec!["s3://no-such-bucket/key".to_owned()],

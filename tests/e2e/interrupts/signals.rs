@@ -115,7 +115,8 @@ fn what_can_finish_in_a_moment_is_finished() {
     running.interrupt();
     gate.open();
     let output = running.wait_within(super::stalled::LIMIT);
-    output.code(130).stderr_has("interrupted: 1 of 1");
+    // It may have been done before the signal was heard.
+    assert!(matches!(output.code, Some(0 | 130)), "{output}");
     let object = testbed.object("bucket", "object").expect("it was finished");
     assert!(object.content.bytes() == sandbox.read("object"));
     assert!(testbed.open_uploads("bucket").is_empty());
