@@ -24,6 +24,28 @@ fn a_size_that_would_cut_the_object_off_is_not_believed() {
     assert!(sandbox.read("out/object") == OLD, "the old file is gone\n{output}");
 }
 
+/// A chunked body without `Content-Length` that ends in good order, before its range does.
+#[test]
+fn a_body_that_ends_early_without_a_length_is_gone_on_with() {
+    let kinds = || {
+        let name = "content-length".to_owned();
+        [FaultKind::ShortConsistent { length: 100 }, FaultKind::RemoveHeader { name }]
+    };
+    for code in [0, 1] {
+        let (testbed, sandbox) = scene();
+        for kind in kinds() {
+            let fault = Fault::new(Operation::GetObject, kind);
+            testbed.fault(if code == 0 { fault.nth(3) } else { fault.occurrence(3..=u64::MAX) });
+        }
+        let output = download(&testbed, &sandbox, "s3://bucket/p/object");
+        output.code(code);
+        let wanted = if code == 0 { content("object", SIZE) } else { OLD.to_vec() };
+        assert!(sandbox.read("out/object") == wanted, "{output}");
+        assert!(code == 0 || output.stderr.contains("the body ended at 300 of"), "{output}");
+        sandbox.no_leftovers("");
+    }
+}
+
 /// Neither a range nor a checksum: only the listing and a second look know better.
 #[test]
 fn a_short_whole_object_without_a_checksum_is_not_believed() {
@@ -41,6 +63,24 @@ fn a_short_whole_object_without_a_checksum_is_not_believed() {
 
 fn short() -> Fault {
     Fault::new(Operation::GetObject, FaultKind::ShortConsistent { length: 400 })
+}
+
+/// No checksum would tell of the mixture: only the `ETag` of every reply does.
+#[test]
+fn without_a_checksum_the_etag_of_every_reply_tells_versions_apart() {
+    let changed = || Fault::new(Operation::GetObject, FaultKind::ChangedETag);
+    for (fault, code) in [(changed().nth(3), 0), (changed().occurrence(3..=u64::MAX), 1)] {
+        let (testbed, sandbox) = scene();
+        let plain = PutOptions::new().checksum(ObjectChecksum::None);
+        testbed.put_object_with("bucket", "p/object", content("object", SIZE), &plain);
+        let fault = testbed.fault(fault);
+        let output = download(&testbed, &sandbox, "s3://bucket/p/object");
+        output.code(code);
+        assert!(testbed.hits(fault) > 0);
+        let wanted = if code == 0 { content("object", SIZE) } else { OLD.to_vec() };
+        assert!(sandbox.read("out/object") == wanted, "{output}");
+        sandbox.no_leftovers("");
+    }
 }
 
 /// Some servers send no `ETag` with a GET: then nothing but the checksum can tell versions apart.
