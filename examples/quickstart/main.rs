@@ -45,7 +45,7 @@ fn main() -> Result<()> {
     download_by_wildcard(&mut program, &sample)?;
     download_by_manifest(&mut program, &sample)?;
 
-    say("All is well: every byte went up and came down again. What was typed:\n");
+    say("\nAll is well: every byte went up and came down again. What was typed:\n");
     for command in program.commands() {
         say(&format!("  {command}"));
     }
@@ -85,7 +85,8 @@ fn make_sample(folder: &Path) -> Result<Sample> {
         "{} files of 0 bytes to {} MiB, {} MiB in all, are in {}",
         sample.files().len(),
         sample.largest() >> 20,
-        sample.bytes() >> 20,
+        // Rounded, as the program itself will show it.
+        (sample.bytes() + (1 << 19)) >> 20,
         folder.join("tree").display()
     ));
     sample.write_manifest(&folder.join("files.csv"), BUCKET)?;
