@@ -17,7 +17,8 @@ import signal
 import sys
 import time
 
-import rig
+sys.dont_write_bytecode = True
+import rig  # noqa: E402
 
 BUCKET = "bench"
 MIB = 1 << 20

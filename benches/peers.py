@@ -16,7 +16,8 @@ import pathlib
 import shutil
 import sys
 
-import rig
+sys.dont_write_bytecode = True
+import rig  # noqa: E402
 
 BUCKET = "bench"
 GIB, KIB = 1 << 30, 1 << 10

