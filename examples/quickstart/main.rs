@@ -49,10 +49,9 @@ fn main() -> Result<()> {
     for command in program.commands() {
         say(&format!("  {command}"));
     }
-    say(
-        "\nPut your own bucket in the place of `quickstart`, and it is done on S3: credentials and",
-    );
-    say("region are found as every AWS tool finds them. Here these led to the server in memory:\n");
+    say("\nPut your own bucket in the place of `quickstart`, and it is done on S3.");
+    say("Credentials and region are found as every AWS tool finds them; here these");
+    say("led to the server in memory:\n");
     for (name, value) in program.environment() {
         say(&format!("  export {name}={value}"));
     }
@@ -72,7 +71,7 @@ fn start_server() -> Result<Testbed> {
         .context("could not start the server")?;
     server.create_bucket(BUCKET);
     say(&format!(
-        "An S3 server runs in memory, at {}; each request is held to {} MB/s",
+        "An S3 server runs in memory, at {}, at {} MB/s a request",
         server.endpoint(),
         BANDWIDTH_OF_A_REQUEST / 1_000_000
     ));
@@ -82,7 +81,7 @@ fn start_server() -> Result<Testbed> {
 fn make_sample(folder: &Path) -> Result<Sample> {
     let sample = Sample::make(&folder.join("tree"))?;
     say(&format!(
-        "{} files of 0 bytes to {} MiB, {} MiB in all, are in {}",
+        "{} files of 0 bytes to {} MiB, {} MiB in all, are below\n{}",
         sample.files().len(),
         sample.largest() >> 20,
         // Rounded, as the program itself will show it.
