@@ -184,8 +184,7 @@ const SPEAKING: [&str; 4] =
 #[test]
 fn no_name_speaks_to_a_terminal() {
     let stage = Stage::with_keys(&SPEAKING);
-    let missing: String =
-        SPEAKING.iter().map(|key| format!("s3://bucket/missing-{key}\0")).collect();
+    let missing = SPEAKING.map(|key| format!("s3://bucket/missing-{key}\0")).concat();
     for output in [
         stage.run(["ls", "s3://bucket/"]),
         stage.run(["ls", "-r", "s3://bucket"]),

@@ -184,7 +184,7 @@ fn what_a_row_says_of_its_file_must_hold() {
             json!({"source": "f", "destination": "checksum", "checksum": sha256("other")}),
             json!({"source": "f", "destination": "right", "size": size, "checksum": right}),
         ];
-        let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        let rows = rows.map(|row| format!("{row}\n")).concat();
         stage.sandbox.write("rows.jsonl", rows);
         let output = stage.run(["upload", "--manifest", "rows.jsonl", "s3://bucket/"]);
         output.code(1).stderr_has("(line 1)").stderr_has("(line 2)");

@@ -94,7 +94,8 @@ const BUCKET: &str = "contract";
 
 #[test]
 fn memory_keeps_the_contract() {
-    check_all(Arc::new(MemoryStore::with_bucket(BUCKET)), BUCKET, EVERYTHING);
+    let store: Arc<dyn ObjectStore> = Arc::new(MemoryStore::with_bucket(BUCKET));
+    check_all(&store, BUCKET, EVERYTHING);
 }
 
 #[test]
@@ -150,15 +151,16 @@ fn the_server_of_the_environment_keeps_the_contract() {
         Err(_) => return,
     };
     let store = runtime().block_on(s3::connect(&s3::Options::default()));
-    check_all(Arc::new(store.expect("the environment names a server")), bucket, can);
+    let store: Arc<dyn ObjectStore> = Arc::new(store.expect("the environment names a server"));
+    check_all(&store, bucket, can);
 }
 
 /// Every check, each below a prefix of its own, also after one that failed: a new server is known
 /// after one run.
-fn check_all(store: Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
+fn check_all(store: &Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
     let runtime = runtime();
     let contract = |name: &str| Contract {
-        store: Arc::clone(&store),
+        store: Arc::clone(store),
         bucket: Bucket::new(bucket).expect("a name"),
         prefix: format!("contract/{name}/"),
         can,

@@ -144,7 +144,7 @@ fn a_file_that_may_not_be_read_fails_alone() {
     let stage = Stage::new();
     stage.sandbox.write("d/good", "good");
     let secret = stage.sandbox.write("d/secret", "secret");
-    fs::set_permissions(secret, fs::Permissions::from_mode(0)).expect("a mode");
+    fs::set_permissions(secret, fs::Permissions::from_mode(0o000)).expect("a mode");
     stage.run(["upload", "d", "s3://bucket/"]).code(1).stderr_has("d/secret");
     assert_eq!(stage.keys(), ["good"]);
 }
