@@ -32,7 +32,7 @@ Examples:
   haul ls s3://bucket/
 
 Exit codes: 0 all is done; 1 something is not, the last lines say what; 2 wrong usage, nothing was
-started; 130 and 143 interrupted. `haul COMMAND --help` has more."
+started; 130 and 143 interrupted; 141 the reader of an object's bytes went away. `haul COMMAND --help` has more."
 )]
 pub struct Cli {
     #[command(subcommand)]

@@ -6,10 +6,15 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
 use crate::transfer::cancel::Cancel;
 use crate::transfer::outcome::End;
 
+/// Signals so close together are one.
+#[cfg(unix)]
+const SAME_WISH: Duration = Duration::from_millis(250);
 /// What may still finish by itself after the first signal.
 const GRACE: Duration = Duration::from_secs(1);
 /// The longest that cleaning up may take after that; more than the engine needs for it.
@@ -28,7 +33,9 @@ pub(super) fn listen(cancel: Arc<Cancel>) {
         let ender = Arc::clone(&cancel);
         cancel.drain(End::Interrupted(signal));
         std::thread::spawn(move || end_in_time(&ender, signal));
-        if let Some(signal) = pending.next() {
+        let first = Instant::now();
+        // Some senders signal a process and its group, which is the same wish heard twice.
+        if let Some(signal) = pending.find(|_| first.elapsed() > SAME_WISH) {
             end_now(signal);
         }
     });

@@ -7,7 +7,9 @@ use clap::Args;
 
 use super::download::{DownloadArgs, FileOptions, RowsAs, location};
 use super::error::CommandError;
-use super::options::{Attributes, Connection, Failure, Jobs, Overwriting, Selection, Speed};
+use super::options::{
+    Attributes, Connection, Failure, Jobs, LiteralKeys, Overwriting, Selection, Speed,
+};
 use super::session::{Purpose, Session};
 use super::upload::{SourceOptions, UploadArgs};
 use crate::domain::location::Location;
@@ -19,6 +21,9 @@ use crate::transfer::outcome::Summary;
 /// As `haul download` when the sources are S3 URIs, as `haul upload` when the destination is one.
 /// Copies from S3 to S3 are not supported yet.
 #[derive(Debug, Clone, Args)]
+#[command(override_usage = "\
+haul cp [OPTIONS] SOURCE... DESTINATION
+       haul cp [OPTIONS] --manifest FILE [BASE...]")]
 #[command(after_help = "\
 Examples:
   haul cp s3://bucket/key .            a download
@@ -26,13 +31,15 @@ Examples:
   haul cp --manifest files.csv         the rows of a list, either way")]
 pub struct CpArgs {
     /// Sources, then a destination: one side is S3, the other local
-    #[arg(value_name = "SOURCE... DESTINATION")]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 
     #[command(flatten)]
     jobs: Jobs,
     #[command(flatten)]
     selection: Selection,
+    #[command(flatten)]
+    literal: LiteralKeys,
     #[command(flatten)]
     overwriting: Overwriting,
     #[command(flatten)]
@@ -90,6 +97,7 @@ impl CpArgs {
             paths: self.paths.clone(),
             jobs: self.jobs.clone(),
             selection: self.selection.clone(),
+            literal: self.literal,
             overwriting: self.overwriting.clone(),
             files: self.downloads.clone(),
             failure: self.failure.clone(),

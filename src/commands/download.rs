@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::error::CommandError;
 use super::manifest;
-use super::options::{Connection, Failure, Jobs, Overwriting, Selection, Speed};
+use super::options::{Connection, Failure, Jobs, LiteralKeys, Overwriting, Selection, Speed};
 use super::session::{Manner, Purpose, Session};
 use super::upload::check_part_size;
 use crate::domain::attributes::Attributes;
@@ -15,6 +15,7 @@ use crate::domain::location::{Location, S3Uri};
 use crate::jobs::downloads::{self, Source, Target, hint_for_missing};
 use crate::jobs::manifested::{AbsolutePaths, Bases, Common, Direction};
 use crate::jobs::planner::{Plan, Planner};
+use crate::storage::s3::Payload;
 use crate::transfer::context::{Context, FileTimes, Scope};
 use crate::transfer::landing::Landing;
 use crate::transfer::outcome::Summary;
@@ -26,6 +27,9 @@ use crate::transfer::output::Output;
 /// what matches a wildcard (`*` and `?`, anywhere in the key). Each file appears under its name
 /// only when it is complete, checked and synced; until then the old one stays as it was.
 #[derive(Debug, Clone, Args)]
+#[command(override_usage = "\
+haul download [OPTIONS] SOURCE... DESTINATION
+       haul download [OPTIONS] --manifest FILE [BASE...]")]
 #[command(after_help = "\
 Examples:
   haul download s3://bucket/data.csv .              one object into this directory
@@ -35,13 +39,15 @@ Examples:
   haul download s3://bucket/dump.gz - | gunzip      to standard output, checked")]
 pub struct DownloadArgs {
     /// S3 URIs, then a path; a directory for more than one object, `-` for standard output
-    #[arg(value_name = "SOURCE... DESTINATION")]
+    #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(super) jobs: Jobs,
     #[command(flatten)]
     pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) literal: LiteralKeys,
     #[command(flatten)]
     pub(super) overwriting: Overwriting,
     #[command(flatten)]
@@ -55,7 +61,7 @@ pub struct DownloadArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Files")]
+#[command(next_help_heading = "Downloads")]
 pub struct FileOptions {
     /// Let files be as new as the download [default: as old as the object]
     #[arg(long)]
@@ -82,6 +88,7 @@ impl DownloadArgs {
     fn manner(&self, scope: Scope) -> Manner<'_> {
         Manner {
             connection: &self.connection,
+            payload: Payload::Unsigned,
             speed: &self.speed,
             overwriting: &self.overwriting,
             failure: &self.failure,
@@ -122,7 +129,7 @@ impl DownloadArgs {
         // The engine may have ended first: then nobody takes jobs, and planning ends with the next.
         planning.abort();
         if let Ok(plan) = planning.await {
-            tell_plan(session, plan, &summary).await;
+            tell_plan(session, plan).await;
         }
         if let Some(object) = only.filter(|_| summary.missing > 0 && !context.cancel.is_draining())
             && let Some(hint) = hint_for_missing(&context, &object).await
@@ -144,9 +151,7 @@ impl DownloadArgs {
                 .hint("`.` is this directory: haul download s3://bucket/key ."));
         }
         let sources = sources.iter().map(|path| match location(path)? {
-            Location::S3(uri) => {
-                Source::new(uri, self.selection.keys()).map_err(CommandError::usage)
-            }
+            Location::S3(uri) => Source::new(uri, self.literal.keys()).map_err(CommandError::usage),
             other => Err(CommandError::misuse(format!("`{other}` is no S3 URI"))
                 .hint("sources come first, the destination last; to upload: haul upload")),
         });
@@ -198,10 +203,10 @@ impl DownloadArgs {
             attributes: rows.attributes,
         };
         let memory = context.limits.memory / 4;
-        let (jobs, planning) = manifest::plan(opened, common, &session.gauge, memory).await?;
+        let (jobs, planning) = manifest::plan(opened, common, session, memory).await?;
         let summary = session.run(context, jobs, self.purpose()).await;
         if let Ok(plan) = planning.await {
-            tell_plan(session, plan, &summary).await;
+            tell_plan(session, plan).await;
         }
         Ok(summary)
     }
@@ -266,13 +271,10 @@ pub(super) fn location(path: &Path) -> Result<Location, CommandError> {
 }
 
 /// What is worth saying of the plan as a whole.
-pub(super) async fn tell_plan(session: &Session, plan: Plan, summary: &Summary) {
+pub(super) async fn tell_plan(session: &Session, plan: Plan) {
     match plan.duplicates {
         0 => {}
         1 => session.notice("1 row stood twice and was done once".to_owned()).await,
         many => session.notice(format!("{many} rows stood there before and were done once")).await,
-    }
-    if plan.planned == 0 && summary.failed == 0 {
-        session.notice("there was nothing to do".to_owned()).await;
     }
 }

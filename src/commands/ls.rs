@@ -24,7 +24,7 @@ Examples:
   haul ls s3://bucket/2024/        one level
   haul ls -r s3://bucket/2024/     everything below
   haul ls 's3://bucket/*.parquet'  what matches
-  haul ls --json s3://bucket/ | jq -r .key")]
+  haul ls -r --json s3://bucket/ | jq -r .key")]
 pub struct LsArgs {
     /// s3://bucket, a prefix, an object, or a wildcard
     #[arg(value_name = "S3_URI")]

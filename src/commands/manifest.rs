@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 
 use super::error::CommandError;
 use super::options::Jobs;
+use super::session::Session;
+use crate::domain::escape::Escaped;
 use crate::domain::location::Location;
 use crate::jobs::manifest::{self, Compression, Format, Rows};
 use crate::jobs::manifested::{self, Common};
 use crate::jobs::planner::{Plan, Planned, Planner};
 use crate::transfer::context::Context;
-use crate::transfer::gauge::Gauge;
 use crate::transfer::spool::spool;
 
 /// A manifest that was opened.
@@ -80,12 +81,24 @@ fn is_regular(file: &File) -> bool {
 pub(super) async fn plan(
     opened: Opened,
     common: Common,
-    gauge: &Arc<Gauge>,
+    session: &Session,
     memory: u64,
 ) -> Result<(mpsc::Receiver<Planned>, tokio::task::JoinHandle<Plan>), CommandError> {
     let Opened { read, again, format, compression } = opened;
     let rows = tokio::task::spawn_blocking(move || manifest::open(read, format, compression)).await;
     let rows: Rows = rows.map_err(CommandError::failed)?.map_err(CommandError::usage)?;
+    if !rows.ignored_columns().is_empty() {
+        // A misspelt name would otherwise send files to where nobody meant them.
+        let names: Vec<_> =
+            rows.ignored_columns().iter().map(|name| format!("`{}`", Escaped(name))).collect();
+        session
+            .notice(format!(
+                "the manifest's columns {} mean nothing here and are ignored",
+                names.join(", ")
+            ))
+            .await;
+    }
+    let gauge = &session.gauge;
     if let Some(again) = again {
         // Counted while the first rows are already on their way.
         let gauge = Arc::clone(gauge);

@@ -9,7 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::error::CommandError;
 use super::options::{Connection, Failure, Overwriting, Speed};
 use crate::jobs::planner::Planned;
-use crate::storage::s3;
+use crate::storage::s3::{self, Payload};
 use crate::transfer::cancel::Cancel;
 use crate::transfer::context::{Context, FileTimes, Limits, Scope};
 use crate::transfer::engine;
@@ -39,6 +39,7 @@ pub enum Purpose {
 #[derive(Debug)]
 pub struct Manner<'a> {
     pub connection: &'a Connection,
+    pub payload: Payload,
     pub speed: &'a Speed,
     pub overwriting: &'a Overwriting,
     pub failure: &'a Failure,
@@ -49,7 +50,7 @@ pub struct Manner<'a> {
 impl Session {
     /// Connects, and sets up what all jobs share.
     pub async fn context(&self, manner: &Manner<'_>) -> Result<Context, CommandError> {
-        let connection = manner.connection.resolve()?;
+        let connection = s3::Options { payload: manner.payload, ..manner.connection.resolve()? };
         let store = s3::connect(&connection).await.map_err(CommandError::usage)?;
         let speed = manner.speed.resolve(self.open_files)?;
         let limits = Limits {

@@ -16,6 +16,7 @@ use crate::jobs::manifested::{self, AbsolutePaths, Bases, Direction};
 use crate::jobs::planner::Planner;
 use crate::jobs::uploads::{self, Common, Source, Target};
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
+use crate::storage::s3::Payload;
 use crate::transfer::context::{FileTimes, Scope};
 use crate::transfer::outcome::Summary;
 use crate::transfer::part_size::MIN_PART;
@@ -25,6 +26,9 @@ use crate::transfer::part_size::MIN_PART;
 /// A source is a file, a directory (everything below it) or `-` for standard input. Each object
 /// appears only when all its bytes are there; a file that changes meanwhile makes none.
 #[derive(Debug, Clone, Args)]
+#[command(override_usage = "\
+haul upload [OPTIONS] SOURCE... DESTINATION
+       haul upload [OPTIONS] --manifest FILE [BASE...]")]
 #[command(after_help = "\
 Examples:
   haul upload data.csv s3://bucket/                one file, under its own name
@@ -35,7 +39,7 @@ Examples:
   pg_dump db | haul upload - s3://bucket/db.sql    standard input")]
 pub struct UploadArgs {
     /// Files and directories, or `-` for standard input; then s3://bucket/, a prefix or a key
-    #[arg(value_name = "SOURCE... DESTINATION")]
+    #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -57,15 +61,25 @@ pub struct UploadArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Files to upload")]
+#[command(next_help_heading = "Uploads")]
 pub struct SourceOptions {
     /// Leave symlinks out [default: what they point to is uploaded]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "manifest")]
     pub(super) no_follow_symlinks: bool,
 
     /// Fail unless standard input has exactly this many bytes
     #[arg(long, value_name = "SIZE", conflicts_with = "manifest")]
     pub(super) expected_size: Option<ByteSize>,
+
+    /// Let signatures cover the bodies, too; their checksums are sent in any case
+    #[arg(long)]
+    pub(super) sign_payload: bool,
+}
+
+impl SourceOptions {
+    fn payload(&self) -> Payload {
+        if self.sign_payload { Payload::Signed } else { Payload::Unsigned }
+    }
 }
 
 impl UploadArgs {
@@ -76,6 +90,7 @@ impl UploadArgs {
     fn manner(&self, scope: Scope) -> Manner<'_> {
         Manner {
             connection: &self.connection,
+            payload: self.files.payload(),
             speed: &self.speed,
             overwriting: &self.overwriting,
             failure: &self.failure,
@@ -106,7 +121,7 @@ impl UploadArgs {
                     .notice(format!("left out {path}: it is a pipe, a socket or a device"))
                     .await;
             }
-            tell_plan(session, plan, &summary).await;
+            tell_plan(session, plan).await;
         }
         Ok(summary)
     }
@@ -198,10 +213,10 @@ impl UploadArgs {
             attributes: Arc::new(self.attributes.resolve()?),
         };
         let memory = context.limits.memory / 4;
-        let (jobs, planning) = manifest::plan(opened, common, &session.gauge, memory).await?;
+        let (jobs, planning) = manifest::plan(opened, common, session, memory).await?;
         let summary = session.run(context, jobs, self.purpose()).await;
         if let Ok(plan) = planning.await {
-            tell_plan(session, plan, &summary).await;
+            tell_plan(session, plan).await;
         }
         Ok(summary)
     }

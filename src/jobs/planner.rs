@@ -71,8 +71,9 @@ impl Planner {
         self.jobs.blocking_send(Err(refused)).map_err(|_| Closed)
     }
 
-    /// Ends the stream of jobs.
+    /// Ends the stream of jobs. From now on the totals are final, though most jobs may wait.
     pub fn finish(self) -> Plan {
+        self.gauge.complete_plan();
         Plan { planned: self.planned, duplicates: self.guard.duplicates() }
     }
 

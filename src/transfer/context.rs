@@ -83,8 +83,9 @@ pub enum Scope {
     ManyBuckets,
 }
 
-/// The slowest transfer that is still taken for alive, in bytes a second.
-const SLOWEST: u64 = 32 * 1024;
+/// The slowest upload of a part that is still taken for alive, in bytes a second. A thin uplink is
+/// shared by all requests in flight; what is lost by patience is that a dead one is found late.
+const SLOWEST: u64 = 8 * 1024;
 /// What a request needs in memory besides its body: frames between the connection and the file.
 pub(super) const FRAMES: u64 = 1024 * 1024;
 

@@ -136,14 +136,17 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
         Err(JobError::Store { source, .. }) if matches!(source.kind, Kind::OutOfRange { .. }) => {
             until_done(tries(), || get(None)).await?
         }
+        // The manifest's own tag was what did not hold.
+        Err(JobError::Store { source, .. })
+            if source.kind == Kind::Changed && job.expected.etag.is_some() =>
+        {
+            let wanted = job.expected.etag.as_ref().map(ToString::to_string).unwrap_or_default();
+            return Err(JobError::Expectation(format!(
+                "the object does not have the ETag that the manifest says, {wanted}"
+            )));
+        }
         reply => reply?,
     };
-    let is_whole = reply.range.is_none_or(|sent| sent.length() == reply.facts.size);
-    if !is_whole && reply.facts.etag.is_none() {
-        let text = "the store gives no ETag: the parts could be those of two versions";
-        let error = StoreError::new("GetObject", Kind::Refused).with_message(text);
-        return Err(tries().fatal(error));
-    }
     work.gauge.discover(reply.facts.size);
     verify::expected(&job.expected, &reply.facts)?;
     Ok(Opened { pin: Pin::of(&reply.facts), reply, in_flight, plan })
@@ -181,6 +184,7 @@ async fn once(work: &Arc<Work>, job: &Download, file: StagedFile) -> Result<Outc
         Some(later) => later.answer().await.inspect_err(|_| work.gauge.uncount(facts.size))?,
         None => facts.checksum.clone(),
     };
+    provable(work, job, &facts, is_whole, &stored)?;
     let content = Content { size: facts.size, crc, value: folded };
     let verified =
         verify::file(&content, &file, stored.full_object(), job.expected.checksum.as_ref()).await?;
@@ -192,6 +196,22 @@ async fn once(work: &Arc<Work>, job: &Download, file: StagedFile) -> Result<Outc
         }
         published => published.map(|()| work.done(facts.size, verified)),
     }
+}
+
+/// Parts that no tag pins to one version are taken only if a checksum of the whole can tell.
+pub(super) fn provable(
+    work: &Work,
+    job: &Download,
+    facts: &ObjectFacts,
+    is_whole: bool,
+    stored: &StoredChecksum,
+) -> Result<(), JobError> {
+    if is_whole || facts.etag.is_some() || stored.full_object().is_some() {
+        return Ok(());
+    }
+    let text = "the store gives no ETag and no checksum: the parts could be those of two versions";
+    let error = StoreError::new("GetObject", Kind::Refused).with_message(text);
+    Err(work.tries(format!("read {}", job.object)).fatal(error))
 }
 
 /// The one way to a final name. Nothing stops it half-way: it is short, and after it the file is

@@ -147,7 +147,7 @@ impl<'a> Started<'a> {
         let mut tries = self.work.tries(format!("complete the upload of {object}"));
         loop {
             let request = context.store.complete_upload(&self.upload, assembled);
-            let allowance = COMPLETE_EXTRA * 32 * 1024;
+            let allowance = COMPLETE_EXTRA * 8 * 1024;
             let error =
                 match context.or_stopped(context.in_time(COMPLETE, allowance, request)).await? {
                     Ok(written) => return Ok(Some(written)),

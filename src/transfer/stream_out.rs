@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use super::context::{InFlight, Outcome, Work};
-use super::download::{ChecksumLater, Opened, open};
+use super::download::{ChecksumLater, Opened, open, provable};
 use super::error::JobError;
 use super::fetch::{Fetch, Pin, fetch};
 use super::output::Output;
@@ -56,10 +56,11 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
     {
         ChecksumLater::ask(work, job, &pin).answer().await?
     } else {
-        facts.checksum
+        facts.checksum.clone()
     };
     let crc =
         stored.full_object().and_then(|checksum| checksum.algorithm().crc()).unwrap_or(USUAL_CRC);
+    provable(work, job, &reply.facts, is_whole, &stored)?;
     let parts = Ahead { work, job, pin: &pin, crc };
     let value = parts.write_all(first, (reply, in_flight), output).await?;
     let content = Content { size: facts.size, crc, value };

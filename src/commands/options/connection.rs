@@ -58,15 +58,11 @@ pub struct Connection {
     #[arg(long)]
     fips: bool,
 
-    /// Let signatures cover the bodies of uploads, too; their checksum is sent in any case
-    #[arg(long)]
-    sign_payload: bool,
-
     /// Read and write with the customer's key in this file: 32 bytes, or their base64
     #[arg(long, value_name = "FILE")]
     sse_c_key_file: Option<PathBuf>,
 
-    /// Try again when nothing came for so many seconds
+    /// Try again when a connection was silent for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
@@ -95,7 +91,7 @@ impl Connection {
                 AddressingStyle::Virtual => Addressing::Virtual,
             },
             payer: if self.request_payer { Payer::Requester } else { Payer::Owner },
-            payload: if self.sign_payload { Payload::Signed } else { Payload::Unsigned },
+            payload: Payload::Unsigned,
             endpoint: EndpointVariant {
                 accelerate: self.accelerate,
                 dual_stack: self.dualstack,

@@ -11,7 +11,7 @@ pub struct Failure {
     #[arg(long)]
     fail_fast: bool,
 
-    /// Start no more objects once this many have failed
+    /// Start no more objects after this many have failed
     #[arg(long, value_name = "N", conflicts_with = "fail_fast", value_parser = clap::value_parser!(u64).range(1..))]
     max_errors: Option<u64>,
 }

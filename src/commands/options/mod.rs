@@ -13,6 +13,6 @@ pub use attributes::Attributes;
 pub use connection::Connection;
 pub use failure::Failure;
 pub use overwriting::Overwriting;
-pub use selection::{Filters, Selection};
+pub use selection::{Filters, LiteralKeys, Selection};
 pub use source::Jobs;
 pub use speed::Speed;

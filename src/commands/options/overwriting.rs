@@ -7,7 +7,7 @@ use crate::domain::overwrite::Overwrite;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Overwriting")]
 pub struct Overwriting {
-    /// Replace what is at the destination: `newer` and `changed` look at times and sizes
+    /// Replace what is at the destination: `newer` if the source is newer, `changed` also if sizes differ
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Always)]
     overwrite: When,
 

@@ -26,13 +26,9 @@ pub struct Selection {
     #[command(flatten)]
     filters: Filters,
 
-    /// Put all files into one folder, without those of their keys; equal names are refused
+    /// Leave the folders out of all names, and refuse equal ones
     #[arg(long, conflicts_with = "manifest")]
     flatten: bool,
-
-    /// Take keys literally: `*`, `?` and a final `/` mean nothing
-    #[arg(long)]
-    raw: bool,
 }
 
 /// The rules of --include and --exclude in the order in which they were typed, which the derive
@@ -42,12 +38,12 @@ struct Rules(Vec<(Verdict, String)>);
 
 #[derive(Debug, Clone, Args)]
 struct TypedRules {
-    /// Take what matches this glob; the last rule that matches wins, and if the first is an
-    /// include, what matches none is left out
+    /// Take what matches; the last rule that matches wins, and if the first rule is an include,
+    /// everything else is left out
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 
-    /// Leave out what matches this glob, such as '*.tmp' or '**/cache/**'
+    /// Leave out what matches, such as '*.tmp' or '**/cache/**'
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
 }
@@ -90,8 +86,19 @@ impl Selection {
         let layout = if self.flatten { Layout::Flat } else { Layout::Tree };
         Ok(downloads::Selection { filter, layout })
     }
+}
 
-    pub fn keys(&self) -> Keys {
+/// For commands whose sources are keys.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct LiteralKeys {
+    /// Take keys literally: `*`, `?` and a final `/` mean nothing
+    #[arg(long, conflicts_with = "manifest")]
+    raw: bool,
+}
+
+impl LiteralKeys {
+    pub fn keys(self) -> Keys {
         if self.raw { Keys::Raw } else { Keys::Patterns }
     }
 }

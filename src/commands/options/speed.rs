@@ -14,7 +14,7 @@ pub struct Speed {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     concurrency: u16,
 
-    /// Cut larger objects into parts of this size [default: 8MiB, more for uploads beyond 78 GiB]
+    /// Cut larger objects into parts of this size [default: 8MiB; more for uploads beyond 78GiB]
     #[arg(long, value_name = "SIZE")]
     part_size: Option<ByteSize>,
 
@@ -22,7 +22,7 @@ pub struct Speed {
     #[arg(long, value_name = "SIZE")]
     max_memory: Option<ByteSize>,
 
-    /// Try each request this many times
+    /// Try each request this many times at most
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     max_attempts: u32,
 }

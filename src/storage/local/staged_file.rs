@@ -401,17 +401,18 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_symlink_that_has_the_name_is_replaced_and_not_written_through() {
+    fn a_symlink_that_has_the_name_is_refused_and_not_written_through() {
         let outside = TempDir::new().expect("a folder");
         let victim = outside.path().join("victim");
         fs::write(&victim, "kept").expect("written");
         let folder = TempDir::new().expect("a folder");
         std::os::unix::fs::symlink(&victim, folder.path().join("a")).expect("a link");
-        let staged = stage(&folder, "a");
-        staged.write_at(0, b"new").expect("written");
-        let _published = staged.publish(of(3)).expect("published");
+        let destination = Destination::open(folder.path()).expect("a folder");
+        let path = RelativePath::new("a").expect("a safe name");
+        let error = destination.resolve(&path).expect_err("a link");
+        assert_eq!(error.kind, Kind::Symlink);
         assert_eq!(fs::read(&victim).expect("a file"), b"kept");
-        assert!(!folder.path().join("a").is_symlink());
+        assert!(folder.path().join("a").is_symlink());
     }
 
     #[test]
