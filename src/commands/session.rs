@@ -56,6 +56,7 @@ impl Session {
         let limits = Limits {
             requests: speed.requests,
             part_size: speed.part_size,
+            part_choice: speed.part_choice,
             memory: speed.memory,
             max_attempts: speed.max_attempts,
             timeout: manner.connection.timeout(),

@@ -15,6 +15,7 @@ use super::gauge::{Gauge, JobGauge};
 use super::landing::Landing;
 use super::outcome::{Done, Verified};
 use super::output::Output;
+use super::part_size::PartChoice;
 use super::retry::Tries;
 use crate::domain::job::Job;
 use crate::domain::overwrite::Overwrite;
@@ -29,6 +30,7 @@ pub struct Limits {
     pub requests: usize,
     /// Bytes; uploads of huge objects take larger parts.
     pub part_size: u64,
+    pub part_choice: PartChoice,
     /// Bytes in memory.
     pub memory: u64,
     /// Tries of one request, the first included.
@@ -47,6 +49,7 @@ impl Limits {
         Self {
             requests: 8,
             part_size: super::part_size::DEFAULT_PART,
+            part_choice: PartChoice::Usual,
             memory: 64 * FRAMES,
             max_attempts: 10,
             timeout,

@@ -8,6 +8,7 @@ use super::context::{FRAMES, FileTimes, InFlight, Outcome, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::fetch::{Fetch, Pin, fetch};
+use super::part_size::download_part_size;
 use super::plan::{self, DownloadPlan};
 use super::retry::until_done;
 use super::stream_out;
@@ -273,9 +274,10 @@ impl Parts<'_> {
         let mut tasks = JoinSet::new();
         let mut crcs = vec![(self.crc.empty(), 0)];
         self.spawn(&mut tasks, 0, first, (Some(reply), in_flight));
-        let part_size = self.work.context.limits.part_size;
+        let limits = &self.work.context.limits;
+        let part_size = download_part_size(self.pin.size, limits.part_size, limits.part_choice);
         for range in plan::ranges(first.end(), self.pin.size, part_size) {
-            while tasks.len() >= plan::PARTS_AT_ONCE {
+            while tasks.len() >= plan::DOWNLOADS_AT_ONCE {
                 let Some(ended) = tasks.join_next().await else { break };
                 self.note(&mut tasks, &mut crcs, ended).await?;
             }

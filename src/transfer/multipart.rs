@@ -298,7 +298,7 @@ pub(super) async fn pass_while(
     sent: &mut Vec<SentPart>,
     memory: u64,
 ) -> Result<InFlight, JobError> {
-    while tasks.len() >= plan::PARTS_AT_ONCE {
+    while tasks.len() >= plan::UPLOADS_AT_ONCE {
         let Some(ended) = tasks.join_next().await else { break };
         note(tasks, sent, ended).await?;
     }

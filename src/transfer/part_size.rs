@@ -11,6 +11,30 @@ pub const MAX_PART: u64 = 5 * GIB;
 /// enough that an object is spread over many requests.
 pub const DEFAULT_PART: u64 = 8 * MIB;
 
+/// Parts of a large download grow up to this: each request costs, here and there.
+const LARGE_PART: u64 = 32 * MIB;
+/// So many parts are enough to keep all connections of one object busy to its end.
+const ENOUGH_PARTS: u64 = 32;
+
+/// Who chose the part size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartChoice {
+    /// It may be more for larger objects.
+    Usual,
+    /// It was typed, and holds.
+    Typed,
+}
+
+/// The part size for a download of `size` bytes.
+pub fn download_part_size(size: u64, part_size: u64, choice: PartChoice) -> u64 {
+    match choice {
+        PartChoice::Typed => part_size,
+        PartChoice::Usual => {
+            (size / ENOUGH_PARTS).div_ceil(MIB).saturating_mul(MIB).min(LARGE_PART).max(part_size)
+        }
+    }
+}
+
 /// The largest object that S3 takes: 48.8 TiB, 10,000 parts of 5 GiB.
 pub const MAX_OBJECT: u64 = MAX_PARTS * MAX_PART;
 
@@ -41,6 +65,16 @@ mod tests {
         assert!(total > 7_900 * GIB);
         assert_eq!(stream_part_size(1, DEFAULT_PART), DEFAULT_PART);
         assert_eq!(stream_part_size(1001, DEFAULT_PART), 2 * DEFAULT_PART);
+    }
+
+    #[test]
+    fn parts_of_downloads_grow_with_the_object_unless_typed() {
+        let usual = |size| download_part_size(size, DEFAULT_PART, PartChoice::Usual);
+        assert_eq!(
+            (usual(20 * MIB), usual(GIB / 2), usual(100 * GIB)),
+            (DEFAULT_PART, 16 * MIB, LARGE_PART)
+        );
+        assert_eq!(download_part_size(100 * GIB, MIB, PartChoice::Typed), MIB);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use clap::Args;
 use super::machine;
 use crate::commands::error::CommandError;
 use crate::domain::quantity::{ByteSize, GIB, KIB, MIB};
-use crate::transfer::part_size::{DEFAULT_PART, MAX_PART};
+use crate::transfer::part_size::{DEFAULT_PART, MAX_PART, PartChoice};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Speed")]
@@ -14,7 +14,7 @@ pub struct Speed {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     concurrency: u16,
 
-    /// Cut larger objects into parts of this size [default: 8MiB; more for uploads beyond 78GiB]
+    /// Cut larger objects into parts of this size [default: 8MiB, more for large objects]
     #[arg(long, value_name = "SIZE")]
     part_size: Option<ByteSize>,
 
@@ -32,6 +32,7 @@ pub struct Speed {
 pub struct Resolved {
     pub requests: usize,
     pub part_size: u64,
+    pub part_choice: PartChoice,
     pub memory: u64,
     pub max_attempts: u32,
 }
@@ -67,6 +68,11 @@ impl Speed {
         Ok(Resolved {
             requests: usize::from(self.concurrency).min(by_files).max(1),
             part_size,
+            part_choice: if self.part_size.is_some() {
+                PartChoice::Typed
+            } else {
+                PartChoice::Usual
+            },
             memory,
             max_attempts: self.max_attempts,
         })
