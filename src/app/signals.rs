@@ -12,9 +12,9 @@ use std::time::Instant;
 use crate::transfer::cancel::Cancel;
 use crate::transfer::outcome::End;
 
-/// Signals so close together are one.
+/// The same signal again, so soon, is no second one.
 #[cfg(unix)]
-const SAME_WISH: Duration = Duration::from_millis(250);
+const SAME_WISH: Duration = Duration::from_millis(50);
 /// What may still finish by itself after the first signal.
 const GRACE: Duration = Duration::from_secs(1);
 /// The longest that cleaning up may take after that; more than the engine needs for it.
@@ -34,8 +34,10 @@ pub(super) fn listen(cancel: Arc<Cancel>) {
         cancel.drain(End::Interrupted(signal));
         std::thread::spawn(move || end_in_time(&ender, signal));
         let first = Instant::now();
-        // Some senders signal a process and its group, which is the same wish heard twice.
-        if let Some(signal) = pending.find(|_| first.elapsed() > SAME_WISH) {
+        // Some senders, `timeout` among them, signal a process and then its group: the same wish,
+        // heard twice.
+        let is_another = |next: &i32| *next != signal || first.elapsed() > SAME_WISH;
+        if let Some(signal) = pending.find(is_another) {
             end_now(signal);
         }
     });

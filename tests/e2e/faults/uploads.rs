@@ -82,7 +82,7 @@ impl Step {
         let resets = after.map(|after_bytes| FaultKind::ResetInRequest { after_bytes });
         let resets = resets.map(|kind| Trouble::new(kind, Cost::OnePart, "UploadPart failed"));
         let stall = FaultKind::StallInRequest { after_bytes: 100 };
-        let stall = Trouble::new(stall, Cost::OnePart, "no reply within 1 s");
+        let stall = Trouble::new(stall, Cost::OnePart, "no reply within");
         let mut troubles = [resets.to_vec(), vec![stall]].concat();
         if self == Self::Put {
             for trouble in &mut troubles {
