@@ -40,7 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     logging::start(cli.output.verbosity());
     let open_files = limits::raise_open_files();
     limits::outlive_file_size_limit().ok();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             return refuse(
@@ -58,6 +58,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // A thread may be in a read of standard input that never ends: it is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
+}
+
+/// One worker more than there are processors: one that is in a file call, or waits for another to
+/// leave the same file, does nothing for the network.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(processors + 1).enable_all().build()
 }
 
 async fn transfer(
