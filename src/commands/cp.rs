@@ -7,9 +7,7 @@ use clap::Args;
 
 use super::download::{DownloadArgs, FileOptions, RowsAs, location};
 use super::error::CommandError;
-use super::options::{
-    Attributes, Connection, Failure, Jobs, LiteralKeys, Overwriting, Selection, Speed,
-};
+use super::options::{Attributes, LiteralKeys, Transfer};
 use super::session::{Purpose, Session};
 use super::upload::{SourceOptions, UploadArgs};
 use crate::domain::location::Location;
@@ -35,25 +33,15 @@ pub struct CpArgs {
     paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    jobs: Jobs,
-    #[command(flatten)]
-    selection: Selection,
+    transfer: Transfer,
     #[command(flatten)]
     literal: LiteralKeys,
-    #[command(flatten)]
-    overwriting: Overwriting,
     #[command(flatten)]
     attributes: Attributes,
     #[command(flatten)]
     downloads: FileOptions,
     #[command(flatten)]
     uploads: SourceOptions,
-    #[command(flatten)]
-    failure: Failure,
-    #[command(flatten)]
-    speed: Speed,
-    #[command(flatten)]
-    connection: Connection,
 }
 
 impl CpArgs {
@@ -62,19 +50,20 @@ impl CpArgs {
     }
 
     pub fn purpose(&self) -> Purpose {
-        self.jobs.purpose()
+        self.transfer.jobs.purpose()
     }
 
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let [first, .., last] = self.paths.as_slice() else {
-            return match (&self.jobs.manifest, self.paths.as_slice()) {
+            return match (&self.transfer.jobs.manifest, self.paths.as_slice()) {
                 // The base says which side is S3.
                 (Some(_), [base]) if matches!(location(base)?, Location::S3(_)) => {
                     self.as_upload().run(session).await
                 }
                 (Some(name), _) => {
                     let attributes = Arc::new(self.attributes.resolve()?);
-                    let rows = RowsAs { direction: Direction::ByRow, attributes };
+                    let payload = self.uploads.payload();
+                    let rows = RowsAs { direction: Direction::ByRow, attributes, payload };
                     self.as_download().run_manifest(session, name, rows).await
                 }
                 (None, _) => Err(CommandError::misuse("a copy needs a source and a destination")
@@ -95,28 +84,18 @@ impl CpArgs {
     fn as_download(&self) -> DownloadArgs {
         DownloadArgs {
             paths: self.paths.clone(),
-            jobs: self.jobs.clone(),
-            selection: self.selection.clone(),
+            transfer: self.transfer.clone(),
             literal: self.literal,
-            overwriting: self.overwriting.clone(),
             files: self.downloads.clone(),
-            failure: self.failure.clone(),
-            speed: self.speed.clone(),
-            connection: self.connection.clone(),
         }
     }
 
     fn as_upload(&self) -> UploadArgs {
         UploadArgs {
             paths: self.paths.clone(),
-            jobs: self.jobs.clone(),
-            selection: self.selection.clone(),
-            overwriting: self.overwriting.clone(),
+            transfer: self.transfer.clone(),
             attributes: self.attributes.clone(),
             files: self.uploads.clone(),
-            failure: self.failure.clone(),
-            speed: self.speed.clone(),
-            connection: self.connection.clone(),
         }
     }
 }

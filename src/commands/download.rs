@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::error::CommandError;
 use super::manifest;
-use super::options::{Connection, Failure, Jobs, LiteralKeys, Overwriting, Selection, Speed};
+use super::options::{LiteralKeys, Transfer};
 use super::session::{Manner, Purpose, Session};
 use super::upload::check_part_size;
 use crate::domain::attributes::Attributes;
@@ -43,21 +43,11 @@ pub struct DownloadArgs {
     pub(super) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(super) jobs: Jobs,
-    #[command(flatten)]
-    pub(super) selection: Selection,
+    pub(super) transfer: Transfer,
     #[command(flatten)]
     pub(super) literal: LiteralKeys,
     #[command(flatten)]
-    pub(super) overwriting: Overwriting,
-    #[command(flatten)]
     pub(super) files: FileOptions,
-    #[command(flatten)]
-    pub(super) failure: Failure,
-    #[command(flatten)]
-    pub(super) speed: Speed,
-    #[command(flatten)]
-    pub(super) connection: Connection,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -82,23 +72,16 @@ impl DownloadArgs {
     }
 
     pub fn purpose(&self) -> Purpose {
-        self.jobs.purpose()
+        self.transfer.jobs.purpose()
     }
 
-    fn manner(&self, scope: Scope) -> Manner<'_> {
-        Manner {
-            connection: &self.connection,
-            payload: Payload::Unsigned,
-            speed: &self.speed,
-            overwriting: &self.overwriting,
-            failure: &self.failure,
-            file_times: self.files.times(),
-            scope,
-        }
+    fn manner(&self, payload: Payload, scope: Scope) -> Manner<'_> {
+        let file_times = self.files.times();
+        Manner { transfer: &self.transfer, payload, file_times, scope }
     }
 
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
-        match &self.jobs.manifest {
+        match &self.transfer.jobs.manifest {
             Some(name) => self.run_manifest(session, name, RowsAs::downloads()).await,
             None => self.run_sources(session).await,
         }
@@ -106,9 +89,10 @@ impl DownloadArgs {
 
     async fn run_sources(&self, session: &Session) -> Result<Summary, CommandError> {
         let (sources, destination) = self.sources()?;
-        let selection = self.selection.resolve()?;
+        let selection = self.transfer.selection.resolve()?;
         let (target, folder) = target(&sources, &destination)?;
-        let mut context = session.context(&self.manner(Scope::OneBucket)).await?;
+        let mut context =
+            session.context(&self.manner(Payload::Unsigned, Scope::OneBucket)).await?;
         if self.purpose() == Purpose::Transfer {
             prepare(&mut context, session, &target, folder);
         }
@@ -126,8 +110,10 @@ impl DownloadArgs {
             selection,
         ));
         let summary = session.run(Arc::clone(&context), jobs, self.purpose()).await;
-        // The engine may have ended first: then nobody takes jobs, and planning ends with the next.
-        planning.abort();
+        if context.cancel.is_draining() {
+            // The engine ended first, and a listing may go on for as long as its server likes.
+            planning.abort();
+        }
         if let Ok(plan) = planning.await {
             tell_plan(session, plan).await;
         }
@@ -171,21 +157,9 @@ impl DownloadArgs {
         name: &str,
         rows: RowsAs,
     ) -> Result<Summary, CommandError> {
-        let mut remote = None;
-        let mut local = None;
-        for path in &self.paths {
-            match location(path)? {
-                Location::S3(uri) if remote.is_none() => remote = Some(uri),
-                Location::Local(path) if local.is_none() => local = Some(path),
-                other => {
-                    return Err(CommandError::misuse(format!(
-                        "`{other}` can't be a base for the manifest's rows"
-                    )));
-                }
-            }
-        }
+        let (remote, local) = manifest::bases(&self.paths)?;
         let local = local.unwrap_or_else(|| PathBuf::from("."));
-        let mut context = session.context(&self.manner(Scope::ManyBuckets)).await?;
+        let mut context = session.context(&self.manner(rows.payload, Scope::ManyBuckets)).await?;
         if rows.direction != Direction::Down {
             check_part_size(context.limits.part_size)?;
         }
@@ -193,22 +167,15 @@ impl DownloadArgs {
             prepare(&mut context, session, &Target::Folder, Some(&local));
         }
         let context = Arc::new(context);
-        let opened = manifest::open(&context, &self.jobs, name).await?;
         let absolute =
             if local == Path::new("/") { AbsolutePaths::Allowed } else { AbsolutePaths::Refused };
         let common = Common {
             direction: rows.direction,
             bases: Bases { remote, local, absolute },
-            filter: self.selection.resolve()?.filter,
+            filter: self.transfer.selection.resolve()?.filter,
             attributes: rows.attributes,
         };
-        let memory = context.limits.memory / 4;
-        let (jobs, planning) = manifest::plan(opened, common, session, memory).await?;
-        let summary = session.run(context, jobs, self.purpose()).await;
-        if let Ok(plan) = planning.await {
-            tell_plan(session, plan).await;
-        }
-        Ok(summary)
+        manifest::run(session, context, (&self.transfer.jobs, name), common).await
     }
 }
 
@@ -217,11 +184,12 @@ pub(super) struct RowsAs {
     pub(super) direction: Direction,
     /// Of the rows that are uploads.
     pub(super) attributes: Arc<Attributes>,
+    pub(super) payload: Payload,
 }
 
 impl RowsAs {
     fn downloads() -> Self {
-        Self { direction: Direction::Down, attributes: Arc::default() }
+        Self { direction: Direction::Down, attributes: Arc::default(), payload: Payload::Unsigned }
     }
 }
 

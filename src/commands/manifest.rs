@@ -2,24 +2,58 @@
 
 use std::fs::File;
 use std::io::{Read, Seek as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::download::{location, tell_plan};
 use super::error::CommandError;
 use super::options::Jobs;
 use super::session::Session;
 use crate::domain::escape::Escaped;
-use crate::domain::location::Location;
+use crate::domain::location::{Location, S3Uri};
 use crate::jobs::manifest::{self, Compression, Format, Rows};
 use crate::jobs::manifested::{self, Common};
 use crate::jobs::planner::{Plan, Planned, Planner};
 use crate::transfer::context::Context;
+use crate::transfer::outcome::Summary;
 use crate::transfer::spool::spool;
 
+/// What the rows are joined to: at most one prefix, and at most one folder.
+pub(super) fn bases(paths: &[PathBuf]) -> Result<(Option<S3Uri>, Option<PathBuf>), CommandError> {
+    let (mut remote, mut local) = (None, None);
+    for path in paths {
+        match location(path)? {
+            Location::S3(uri) if remote.is_none() => remote = Some(uri),
+            Location::Local(path) if local.is_none() => local = Some(path),
+            other => {
+                let text = format!("`{other}` can't be a base for the manifest's rows");
+                return Err(CommandError::misuse(text));
+            }
+        }
+    }
+    Ok((remote, local))
+}
+
+/// Does the jobs of the manifest `name`.
+pub(super) async fn run(
+    session: &Session,
+    context: Arc<Context>,
+    (jobs, name): (&Jobs, &str),
+    common: Common,
+) -> Result<Summary, CommandError> {
+    let opened = open(&context, jobs, name).await?;
+    let (planned, planning) = plan(opened, common, session, context.limits.memory / 4).await?;
+    let summary = session.run(context, planned, jobs.purpose()).await;
+    if let Ok(plan) = planning.await {
+        tell_plan(session, plan).await;
+    }
+    Ok(summary)
+}
+
 /// A manifest that was opened.
-pub(super) struct Opened {
+struct Opened {
     read: Box<dyn Read + Send>,
     /// The same again, where that is possible: for the totals.
     again: Option<File>,
@@ -28,11 +62,7 @@ pub(super) struct Opened {
 }
 
 /// Opens the manifest. What is wrong with its name or its first row shows here, before any job.
-pub(super) async fn open(
-    context: &Arc<Context>,
-    jobs: &Jobs,
-    name: &str,
-) -> Result<Opened, CommandError> {
+async fn open(context: &Arc<Context>, jobs: &Jobs, name: &str) -> Result<Opened, CommandError> {
     let format = match jobs.manifest_format.or_else(|| Format::from_name(name)) {
         Some(format) => format,
         None if name == "-" => Format::Csv,
@@ -78,7 +108,7 @@ fn is_regular(file: &File) -> bool {
 }
 
 /// Reads the manifest on a thread of its own, and gives the jobs of its rows.
-pub(super) async fn plan(
+async fn plan(
     opened: Opened,
     common: Common,
     session: &Session,

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::error::CommandError;
-use super::options::{Connection, Failure, Overwriting, Speed};
+use super::options::{Connection, Transfer};
 use crate::jobs::planner::Planned;
 use crate::storage::s3::{self, Payload};
 use crate::transfer::cancel::Cancel;
@@ -38,11 +38,8 @@ pub enum Purpose {
 /// What decides how a run moves its jobs.
 #[derive(Debug)]
 pub struct Manner<'a> {
-    pub connection: &'a Connection,
+    pub transfer: &'a Transfer,
     pub payload: Payload,
-    pub speed: &'a Speed,
-    pub overwriting: &'a Overwriting,
-    pub failure: &'a Failure,
     pub file_times: FileTimes,
     pub scope: Scope,
 }
@@ -50,19 +47,20 @@ pub struct Manner<'a> {
 impl Session {
     /// Connects, and sets up what all jobs share.
     pub async fn context(&self, manner: &Manner<'_>) -> Result<Context, CommandError> {
-        let connection = s3::Options { payload: manner.payload, ..manner.connection.resolve()? };
+        let typed = manner.transfer;
+        let connection = s3::Options { payload: manner.payload, ..typed.connection.resolve()? };
         let store = s3::connect(&connection).await.map_err(CommandError::usage)?;
-        let speed = manner.speed.resolve(self.open_files)?;
+        let speed = typed.speed.resolve(self.open_files)?;
         let limits = Limits {
             requests: speed.requests,
             part_size: speed.part_size,
             part_choice: speed.part_choice,
             memory: speed.memory,
             max_attempts: speed.max_attempts,
-            timeout: manner.connection.timeout(),
-            overwrite: manner.overwriting.resolve(),
+            timeout: typed.connection.timeout(),
+            overwrite: typed.overwriting.resolve(),
             file_times: manner.file_times,
-            tolerance: manner.failure.resolve(),
+            tolerance: typed.failure.resolve(),
             scope: manner.scope,
         };
         let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));

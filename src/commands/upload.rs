@@ -8,7 +8,7 @@ use clap::Args;
 use super::download::{location, tell_plan};
 use super::error::CommandError;
 use super::manifest;
-use super::options::{Attributes, Connection, Failure, Jobs, Overwriting, Selection, Speed};
+use super::options::{Attributes, Transfer};
 use super::session::{Manner, Purpose, Session};
 use crate::domain::location::Location;
 use crate::domain::quantity::ByteSize;
@@ -43,21 +43,11 @@ pub struct UploadArgs {
     pub(super) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(super) jobs: Jobs,
-    #[command(flatten)]
-    pub(super) selection: Selection,
-    #[command(flatten)]
-    pub(super) overwriting: Overwriting,
+    pub(super) transfer: Transfer,
     #[command(flatten)]
     pub(super) attributes: Attributes,
     #[command(flatten)]
     pub(super) files: SourceOptions,
-    #[command(flatten)]
-    pub(super) failure: Failure,
-    #[command(flatten)]
-    pub(super) speed: Speed,
-    #[command(flatten)]
-    pub(super) connection: Connection,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -77,30 +67,23 @@ pub struct SourceOptions {
 }
 
 impl SourceOptions {
-    fn payload(&self) -> Payload {
+    pub(super) fn payload(&self) -> Payload {
         if self.sign_payload { Payload::Signed } else { Payload::Unsigned }
     }
 }
 
 impl UploadArgs {
     pub fn purpose(&self) -> Purpose {
-        self.jobs.purpose()
+        self.transfer.jobs.purpose()
     }
 
     fn manner(&self, scope: Scope) -> Manner<'_> {
-        Manner {
-            connection: &self.connection,
-            payload: self.files.payload(),
-            speed: &self.speed,
-            overwriting: &self.overwriting,
-            failure: &self.failure,
-            file_times: FileTimes::Now,
-            scope,
-        }
+        let payload = self.files.payload();
+        Manner { transfer: &self.transfer, payload, file_times: FileTimes::Now, scope }
     }
 
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
-        match &self.jobs.manifest {
+        match &self.transfer.jobs.manifest {
             Some(name) => self.run_manifest(session, name).await,
             None => self.run_sources(session).await,
         }
@@ -156,7 +139,7 @@ impl UploadArgs {
         }
         let common = Common {
             target,
-            selection: self.selection.resolve()?,
+            selection: self.transfer.selection.resolve()?,
             attributes: Arc::new(self.attributes.resolve()?),
             links: if self.files.no_follow_symlinks { FollowLinks::No } else { FollowLinks::Yes },
         };
@@ -186,22 +169,9 @@ impl UploadArgs {
     }
 
     async fn run_manifest(&self, session: &Session, name: &str) -> Result<Summary, CommandError> {
-        let mut remote = None;
-        let mut local = None;
-        for path in &self.paths {
-            match location(path)? {
-                Location::S3(uri) if remote.is_none() => remote = Some(uri),
-                Location::Local(path) if local.is_none() => local = Some(path),
-                other => {
-                    return Err(CommandError::misuse(format!(
-                        "`{other}` can't be a base for the manifest's rows"
-                    )));
-                }
-            }
-        }
+        let (remote, local) = manifest::bases(&self.paths)?;
         let context = Arc::new(session.context(&self.manner(Scope::ManyBuckets)).await?);
         check_part_size(context.limits.part_size)?;
-        let opened = manifest::open(&context, &self.jobs, name).await?;
         let common = manifested::Common {
             direction: Direction::Up,
             bases: Bases {
@@ -209,16 +179,10 @@ impl UploadArgs {
                 local: local.unwrap_or_default(),
                 absolute: AbsolutePaths::Allowed,
             },
-            filter: self.selection.resolve()?.filter,
+            filter: self.transfer.selection.resolve()?.filter,
             attributes: Arc::new(self.attributes.resolve()?),
         };
-        let memory = context.limits.memory / 4;
-        let (jobs, planning) = manifest::plan(opened, common, session, memory).await?;
-        let summary = session.run(context, jobs, self.purpose()).await;
-        if let Ok(plan) = planning.await {
-            tell_plan(session, plan).await;
-        }
-        Ok(summary)
+        manifest::run(session, context, (&self.transfer.jobs, name), common).await
     }
 }
 

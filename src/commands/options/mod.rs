@@ -8,6 +8,7 @@ mod overwriting;
 mod selection;
 mod source;
 mod speed;
+mod transfer;
 
 pub use attributes::Attributes;
 pub use connection::Connection;
@@ -16,3 +17,4 @@ pub use overwriting::Overwriting;
 pub use selection::{Filters, LiteralKeys, Selection};
 pub use source::Jobs;
 pub use speed::Speed;
+pub use transfer::Transfer;

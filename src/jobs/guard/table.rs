@@ -81,6 +81,7 @@ const SEGMENT: usize = 32;
 /// and growing goes through memory in order. 0 is a free slot.
 #[derive(Debug, Default)]
 struct Shard {
+    #[expect(clippy::vec_box, reason = "a longer `Vec` of arrays would copy them, and need both")]
     segments: Vec<Box<Segment>>,
     used: usize,
 }

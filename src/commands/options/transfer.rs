@@ -1,0 +1,21 @@
+//! What downloads, uploads and copies are told alike.
+
+use clap::Args;
+
+use super::{Connection, Failure, Jobs, Overwriting, Selection, Speed};
+
+#[derive(Debug, Clone, Args)]
+pub struct Transfer {
+    #[command(flatten)]
+    pub jobs: Jobs,
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub overwriting: Overwriting,
+    #[command(flatten)]
+    pub failure: Failure,
+    #[command(flatten)]
+    pub speed: Speed,
+    #[command(flatten)]
+    pub connection: Connection,
+}
