@@ -91,10 +91,7 @@ pub(super) async fn buckets(store: &S3Store) -> Result<Vec<ListedBucket>> {
     let mut found = Vec::new();
     let mut pages = store.client.list_buckets().into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = match page {
-            Ok(page) => page,
-            Err(error) => return Err(sdk_error("ListBuckets", &error)),
-        };
+        let page = page.map_err(|error| sdk_error("ListBuckets", &error))?;
         found.extend(page.buckets().iter().map(|bucket| ListedBucket {
             name: bucket.name().unwrap_or_default().to_owned(),
             created: bucket.creation_date().and_then(system_time),

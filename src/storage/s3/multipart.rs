@@ -4,9 +4,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 
 use super::classify::sdk_error;
-use super::connect::Payload;
-use super::store::{S3Store, with_attributes, with_checksum, with_customer_key};
-use super::write::{if_none_match, same_algorithm, tagging};
+use super::store::{S3Store, send_with_body, with_attributes, with_checksum, with_customer_key};
+use super::write::{check_stored, if_none_match, same_algorithm, tagging};
 use crate::domain::attributes::{Attributes, guess_content_type};
 use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::location::ObjectName;
@@ -65,19 +64,9 @@ pub(super) async fn put_part(
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
     let request = with_checksum!(request, &body.checksum).body(ByteStream::from(body.bytes));
-    let reply = match store.payload {
-        Payload::Unsigned => request.customize().disable_payload_signing().send().await,
-        Payload::Signed => request.send().await,
-    };
-    let reply = match reply {
-        Ok(reply) => reply,
-        Err(error) => return Err(sdk_error(PART, &error)),
-    };
+    let reply = send_with_body!(request, store).map_err(|error| sdk_error(PART, &error))?;
     let stored = same_algorithm(&body.checksum, |_| reply.checksum_crc64_nvme());
-    if let Some(stored) = stored.filter(|stored| *stored != body.checksum) {
-        let message = format!("sent a part with {}, the store has {stored}", body.checksum);
-        return Err(StoreError::new(PART, Kind::Corrupted).with_message(message));
-    }
+    check_stored(PART, &body.checksum, stored.as_ref())?;
     match reply.e_tag() {
         Some(etag) => Ok(ETag::new(etag)),
         None => Err(StoreError::new(PART, Kind::Malformed).with_message("the reply has no ETag")),
@@ -104,10 +93,7 @@ pub(super) async fn complete(
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
     let request = with_checksum!(request, &assembled.checksum);
-    let reply = match request.send().await {
-        Ok(reply) => reply,
-        Err(error) => return Err(sdk_error(COMPLETE, &error)),
-    };
+    let reply = request.send().await.map_err(|error| sdk_error(COMPLETE, &error))?;
     Ok(Written {
         etag: reply.e_tag().map(ETag::new),
         version: reply.version_id().map(Into::into),

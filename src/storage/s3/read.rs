@@ -57,10 +57,7 @@ pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Re
     let request = request.customize().mutate_request(|request| {
         request.headers_mut().insert("x-amz-checksum-mode", "ENABLED");
     });
-    let reply = match request.send().await {
-        Ok(reply) => reply,
-        Err(error) => return Err(sdk_error(GET, &error)),
-    };
+    let reply = request.send().await.map_err(|error| sdk_error(GET, &error))?;
     let (range, size) = sent_range(&reply, what.range)?;
     // A whole object's checksum on a 206 is right for the whole only.
     let is_whole = range.is_none_or(|range| range.length() == size);

@@ -166,4 +166,16 @@ macro_rules! with_checksum {
     }};
 }
 
-pub(super) use {with_attributes, with_checksum, with_customer_key};
+/// Sends a request that carries an object's bytes, its signature over them or not.
+macro_rules! send_with_body {
+    ($request:expr, $store:expr) => {
+        match $store.payload {
+            crate::storage::s3::Payload::Unsigned => {
+                $request.customize().disable_payload_signing().send().await
+            }
+            crate::storage::s3::Payload::Signed => $request.send().await,
+        }
+    };
+}
+
+pub(super) use {send_with_body, with_attributes, with_checksum, with_customer_key};

@@ -4,12 +4,12 @@ use aws_sdk_s3::primitives::ByteStream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::classify::sdk_error;
-use super::connect::Payload;
-use super::store::{S3Store, with_attributes, with_checksum, with_customer_key};
+use super::store::{S3Store, send_with_body, with_attributes, with_checksum, with_customer_key};
 use crate::domain::attributes::{Attributes, guess_content_type};
 use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::location::ObjectName;
 use crate::domain::object::ETag;
+use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{Body, Result, Write, WriteIf, Written};
 
 const PUT: &str = "PutObject";
@@ -30,25 +30,35 @@ pub(super) async fn put(
     let request = with_customer_key!(request, store);
     let request = with_attributes!(request, &how.attributes, object.key.file_name());
     let request = with_checksum!(request, &body.checksum).body(ByteStream::from(body.bytes));
-    let reply = match store.payload {
-        Payload::Unsigned => request.customize().disable_payload_signing().send().await,
-        Payload::Signed => request.send().await,
-    };
-    let reply = match reply {
-        Ok(reply) => reply,
-        Err(error) => return Err(sdk_error(PUT, &error)),
-    };
+    let reply = send_with_body!(request, store).map_err(|error| sdk_error(PUT, &error))?;
+    let stored = same_algorithm(&body.checksum, |algorithm| match algorithm {
+        Algorithm::Crc64Nvme => reply.checksum_crc64_nvme(),
+        Algorithm::Crc32C => reply.checksum_crc32_c(),
+        Algorithm::Crc32 => reply.checksum_crc32(),
+        Algorithm::Sha1 => reply.checksum_sha1(),
+        Algorithm::Sha256 => reply.checksum_sha256(),
+    });
+    check_stored(PUT, &body.checksum, stored.as_ref())?;
     Ok(Written {
         etag: reply.e_tag().map(ETag::new),
         version: reply.version_id().map(Into::into),
-        checksum: same_algorithm(&body.checksum, |algorithm| match algorithm {
-            Algorithm::Crc64Nvme => reply.checksum_crc64_nvme(),
-            Algorithm::Crc32C => reply.checksum_crc32_c(),
-            Algorithm::Crc32 => reply.checksum_crc32(),
-            Algorithm::Sha1 => reply.checksum_sha1(),
-            Algorithm::Sha256 => reply.checksum_sha256(),
-        }),
+        checksum: stored,
     })
+}
+
+/// Whether the store says that it has what was sent. Where not, the bytes are to be sent again.
+pub(super) fn check_stored(
+    operation: &'static str,
+    sent: &Checksum,
+    stored: Option<&Checksum>,
+) -> Result<()> {
+    match stored {
+        Some(stored) if stored != sent => {
+            let message = format!("{sent} was sent, the store has {stored}");
+            Err(StoreError::new(operation, Kind::Corrupted).with_message(message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The reply's checksum of the kind that was sent.
