@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Sent with a single PUT and with the start of a multipart upload alike.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Attributes {
     /// `None`: guessed from the file's name.
     pub content_type: Option<String>,
@@ -21,7 +21,7 @@ pub struct Attributes {
 }
 
 /// Encryption at rest with keys that the store holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Encryption {
     /// `AES256`, `aws:kms` or `aws:kms:dsse`.
     pub method: String,

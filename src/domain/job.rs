@@ -136,7 +136,7 @@ impl LocalSource {
 }
 
 /// What a manifest says of an object: it must hold, or the job fails before it changes anything.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Expected {
     pub size: Option<u64>,
     pub etag: Option<ETag>,

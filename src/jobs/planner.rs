@@ -1,12 +1,16 @@
 //! What every source of jobs ends in: numbers them, refuses those that would undo another, and
 //! puts them into a bounded channel, so that planning is held back by the engine's pace.
 
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::guard::{Admission, Destination, Guard, NameRule};
-use crate::domain::job::{Job, LocalSource, Refused, Task};
+use super::guard::{Admission, Destination, Guard, GuardError, NameRule};
+use crate::domain::escape::Escaped;
+use crate::domain::job::{
+    Download, Expected, Job, LocalSource, LocalTarget, Refused, Task, Upload,
+};
 use crate::domain::location::ObjectName;
 use crate::transfer::gauge::Gauge;
 
@@ -96,10 +100,7 @@ impl Planner {
             Ok(Admission::Duplicate) => None,
             Ok(Admission::Refused(refusal)) => {
                 let place = task.destination();
-                let reason = format!(
-                    "could not write {}: {refusal}",
-                    crate::domain::escape::Escaped(&place)
-                );
+                let reason = format!("could not write {}: {refusal}", Escaped(&place));
                 refuse(&task, "two jobs with one destination", reason)
             }
             Err(error) => {
@@ -110,37 +111,72 @@ impl Planner {
     }
 }
 
-/// Asks the guard. What makes two jobs the same one is their source; a stream has no second reader.
-fn admission(guard: &mut Guard, task: &Task) -> Result<Admission, super::guard::GuardError> {
+/// Asks the guard. Two jobs with one destination are the same job if they have one source, and ask
+/// the same of it: a row that gives another checksum is not done by doing the first.
+fn admission(guard: &mut Guard, task: &Task) -> Result<Admission, GuardError> {
     match task {
-        Task::Download(download) => {
-            let source = identity(&download.object);
-            match &download.target {
-                crate::domain::job::LocalTarget::Below(path) => {
-                    guard.admit(Destination::File(path.as_str()), source.as_bytes())
-                }
-                // Only one job has such a destination.
-                _ => Ok(Admission::Fresh),
-            }
+        Task::Download(Download { object, target: LocalTarget::Below(path), expected, .. }) => {
+            guard.admit(Destination::File(path.as_str()), &identity(object, expected))
         }
-        Task::Upload(upload) => match &upload.source {
-            LocalSource::File { path, .. } => guard.admit(
-                Destination::Object(&upload.object.uri()),
-                path.as_os_str().as_encoded_bytes(),
-            ),
-            LocalSource::Stdin { .. } => Ok(Admission::Fresh),
-        },
+        Task::Upload(Upload {
+            source: LocalSource::File { path, .. },
+            object,
+            attributes,
+            expected,
+        }) => {
+            let mut identity = path.as_os_str().as_encoded_bytes().to_vec();
+            identity.extend(digest(&(expected, attributes)));
+            guard.admit(Destination::Object(&object.uri()), &identity)
+        }
         Task::MakeFolder { marker, folder } => {
-            guard.admit(Destination::Folder(folder.as_str()), identity(marker).as_bytes())
+            let identity = identity(marker, &Expected::default());
+            guard.admit(Destination::Folder(folder.as_str()), &identity)
         }
+        // Only one job has such a source, or such a destination.
+        Task::Download(_) | Task::Upload(_) => Ok(Admission::Fresh),
     }
 }
 
-fn identity(object: &ObjectName) -> String {
-    format!("{}\0{}", object.uri(), object.version.as_deref().unwrap_or_default())
+fn identity(object: &ObjectName, expected: &Expected) -> Vec<u8> {
+    let mut identity = object.uri().into_bytes();
+    identity.push(0);
+    identity.extend(object.version.as_deref().unwrap_or_default().bytes());
+    identity.extend(digest(expected));
+    identity
+}
+
+fn digest(value: &impl Hash) -> [u8; 8] {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish().to_le_bytes()
 }
 
 /// Whether `A` and `a` are one file where downloads land.
 fn name_rule() -> NameRule {
     if cfg!(any(windows, target_os = "macos")) { NameRule::CaseFold } else { NameRule::Exact }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::location::{Bucket, Key};
+    use crate::domain::relative_path::RelativePath;
+
+    fn download(size: Option<u64>) -> Task {
+        let object =
+            ObjectName::new(Bucket::new("b").expect("a name"), Key::new("k").expect("a key"));
+        let target = LocalTarget::Below(RelativePath::new("k").expect("a path"));
+        let expected = Expected { size, ..Expected::default() };
+        Task::Download(Download { object, size, last_modified: None, target, expected })
+    }
+
+    #[test]
+    fn a_row_that_asks_for_something_else_is_not_the_same_row() {
+        let (mut planner, _jobs) = Planner::new(Arc::default(), 1 << 20);
+        assert!(matches!(planner.admit(Some(1), download(Some(5))), Some(Ok(_))));
+        assert!(planner.admit(Some(2), download(Some(5))).is_none(), "the same row again");
+        assert!(matches!(planner.admit(Some(3), download(Some(6))), Some(Err(_))));
+        let plan = planner.finish();
+        assert_eq!((plan.planned, plan.duplicates), (3, 1));
+    }
 }
