@@ -89,6 +89,9 @@ pub(super) fn write_vectored_at(file: &File, mut offset: u64, buffers: &[Bytes])
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 pub(super) fn allocate(file: &File, length: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
+    if is_in_memory(file) {
+        return file.set_len(length);
+    }
     loop {
         match fallocate(file, FallocateFlags::empty(), 0, length) {
             // A long allocation of a file system that lets itself be interrupted.
@@ -96,6 +99,20 @@ pub(super) fn allocate(file: &File, length: u64) -> io::Result<()> {
             allocated => return Ok(allocated?),
         }
     }
+}
+
+/// Whether the file is in a file system that has no disk. There, to take room is to make each page,
+/// which is half the work of writing it: done at once and by one thread, it held up a download of
+/// 1 GiB for a quarter of its time.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_in_memory(file: &File) -> bool {
+    const TMPFS: u32 = 0x0102_1994;
+    rustix::fs::fstatfs(file).is_ok_and(|facts| u32::try_from(facts.f_type) == Ok(TMPFS))
+}
+
+#[cfg(target_vendor = "apple")]
+fn is_in_memory(_file: &File) -> bool {
+    false
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
