@@ -60,6 +60,7 @@ impl Session {
             timeout: typed.connection.timeout(),
             overwrite: typed.overwriting.resolve(),
             file_times: manner.file_times,
+            resume: typed.failure.resume(),
             tolerance: typed.failure.resolve(),
             scope: manner.scope,
         };

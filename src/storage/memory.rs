@@ -166,6 +166,10 @@ impl MemoryStore {
 
 #[async_trait]
 impl ObjectStore for MemoryStore {
+    fn endpoint(&self) -> &'static str {
+        "memory"
+    }
+
     async fn get(&self, object: &ObjectName, read: &Read) -> Result<GetReply> {
         const GET: &str = "GetObject";
         self.answer(Operation::Get, Some(&object.key), |state| {

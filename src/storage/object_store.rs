@@ -21,6 +21,9 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// Objects, somewhere. `s3` is the real one, `memory` the one that fails on command.
 #[async_trait]
 pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
+    /// What tells this store from others in which objects may have the same names.
+    fn endpoint(&self) -> &str;
+
     /// Reads an object or a range of it.
     ///
     /// The reply's range is what the store says it sends, already found to be what was asked for;

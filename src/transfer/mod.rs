@@ -13,6 +13,7 @@ pub mod listing;
 pub mod outcome;
 pub mod output;
 pub mod part_size;
+pub mod resume;
 pub mod spool;
 
 mod buffers;
@@ -20,6 +21,7 @@ mod download;
 mod fetch;
 mod gate;
 mod multipart;
+mod parts;
 mod plan;
 mod retry;
 mod stream_in;

@@ -16,5 +16,6 @@ mod manifest;
 mod output;
 mod real_servers;
 mod refusals;
+mod resume;
 mod store_contract;
 mod upload;

@@ -69,6 +69,10 @@ impl fmt::Debug for S3Store {
 
 #[async_trait]
 impl ObjectStore for S3Store {
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     async fn get(&self, object: &ObjectName, what: &Read) -> Result<GetReply> {
         self.located(read::get(self, object, what).await)
     }
