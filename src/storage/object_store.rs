@@ -49,6 +49,12 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
 
     async fn abort_upload(&self, upload: &Upload) -> Result<()>;
 
+    /// The parts that an upload has, in order of their numbers, behind number `after`.
+    async fn list_parts(&self, upload: &Upload, after: u32) -> Result<PartPage>;
+
+    /// Uploads that were neither completed nor aborted, below a prefix.
+    async fn list_uploads(&self, request: &UploadsRequest) -> Result<UploadPage>;
+
     async fn list(&self, request: &ListRequest) -> Result<ListPage>;
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>>;
@@ -126,6 +132,46 @@ pub struct Assembled {
 pub struct AssembledPart {
     pub etag: ETag,
     pub checksum: Checksum,
+}
+
+/// A part as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedPart {
+    pub number: u32,
+    /// In bytes.
+    pub size: u64,
+    pub etag: ETag,
+    /// Of its bytes, where the store keeps one.
+    pub checksum: Option<Checksum>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartPage {
+    pub parts: Vec<ListedPart>,
+    /// The number behind which the next page begins.
+    pub next: Option<u32>,
+}
+
+/// One page of a list of unfinished uploads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadsRequest {
+    pub bucket: Bucket,
+    pub prefix: String,
+    /// Where the page before ended: a key, and an upload of that key.
+    pub after: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UploadPage {
+    pub uploads: Vec<OpenUpload>,
+    pub next: Option<(String, String)>,
+}
+
+/// An upload that was neither completed nor aborted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenUpload {
+    pub upload: Upload,
+    pub started: Option<SystemTime>,
 }
 
 /// What the store says it wrote.

@@ -1,5 +1,6 @@
 //! What every job of a run shares, and what one job's tasks share.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -104,6 +105,8 @@ pub struct Context {
     pub gauge: Arc<Gauge>,
     /// The folder below which downloads land.
     pub landing: Option<Landing>,
+    /// Where a run remembers what the next one may continue.
+    pub state_folder: Option<PathBuf>,
     /// Where `-` as a destination writes.
     pub output: Mutex<Option<Output>>,
     gate: Gate,
@@ -128,6 +131,7 @@ impl Context {
             cancel,
             gauge,
             landing: None,
+            state_folder: None,
             output: Mutex::new(None),
             buffers: Buffers::default(),
             events,

@@ -26,7 +26,9 @@ mod plan;
 mod retry;
 mod stream_in;
 mod stream_out;
+mod unfinished;
 mod upload;
+mod upload_record;
 mod verify;
 
 #[cfg(test)]

@@ -2,3 +2,4 @@
 //! again, what is trusted, and what is left behind.
 
 mod downloads;
+mod uploads;

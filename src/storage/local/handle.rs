@@ -100,6 +100,19 @@ fn is_own(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.is_file())
 }
 
+/// Whether a folder belongs to this user.
+#[cfg(unix)]
+pub(super) fn is_own_folder(folder: &Dir) -> io::Result<bool> {
+    use cap_std::fs::MetadataExt;
+    Ok(folder.dir_metadata()?.uid() == rustix::process::geteuid().as_raw())
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature as where it can fail")]
+pub(super) fn is_own_folder(_folder: &Dir) -> io::Result<bool> {
+    Ok(true)
+}
+
 /// Whether an open file is the one that has the name.
 #[cfg(unix)]
 pub(super) fn has_name(folder: &Dir, name: &OsStr, file: &File) -> bool {

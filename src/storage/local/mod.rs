@@ -13,6 +13,7 @@ pub mod record;
 pub mod source;
 pub mod spot;
 pub mod staged_file;
+pub mod state;
 pub mod walk;
 
 mod claim;
@@ -30,5 +31,6 @@ pub use record::{Earlier, Recorded};
 pub use source::SourceFile;
 pub use spot::{SpecialFile, Spot, special};
 pub use staged_file::{IfExists, Publish, Published, StagedFile, SyncMode};
+pub use state::{StateFile, state_folder};
 pub use temp_name::is_temp_name;
 pub use walk::{FollowLinks, Found, WalkError, leftovers, walk};
