@@ -7,6 +7,7 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::commands::clean::CleanArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::ls::LsArgs;
@@ -48,6 +49,7 @@ pub enum Command {
     Upload(UploadArgs),
     Cp(CpArgs),
     Ls(LsArgs),
+    Clean(CleanArgs),
 }
 
 /// What a user wants to see.

@@ -51,7 +51,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let exit = runtime.block_on(async {
         match &cli.command {
-            Command::Ls(args) => list(args, &cli.output, open_files).await,
+            command @ (Command::Ls(_) | Command::Clean(_)) => {
+                list(command, &cli.output, open_files).await
+            }
             command => transfer(command, &cli.output, &arguments, open_files).await,
         }
     });
@@ -92,7 +94,7 @@ async fn transfer(
         Command::Download(args) => args.run(&session).await,
         Command::Upload(args) => args.run(&session).await,
         Command::Cp(args) => args.run(&session).await,
-        Command::Ls(_) => Ok(Summary::default()),
+        Command::Ls(_) | Command::Clean(_) => Ok(Summary::default()),
     };
     // The reporter ends when nobody can tell it anything any more.
     drop(session);
@@ -120,11 +122,8 @@ async fn transfer(
     }
 }
 
-async fn list(
-    args: &crate::commands::ls::LsArgs,
-    output: &Output,
-    open_files: Option<u64>,
-) -> Exit {
+/// Commands that say what there is, record by record.
+async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Exit {
     let (events, mut heard) = mpsc::channel(EVENTS);
     let cancel = Arc::<Cancel>::default();
     signals::listen(Arc::clone(&cancel));
@@ -137,9 +136,14 @@ async fn list(
         object_output: streams::object_output,
         open_files,
     };
-    let sizes = if args.is_human_readable() { Sizes::Readable } else { Sizes::Bytes };
+    let is_readable = matches!(command, Command::Ls(args) if args.is_human_readable());
+    let sizes = if is_readable { Sizes::Readable } else { Sizes::Bytes };
     let mut listing = Listing::new(listing::Options { format: output.format(), sizes });
-    let listed = args.run(&session, &mut listing).await;
+    let listed = match command {
+        Command::Ls(args) => args.run(&session, &mut listing).await.map(|()| None),
+        Command::Clean(args) => args.run(&session, &mut listing).await.map(|it| Some(it.text())),
+        _ => Ok(None),
+    };
     drop(session);
     quiet.await.ok();
     let finished = listing.finish();
@@ -148,10 +152,15 @@ async fn list(
     }
     match (listed, finished) {
         (Err(error), _) => refuse(&error, output),
-        (Ok(()), Err(error @ OutputError::Failed(_))) => {
+        (Ok(_), Err(error @ OutputError::Failed(_))) => {
             refuse(&CommandError::failed(error), output)
         }
-        (Ok(()), _) => Exit::Success,
+        (Ok(closing), _) => {
+            if let Some(text) = closing.filter(|_| !output.quiet) {
+                failure::print_note(&text, Paint::stderr(output.color));
+            }
+            Exit::Success
+        }
     }
 }
 
@@ -182,7 +191,7 @@ fn base(command: &Command) -> Option<String> {
     match command {
         Command::Download(args) => args.base(),
         Command::Cp(args) => args.base(),
-        Command::Upload(_) | Command::Ls(_) => None,
+        Command::Upload(_) | Command::Ls(_) | Command::Clean(_) => None,
     }
 }
 
@@ -191,7 +200,7 @@ fn options(command: &Command, output: &Output) -> Options {
         Command::Download(args) => args.purpose(),
         Command::Upload(args) => args.purpose(),
         Command::Cp(args) => args.purpose(),
-        Command::Ls(_) => session::Purpose::Transfer,
+        Command::Ls(_) | Command::Clean(_) => session::Purpose::Transfer,
     };
     // An object's bytes on the terminal, and bars between them, help nobody.
     let is_hidden = writes_object_to_stdout(command) && streams::stdout_is_terminal();

@@ -168,7 +168,7 @@ async fn list_buckets(context: &Context, records: &mut dyn RecordSink) -> Result
 }
 
 /// What ends a listing early.
-enum Stopped {
+pub(super) enum Stopped {
     Output(OutputError),
     Command(CommandError),
 }

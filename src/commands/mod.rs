@@ -5,6 +5,7 @@
     reason = "doc comments of arguments are the help: text for a terminal"
 )]
 
+pub mod clean;
 pub mod cp;
 pub mod download;
 pub mod ls;

@@ -24,6 +24,27 @@ pub enum Record<'a> {
         name: &'a str,
         created: Option<SystemTime>,
     },
+    /// What an unfinished transfer left behind.
+    Unfinished {
+        /// The URI of an object, or a path.
+        name: &'a str,
+        upload_id: Option<&'a str>,
+        size: Option<u64>,
+        since: Option<SystemTime>,
+        outcome: Cleaning,
+    },
+}
+
+/// What became of something that was left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cleaning {
+    /// It would be removed.
+    Found,
+    Removed,
+    /// Too young to be called left.
+    Young,
+    /// A process is at work on it.
+    InUse,
 }
 
 /// Takes records in order.

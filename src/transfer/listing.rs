@@ -6,7 +6,10 @@ use super::retry::{Tries, until_done};
 use crate::domain::escape::Escaped;
 use crate::domain::location::ObjectName;
 use crate::domain::object::ObjectFacts;
-use crate::storage::object_store::{ListPage, ListRequest, ListedBucket};
+use crate::storage::error::Kind;
+use crate::storage::object_store::{
+    ListPage, ListRequest, ListedBucket, Upload, UploadPage, UploadsRequest,
+};
 
 /// One page. A page that can't be had makes the whole listing worthless: nobody may act on the
 /// keys that it does not show.
@@ -31,4 +34,26 @@ pub async fn buckets(context: &Context) -> Result<Vec<ListedBucket>, JobError> {
         context.in_time("ListBuckets", 0, context.store.list_buckets())
     })
     .await
+}
+
+/// One page of the uploads that were neither completed nor aborted.
+pub async fn uploads(context: &Context, request: &UploadsRequest) -> Result<UploadPage, JobError> {
+    let (bucket, prefix) = (&request.bucket, Escaped(&request.prefix));
+    let doing = format!("list the unfinished uploads of s3://{bucket}/{prefix}");
+    until_done(Tries::new(context, doing), || {
+        context.in_time("ListMultipartUploads", 0, context.store.list_uploads(request))
+    })
+    .await
+}
+
+/// Ends an upload for good. One that is gone already will do.
+pub async fn abort(context: &Context, upload: &Upload) -> Result<(), JobError> {
+    let doing = format!("abort the unfinished upload of {}", upload.object);
+    let aborted = until_done(Tries::new(context, doing), || {
+        context.in_time("AbortMultipartUpload", 0, context.store.abort_upload(upload))
+    });
+    match aborted.await {
+        Err(error) if error.store_kind() == Some(&Kind::MissingUpload) => Ok(()),
+        aborted => aborted,
+    }
 }

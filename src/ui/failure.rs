@@ -14,6 +14,12 @@ pub fn print_error(error: &(dyn Error + 'static), hints: &[String], paint: Paint
     Stderr.write_all(error_text(error, hints, paint).as_bytes()).ok();
 }
 
+/// Says what became of a command that is no run, in one line.
+pub fn print_note(text: &str, paint: Paint) {
+    let line = format!("{} {}\n", paint.hint("note:"), Escaped(text));
+    Stderr.write_all(line.as_bytes()).ok();
+}
+
 /// As `print_error` shows it: `error: …`, `caused by: …`, `hint: …`, a line each.
 pub fn error_text(error: &(dyn Error + 'static), hints: &[String], paint: Paint) -> String {
     let mut lines = vec![format!("{} {}", paint.error("error:"), Escaped(&error.to_string()))];

@@ -1,8 +1,9 @@
 //! Listings: the records of `ls` as lines of stdout.
 //!
 //! As JSON (`--json`): `object` (`source`, `key`, `size`, `last_modified`, `etag`,
-//! `storage_class`), `prefix` (`source`, `prefix`) and `bucket` (`source`, `name`, `created`), told
-//! apart by `event`. Names are exact there, and escaped as text.
+//! `storage_class`), `prefix` (`source`, `prefix`), `bucket` (`source`, `name`, `created`) and
+//! `unfinished` (`name`, `upload_id`, `size`, `since`, `outcome`: `found`, `removed`, `young` or
+//! `in_use`), told apart by `event`. Names are exact there, and escaped as text.
 
 use std::time::SystemTime;
 
@@ -15,7 +16,7 @@ use crate::domain::escape::Escaped;
 use crate::domain::location::{Bucket, S3Uri};
 use crate::domain::object::ListedObject;
 use crate::domain::quantity::ByteSize;
-use crate::domain::record::{OutputError, Record, RecordSink};
+use crate::domain::record::{Cleaning, OutputError, Record, RecordSink};
 
 /// How a listing looks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -76,6 +77,16 @@ pub enum RecordLine {
         #[serde(skip_serializing_if = "Option::is_none")]
         created: Option<String>,
     },
+    Unfinished {
+        name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        upload_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        outcome: &'static str,
+    },
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -105,6 +116,18 @@ impl RecordLine {
                 name: (*name).to_owned(),
                 created: created.and_then(utc),
             },
+            Record::Unfinished { name, upload_id, size, since, outcome } => Self::Unfinished {
+                name: (*name).to_owned(),
+                upload_id: upload_id.map(ToOwned::to_owned),
+                size: *size,
+                since: since.and_then(utc),
+                outcome: match outcome {
+                    Cleaning::Found => "found",
+                    Cleaning::Removed => "removed",
+                    Cleaning::Young => "young",
+                    Cleaning::InUse => "in_use",
+                },
+            },
         }
     }
 
@@ -133,6 +156,12 @@ impl DataLine for RecordLine {
             }
             Self::Prefix { prefix, .. } => columns(None, "PRE", prefix),
             Self::Bucket { name, created, .. } => columns(created.as_deref(), "", name),
+            Self::Unfinished { name, upload_id, size, since, outcome } => {
+                let size = size.map_or_else(String::new, |size| size.to_string());
+                let line = columns(since.as_deref(), &size, name);
+                let id = upload_id.as_deref().map(|id| format!("  upload id {}", Escaped(id)));
+                format!("{:<8} {line}{}", outcome.replace('_', " "), id.unwrap_or_default())
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod tidy;
 
 mod attributes;
 mod changes;
+mod clean;
 mod cp;
 mod download;
 mod faults;

@@ -3,6 +3,7 @@
 //! what only our own testbed does; a disagreement is settled by what S3 documents.
 
 mod refusals;
+mod resuming;
 mod round_trips;
 mod single_objects;
 

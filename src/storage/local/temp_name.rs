@@ -33,6 +33,12 @@ pub fn is_temp_name(name: &OsStr) -> bool {
     })
 }
 
+/// The bytes that a record is about, if `name` is that of a record.
+pub(super) fn record_of(name: &OsStr) -> Option<OsString> {
+    let stem = name.to_str()?.strip_suffix(MAP)?;
+    Some(format!("{stem}{PART}").into())
+}
+
 impl TempName {
     pub(super) fn new(spot: Spot, name: OsString) -> Self {
         Self { spot, name: Some(name) }

@@ -55,17 +55,6 @@ pub fn walk(
         })
 }
 
-/// Files on their way below `root`, left over unless a process is at work on them now. Links are
-/// not followed.
-pub fn leftovers(root: &Path) -> impl Iterator<Item = Result<Found, WalkError>> + Send + use<> {
-    let root = root.to_owned();
-    WalkDir::new(&root).sort_by_file_name().into_iter().filter_map(move |entry| match entry {
-        Ok(entry) if !entry.file_type().is_file() || !is_temp_name(entry.file_name()) => None,
-        Ok(entry) => Some(describe(&root, &entry)),
-        Err(error) => Some(Err(WalkError::Failed(explain(&root, error)))),
-    })
-}
-
 /// The item of one entry, if it has one: directories are only what is in them.
 fn found(root: &Path, entry: &DirEntry) -> Option<Result<Found, WalkError>> {
     let file_type = entry.file_type();
@@ -133,7 +122,7 @@ fn end_of(entry: &DirEntry, follow: FollowLinks) -> Option<u8> {
     (file_type.is_dir() || is_followed && entry.path().is_dir()).then_some(b'/')
 }
 
-fn explain(root: &Path, error: walkdir::Error) -> LocalError {
+pub(super) fn explain(root: &Path, error: walkdir::Error) -> LocalError {
     let path = error.path().unwrap_or(root).to_owned();
     if error.loop_ancestor().is_some() {
         return LocalError::refused(Kind::LinkLoop, "follow", path);
@@ -207,9 +196,6 @@ mod tests {
         let (found, not_found) = all(root.path(), FollowLinks::Yes);
         assert_eq!(found, [".haul-x.part", "haul.part"]);
         assert!(not_found.is_empty());
-        let left: Vec<_> =
-            leftovers(root.path()).map(|item| item.expect("a file").relative).collect();
-        assert_eq!(left, [".haul-0123456789abcdef.part"]);
     }
 
     #[test]

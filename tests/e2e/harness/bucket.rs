@@ -114,6 +114,19 @@ impl Bucket {
         self.runtime.block_on(sent).expect("the upload can be aborted");
     }
 
+    /// How many parts the unfinished uploads of a key have.
+    pub(crate) fn open_parts(&self, key: &str) -> usize {
+        let uploads = self.client.list_multipart_uploads().bucket(&self.name).prefix(key);
+        let uploads = self.runtime.block_on(uploads.send()).expect("the listing works");
+        let ids = uploads.uploads().iter().filter_map(|upload| upload.upload_id());
+        let parts = ids.map(|id| {
+            let request = self.client.list_parts().bucket(&self.name).key(key).upload_id(id);
+            // It may be complete by now.
+            self.runtime.block_on(request.send()).map_or(0, |reply| reply.parts().len())
+        });
+        parts.sum()
+    }
+
     /// Keys of multipart uploads that were neither completed nor aborted.
     pub(crate) fn open_uploads(&self, prefix: &str) -> Vec<String> {
         let request = self.client.list_multipart_uploads().bucket(&self.name).prefix(prefix);

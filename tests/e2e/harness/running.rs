@@ -58,6 +58,10 @@ impl Running {
         self.until(text, |running| &running.stderr);
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.ended().is_some()
+    }
+
     /// Waits for the end, at most as long as the command's own limit allows.
     pub(crate) fn wait(self) -> Output {
         let rest = self.purpose.limit.saturating_sub(self.started.elapsed());

@@ -91,7 +91,8 @@ fn an_interrupted_upload_leaves_no_object_and_no_parts() {
     let sandbox = Sandbox::new();
     let file = sandbox.fill("large.bin", 1 << 30);
     let uri = bucket.uri("interrupted/large.bin");
-    let upload = haul().on(Weed::shared()).args(["upload", "--json"]).arg(file).arg(&uri);
+    let upload = haul().on(Weed::shared()).args(["upload", "--json", "--no-resume"]);
+    let upload = upload.arg(file).arg(&uri);
     let mut running = upload.spawn();
     running.until_stdout_has("start");
     running.interrupt();

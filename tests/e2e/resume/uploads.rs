@@ -177,6 +177,17 @@ fn an_upload_that_vanished_starts_anew() {
     scene.finished_by(scene.command(), SIZE);
 }
 
+/// A store may have taken a killed run's last part for whole after the next run had sent it again.
+#[test]
+fn parts_that_the_store_does_not_accept_in_the_end_are_all_sent_again() {
+    let scene = Scene::killed();
+    let refused = FaultKind::status(400, "InvalidPart");
+    let fault = Fault::new(Operation::CompleteMultipartUpload, refused);
+    let fault = scene.testbed.fault(fault);
+    scene.finished_by(scene.command(), 2 * SIZE - DONE * PART);
+    assert_eq!(scene.testbed.hits(fault), 1);
+}
+
 #[test]
 fn an_upload_that_was_told_otherwise_starts_anew() {
     let scene = Scene::killed();

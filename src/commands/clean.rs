@@ -1,0 +1,200 @@
+//! `haul clean`: what killed runs left behind, in a bucket or below a folder, listed or removed.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+
+use super::download::location;
+use super::error::CommandError;
+use super::ls::Stopped;
+use super::options::Connection;
+use super::session::Session;
+use crate::domain::location::{Location, S3Uri};
+use crate::domain::record::{Cleaning, OutputError, Record, RecordSink};
+use crate::storage::local::{Leftover, leftovers};
+use crate::storage::object_store::{OpenUpload, UploadsRequest};
+use crate::transfer::context::Context;
+use crate::transfer::listing;
+
+/// Younger ones may belong to a run that is under way somewhere.
+const YOUNG: Duration = Duration::from_hours(24);
+
+/// List or remove what unfinished transfers left
+///
+/// In a bucket these are multipart uploads, which cost money until they are aborted; below a
+/// folder, partial files. Nothing is removed without --yes. What is removed can't be continued any
+/// more; whatever an unfinished command would go on with is found here, too.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  haul clean s3://bucket              list the unfinished uploads of a bucket
+  haul clean s3://bucket/p/ --yes     abort those below a prefix that are older than a day
+  haul clean s3://bucket --all --yes  also those of the last 24 hours
+  haul clean out/ --yes               remove the partial files below a folder")]
+pub struct CleanArgs {
+    /// s3://bucket, a prefix, or a folder
+    #[arg(value_name = "S3_URI|DIR")]
+    place: PathBuf,
+
+    /// Remove them [default: only list them]
+    #[arg(long)]
+    yes: bool,
+
+    /// Take uploads of the last 24 hours, too
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What was there, and what is left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    pub found: u64,
+    pub removed: u64,
+    /// Left alone: too young, or in use.
+    pub spared: u64,
+}
+
+impl CleanArgs {
+    /// Lists into `records` what is found, and removes it where that was asked for.
+    pub async fn run(
+        &self,
+        session: &Session,
+        records: &mut dyn RecordSink,
+    ) -> Result<Tally, CommandError> {
+        let mut tally = Tally::default();
+        let mut sink = Sink { records, tally: &mut tally };
+        let cleaned = match location(&self.place)? {
+            Location::S3(uri) => self.clean_bucket(session, &uri, &mut sink).await,
+            Location::Local(path) if self.all => {
+                return Err(CommandError::misuse(format!(
+                    "--all is for uploads, and `{}` is a folder",
+                    path.display()
+                )));
+            }
+            Location::Local(path) => self.clean_folder(&path, &mut sink),
+            Location::Stream => {
+                return Err(CommandError::misuse("standard input keeps nothing to clean"));
+            }
+        };
+        match cleaned {
+            Ok(()) | Err(Stopped::Output(OutputError::Closed)) => Ok(tally),
+            Err(Stopped::Output(error)) => Err(CommandError::failed(error)),
+            Err(Stopped::Command(error)) => Err(error),
+        }
+    }
+
+    async fn clean_bucket(
+        &self,
+        session: &Session,
+        uri: &S3Uri,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Stopped> {
+        let context = session.reading_context(&self.connection).await?;
+        let (bucket, prefix) = (uri.bucket.clone(), uri.rest.clone());
+        let mut request = UploadsRequest { bucket, prefix, after: None };
+        loop {
+            let page = listing::uploads(&context, &request).await.map_err(CommandError::from)?;
+            for open in &page.uploads {
+                let outcome = self.clean_upload(&context, open).await?;
+                sink.push(&Record::Unfinished {
+                    name: &open.upload.object.uri(),
+                    upload_id: Some(&open.upload.id.0),
+                    size: None,
+                    since: open.started,
+                    outcome,
+                })?;
+            }
+            match page.next {
+                Some(next) => request.after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn clean_upload(
+        &self,
+        context: &Context,
+        open: &OpenUpload,
+    ) -> Result<Cleaning, CommandError> {
+        let age = open.started.and_then(|started| SystemTime::now().duration_since(started).ok());
+        if !self.all && age.is_none_or(|age| age < YOUNG) {
+            return Ok(Cleaning::Young);
+        }
+        if !self.yes {
+            return Ok(Cleaning::Found);
+        }
+        listing::abort(context, &open.upload).await?;
+        Ok(Cleaning::Removed)
+    }
+
+    fn clean_folder(&self, path: &Path, sink: &mut Sink<'_>) -> Result<(), Stopped> {
+        for leftover in leftovers(path) {
+            let leftover = leftover.map_err(CommandError::failed)?;
+            let outcome = self.clean_file(&leftover)?;
+            sink.push(&Record::Unfinished {
+                name: &leftover.path.to_string_lossy(),
+                upload_id: None,
+                size: Some(leftover.size),
+                since: leftover.modified,
+                outcome,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn clean_file(&self, leftover: &Leftover) -> Result<Cleaning, CommandError> {
+        let is_free = if self.yes {
+            leftover.remove().map_err(CommandError::failed)?
+        } else {
+            !leftover.is_in_use().map_err(CommandError::failed)?
+        };
+        Ok(match (is_free, self.yes) {
+            (false, _) => Cleaning::InUse,
+            (true, true) => Cleaning::Removed,
+            (true, false) => Cleaning::Found,
+        })
+    }
+}
+
+struct Sink<'a> {
+    records: &'a mut dyn RecordSink,
+    tally: &'a mut Tally,
+}
+
+impl Sink<'_> {
+    fn push(&mut self, record: &Record<'_>) -> Result<(), OutputError> {
+        if let Record::Unfinished { outcome, .. } = record {
+            match outcome {
+                Cleaning::Found => self.tally.found += 1,
+                Cleaning::Removed => self.tally.removed += 1,
+                Cleaning::Young | Cleaning::InUse => self.tally.spared += 1,
+            }
+        }
+        self.records.push(record)
+    }
+}
+
+impl Tally {
+    /// One line for a person.
+    pub fn text(&self) -> String {
+        let Self { found, removed, spared } = *self;
+        let mut facts = Vec::new();
+        if removed > 0 {
+            facts.push(format!("{removed} removed"));
+        }
+        if found > 0 {
+            facts.push(format!("{found} left behind; --yes removes what is listed so"));
+        }
+        if spared > 0 {
+            facts.push(format!("{spared} left alone, since they may still be in use"));
+        }
+        if facts.is_empty() {
+            return "nothing is left behind".to_owned();
+        }
+        facts.join(", ")
+    }
+}

@@ -1,0 +1,130 @@
+//! `haul clean`: what killed runs left behind is found, and removed only when that was asked for.
+
+use std::fs;
+
+use rustix::process::Signal;
+use testbed::{Fault, FaultKind, Gate, Operation};
+
+use crate::harness::{Output, content};
+use crate::stage::{BUCKET, Stage};
+
+const PART: u64 = 5 << 20;
+
+/// A bucket with one unfinished upload below `p/`.
+fn killed_upload() -> Stage {
+    let stage = Stage::new();
+    stage.sandbox.fill("file", 3 * PART);
+    let gate = Gate::new();
+    let held = Fault::new(Operation::UploadPart, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.occurrence(2..=u64::MAX));
+    let upload = stage.haul().args(["upload", "file", "s3://bucket/p/file"]);
+    let running = upload.args(["--part-size", "5MiB", "--concurrency", "1"]).spawn();
+    gate.wait_for(1);
+    running.signal(Signal::KILL);
+    running.wait();
+    gate.open();
+    stage.testbed.clear_faults();
+    assert_eq!(stage.testbed.open_uploads(BUCKET).len(), 1);
+    stage
+}
+
+/// A folder with one partial file and its record.
+fn killed_download() -> Stage {
+    let stage = Stage::new();
+    stage.testbed.put_object(BUCKET, "object", content("object", 4 << 20));
+    let gate = Gate::new();
+    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.occurrence(3..=u64::MAX));
+    let download = stage.haul().args(["download", "s3://bucket/object", "out/below/"]);
+    let running = download.args(["--part-size", "1MiB", "--concurrency", "1"]).spawn();
+    gate.wait_for(1);
+    running.signal(Signal::KILL);
+    running.wait();
+    gate.open();
+    stage.testbed.clear_faults();
+    stage
+}
+
+fn outcomes(output: &Output) -> Vec<String> {
+    output.json_lines().iter().map(|line| line["outcome"].as_str().unwrap_or("").into()).collect()
+}
+
+#[test]
+fn a_young_upload_is_listed_and_left_alone() {
+    let stage = killed_upload();
+    for args in [
+        ["clean", "s3://bucket", "--json"].as_slice(),
+        &["clean", "s3://bucket", "--json", "--yes"],
+    ] {
+        let output = stage.run(args);
+        assert_eq!(outcomes(output.code(0)), ["young"]);
+        output.stderr_has("1 left alone");
+    }
+    assert_eq!(stage.testbed.open_uploads(BUCKET).len(), 1);
+}
+
+#[test]
+fn uploads_are_aborted_only_with_yes_and_only_below_the_prefix() {
+    let stage = killed_upload();
+    let id = stage.testbed.open_uploads(BUCKET)[0].upload_id.clone();
+    let output = stage.run(["clean", "s3://bucket/p/", "--all"]);
+    output.code(0).stdout_has("s3://bucket/p/file").stdout_has(&id).stderr_has("1 left behind");
+    stage.run(["clean", "s3://bucket/q/", "--all", "--yes"]).code(0).stderr_has("nothing is left");
+    assert_eq!(stage.testbed.open_uploads(BUCKET).len(), 1);
+    let output = stage.run(["clean", "s3://bucket", "--all", "--yes", "--json"]);
+    assert_eq!(outcomes(output.code(0)), ["removed"]);
+    output.stderr_has("1 removed");
+    assert!(stage.testbed.open_uploads(BUCKET).is_empty());
+}
+
+#[test]
+fn an_upload_that_cannot_be_aborted_is_an_error() {
+    let stage = killed_upload();
+    let denied = Fault::new(Operation::AbortMultipartUpload, FaultKind::access_denied());
+    stage.testbed.fault(denied.always());
+    let output = stage.run(["clean", "s3://bucket", "--all", "--yes"]);
+    output.code(1).stderr_has("error: could not abort the unfinished upload of s3://bucket/p/file");
+}
+
+#[test]
+fn partial_files_are_removed_only_with_yes() {
+    let stage = killed_download();
+    assert_eq!(stage.sandbox.leftovers("out").len(), 2);
+    stage.sandbox.write("out/below/plain", "kept");
+    let output = stage.run(["clean", "out", "--json"]);
+    assert_eq!(outcomes(output.code(0)), ["found", "found"]);
+    assert_eq!(stage.sandbox.leftovers("out").len(), 2);
+    let output = stage.run(["clean", "out", "--yes", "--json"]);
+    assert_eq!(outcomes(output.code(0)), ["removed", "removed"]);
+    assert_eq!(stage.sandbox.tree("out").len(), 1, "nothing else is touched");
+    stage.run(["clean", "out"]).code(0).stderr_has("nothing is left behind");
+}
+
+#[test]
+fn a_partial_file_that_is_in_use_stays() {
+    let stage = killed_download();
+    let gate = Gate::new();
+    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.always());
+    let download = stage.haul().args(["download", "s3://bucket/object", "out/below/"]);
+    let running = download.args(["--part-size", "1MiB", "--concurrency", "1"]).spawn();
+    gate.wait_for(1);
+    let output = stage.run(["clean", "out", "--yes", "--json"]);
+    assert_eq!(outcomes(output.code(0)), ["in_use", "in_use"]);
+    gate.open();
+    running.wait().code(0);
+    assert!(stage.sandbox.read("out/below/object") == content("object", 4 << 20));
+    stage.sandbox.no_leftovers("out");
+}
+
+#[test]
+fn wrong_usage_removes_nothing() {
+    let stage = killed_download();
+    stage.run(["clean", "out", "--all", "--yes"]).code(2).stderr_has("--all is for uploads");
+    stage.run(["clean", "-", "--yes"]).code(2);
+    stage.run(["clean"]).code(2);
+    stage.run(["clean", "none", "--yes"]).code(1).stderr_has("could not read `none`");
+    stage.run(["clean", "s3://missing", "--yes"]).code(1).stderr_has("NoSuchBucket");
+    assert_eq!(stage.sandbox.leftovers("out").len(), 2);
+    assert!(fs::exists(stage.sandbox.path("out")).expect("known"));
+}
