@@ -148,10 +148,27 @@ fn an_object_that_is_another_by_now_is_fetched_whole() {
         let other = content("other", size);
         scene.testbed.put_object("bucket", "object", other.clone());
         scene.command().run().code(0).stderr_lacks("earlier run");
+        let asked = &scene.testbed.requests_of(Operation::GetObject)[0];
+        assert!(asked.header("if-match").is_some(), "{asked:?}");
         assert!(scene.sandbox.read("object") == other, "two versions met");
         assert_eq!(scene.sandbox.tree("").len(), 1);
         assert!(scene.sent() >= size);
     }
+}
+
+/// Without a checksum of the whole, nothing behind this check would notice.
+#[test]
+fn a_server_that_ignores_if_match_is_noticed_by_its_etag() {
+    let scene = Scene::new();
+    let plain = PutOptions::new().checksum(ObjectChecksum::None);
+    scene.testbed.put_object_with("bucket", "object", content("object", SIZE), &plain);
+    scene.kill();
+    let changed = Fault::new(Operation::GetObject, FaultKind::ChangedETag);
+    let fault = scene.testbed.fault(changed);
+    scene.command().run().code(0).stderr_lacks("earlier run");
+    assert_eq!(scene.testbed.hits(fault), 1);
+    assert!(scene.sandbox.read("object") == content("object", SIZE), "two versions met");
+    scene.sandbox.no_leftovers("");
 }
 
 /// Without a checksum of the whole, nothing behind this check would notice.

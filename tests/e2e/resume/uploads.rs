@@ -254,7 +254,10 @@ fn two_runs_with_one_destination_do_not_share_an_upload() {
     let gate = Gate::new();
     let held = Fault::new(Operation::UploadPart, FaultKind::Gate(gate.clone()));
     scene.testbed.fault(held.always());
-    let (first, second) = (scene.command().spawn(), scene.command().spawn());
+    let first = scene.command().spawn();
+    gate.wait_for(1);
+    // By now the first one has a record, which the second finds.
+    let second = scene.command().spawn();
     gate.wait_for(2);
     assert_eq!(scene.testbed.open_uploads("bucket").len(), 2, "each has its own");
     gate.open();
