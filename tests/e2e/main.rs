@@ -7,6 +7,8 @@ mod tidy;
 mod attributes;
 mod changes;
 mod cp;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod crash;
 mod download;
 mod faults;
 mod hostile_keys;
@@ -16,5 +18,7 @@ mod manifest;
 mod output;
 mod real_servers;
 mod refusals;
+#[cfg(target_os = "linux")]
+mod soak;
 mod store_contract;
 mod upload;
