@@ -45,6 +45,12 @@ const ENDLESS: usize = 100_000;
 /// A source and a destination.
 type Pair = (String, String);
 
+/// A manifest, and on which line each pair begins.
+struct Written {
+    bytes: Vec<u8>,
+    lines: Vec<u64>,
+}
+
 pub(super) fn csv(random: &mut Rng) -> Checked {
     check(random, Format::Csv)
 }
@@ -68,7 +74,7 @@ pub(super) fn keys0(random: &mut Rng) -> Checked {
 fn check(random: &mut Rng, format: Format) -> Checked {
     let pairs = pairs(random, format);
     let written = write(random, format, &pairs);
-    let mut bytes = written.clone();
+    let mut bytes = written.bytes.clone();
     mutate(random, &mut bytes, &TOKENS);
     show(|| bytes.escape_ascii().to_string());
     let whole = read(source(&bytes, None), format, Compression::None)?;
@@ -82,7 +88,7 @@ fn check(random: &mut Rng, format: Format) -> Checked {
     }
     let counted = totals(source(&bytes, None), format, Compression::None);
     agree(&whole, counted.map(|it| it.rows + it.bad_rows))?;
-    if bytes == written { same(&whole, &pairs) } else { Ok(1) }
+    if bytes == written.bytes { same(&whole, &pairs, &written.lines) } else { Ok(1) }
 }
 
 /// Compressed data, whole and damaged.
@@ -91,7 +97,7 @@ pub(super) fn packed(random: &mut Rng) -> Checked {
     let pairs = pairs(random, format);
     let plain = write(random, format, &pairs);
     let compression = if random.bool() { Compression::Gzip } else { Compression::Zstd };
-    let written = pack(&plain, compression).map_err(|error| error.to_string())?;
+    let written = pack(&plain.bytes, compression).map_err(|error| error.to_string())?;
     let mut bytes = written.clone();
     mutate(random, &mut bytes, &[b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\0"]);
     show(|| format!("{compression} of {format}: {}", bytes.escape_ascii()));
@@ -99,7 +105,7 @@ pub(super) fn packed(random: &mut Rng) -> Checked {
     in_order(&whole)?;
     let torn = read(source(&bytes, Some(random.fork())), format, compression)?;
     alike(&whole, &torn)?;
-    if bytes == written { same(&whole, &pairs) } else { Ok(1) }
+    if bytes == written { same(&whole, &pairs, &plain.lines) } else { Ok(1) }
 }
 
 /// Such as the format can hold.
@@ -121,33 +127,38 @@ fn pairs(random: &mut Rng, format: Format) -> Vec<Pair> {
     (0..random.usize(0..6)).map(|_| pair(random)).collect()
 }
 
-fn write(random: &mut Rng, format: Format, pairs: &[Pair]) -> Vec<u8> {
-    let mut text = String::new();
+fn write(random: &mut Rng, format: Format, pairs: &[Pair]) -> Written {
+    let (mut text, mut lines) = (String::new(), Vec::new());
     let end = if random.bool() { "\n" } else { "\r\n" };
     // What `find -print0` writes has no mark, and a name may begin with one.
     if format != Format::Keys0 && random.u8(0..8) == 0 {
         text.push('\u{feff}');
     }
-    match format {
-        Format::Csv | Format::Tsv => {
-            let separator = if format == Format::Csv { ',' } else { '\t' };
-            write!(text, "source{separator}destination{end}").ok();
-            for (source, destination) in pairs {
+    let separator = if format == Format::Tsv { '\t' } else { ',' };
+    if matches!(format, Format::Csv | Format::Tsv) {
+        write!(text, "source{separator}destination{end}").ok();
+    }
+    for (number, (source, destination)) in (1..).zip(pairs) {
+        lines.push(if format == Format::Keys0 { number } else { 1 + breaks(&text) });
+        match format {
+            Format::Csv | Format::Tsv => {
                 let cells = [source, destination].map(|cell| quoted(random, cell, separator));
-                text.push_str(&cells.join(&separator.to_string()));
-                text.push_str(end);
+                write!(text, "{}{separator}{}{end}", cells[0], cells[1]).ok();
             }
-        }
-        Format::Jsonl => {
-            for (source, destination) in pairs {
-                let [source, destination] = [source, destination].map(|text| escaped(text));
+            Format::Jsonl => {
+                let (source, destination) = (escaped(source), escaped(destination));
                 write!(text, "{{\"source\":{source},\"destination\":{destination}}}{end}").ok();
             }
+            Format::Keys => text.extend([source, end]),
+            Format::Keys0 => text.extend([source, "\0"]),
         }
-        Format::Keys => pairs.iter().for_each(|(key, _)| text.extend([key, end])),
-        Format::Keys0 => pairs.iter().for_each(|(key, _)| text.extend([key, "\0"])),
     }
-    text.into_bytes()
+    Written { bytes: text.into_bytes(), lines }
+}
+
+/// Line breaks, of which `\r\n` is one.
+fn breaks(text: &str) -> u64 {
+    text.replace("\r\n", "\n").matches(['\n', '\r']).count() as u64
 }
 
 fn quoted(random: &mut Rng, cell: &str, separator: char) -> String {
@@ -285,14 +296,15 @@ fn agree(items: &[Item], counted: Result<u64, ManifestError>) -> Result<(), Stri
     }
 }
 
-fn same(items: &[Item], pairs: &[Pair]) -> Checked {
+fn same(items: &[Item], pairs: &[Pair], lines: &[u64]) -> Checked {
     let cell = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let is_it = |(item, (source, destination)): (&Item, &Pair)| {
+    let is_it = |(item, ((source, destination), line)): (&Item, (&Pair, &u64))| {
         item.as_ref().is_ok_and(|row| {
             let found = row.source.as_ref().or(row.key.as_ref());
-            found == Some(source) && row.destination == cell(destination)
+            found == Some(source) && row.destination == cell(destination) && row.line == *line
         })
     };
-    let is_same = items.len() == pairs.len() && items.iter().zip(pairs).all(is_it);
-    if is_same { Ok(1) } else { Err(format!("{pairs:?} is read as {items:?}")) }
+    let mut both = items.iter().zip(pairs.iter().zip(lines));
+    let is_same = items.len() == pairs.len() && both.all(is_it);
+    if is_same { Ok(1) } else { Err(format!("{pairs:?} on {lines:?} is read as {items:?}")) }
 }

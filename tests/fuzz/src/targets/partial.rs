@@ -48,6 +48,9 @@ fn check(random: &mut Rng, folder: &Path) -> Checked {
     let (map, mut bytes) = map.ok_or("there is no record")?;
     let before = bytes.clone();
     mutate(random, &mut bytes, &TOKENS);
+    if random.u8(0..3) == 0 {
+        bytes.extend_from_slice(claim(random).as_bytes());
+    }
     show(|| format!("{identity:?}: {}", bytes.escape_ascii()));
     fs::write(&map, &bytes).map_err(|error| error.to_string())?;
     let first = take(folder, &identity)?;
@@ -66,6 +69,17 @@ fn check(random: &mut Rng, folder: &Path) -> Checked {
     }
     let others = take(folder, &format!("{identity}.")).map(|records| records.len())?;
     if others == 0 { Ok(1) } else { Err(format!("{others} records of another object")) }
+}
+
+/// A line as somebody could have written it who means harm: in form, with any numbers.
+fn claim(random: &mut Rng) -> String {
+    let number = |random: &mut Rng| match random.u8(0..3) {
+        0 => u64::MAX - random.u64(0..3),
+        1 => random.u64(..),
+        _ => random.u64(0..100),
+    };
+    let end = ["\n", " 7\n", ""][random.usize(0..3)];
+    format!("{} {} {:016x}{end}", number(random), number(random), number(random))
 }
 
 /// What is recorded, and leaves it there.
