@@ -20,9 +20,11 @@ use trial::Trial;
 
 use crate::harness::for_each;
 
-/// Whether the next run goes on with what a killed one left. Off: what is left of parts, records
-/// and uploads after the last run, and bytes moved twice, are counted but fail nothing.
-const RESUME: bool = false;
+/// Whether the next run goes on with the download, or the upload, that a killed one left. Off: what
+/// is left of parts, records and uploads after the last run, and bytes moved twice, are counted but
+/// fail nothing.
+const RESUME_DOWNLOADS: bool = false;
+const RESUME_UPLOADS: bool = false;
 /// Whether there is `--journal`. Off: its scene is not played.
 const JOURNAL: bool = false;
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use testbed::{OpenUpload, Operation};
 use walkdir::WalkDir;
 
+use super::JOURNAL;
 use super::scene::{Before, MANIFEST, OLD, OUT, RUN_JOURNAL, SOURCE, STATE, Scene, Target, UP};
-use super::{JOURNAL, RESUME};
 use crate::harness::Output;
 use crate::stage::{BUCKET, Stage};
 
@@ -88,6 +88,7 @@ impl Look {
 
 /// What the looks of one trial come to.
 pub(super) struct Evidence {
+    scene: Scene,
     in_flight: u64,
     kills: u64,
     /// What was not there in full at each kill so far.
@@ -112,8 +113,9 @@ pub(super) struct Evidence {
 
 impl Evidence {
     /// `in_flight`: bytes that may be on their way at once.
-    pub(super) fn new(in_flight: u64) -> Self {
+    pub(super) fn new(scene: Scene, in_flight: u64) -> Self {
         Self {
+            scene,
             in_flight,
             kills: 0,
             unfinished: BTreeSet::new(),
@@ -171,7 +173,7 @@ impl Evidence {
         let again = unfinished.map(|it| it.moved.saturating_sub(it.target.bytes.len() as u64));
         self.bytes_again = again.sum();
         self.bytes_again_allowed = self.kills * self.in_flight;
-        if RESUME {
+        if self.scene.resumes() {
             self.must_have_resumed(look);
         }
         if JOURNAL && moved_of(look, &self.journaled) != self.moved_when_journaled {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock};
 
 use testbed::Bytes;
 
-use super::JOURNAL;
+use super::{JOURNAL, RESUME_DOWNLOADS, RESUME_UPLOADS};
 use crate::harness::{Haul, content};
 use crate::stage::{BUCKET, Stage};
 
@@ -82,6 +82,11 @@ impl Scene {
 
     pub(super) fn is_upload(self) -> bool {
         matches!(self, Self::LargeUpload | Self::TreeUpload)
+    }
+
+    /// Whether the next run goes on with what a killed one left.
+    pub(super) fn resumes(self) -> bool {
+        if self.is_upload() { RESUME_UPLOADS } else { RESUME_DOWNLOADS }
     }
 
     pub(super) fn part_size(self) -> u64 {

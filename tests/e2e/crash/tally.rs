@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::plan::{Kill, Moments};
 use super::scene::Scene;
 use super::trial::{Ended, Phase, Trial};
-use super::{JOURNAL, RESUME};
+use super::{JOURNAL, RESUME_DOWNLOADS, RESUME_UPLOADS};
 
 #[derive(Default)]
 pub(super) struct Tally {
@@ -92,7 +92,12 @@ impl Tally {
     #[expect(clippy::print_stdout, reason = "the table is what the long version is run for")]
     pub(super) fn print(&self, seed: u64) {
         let switch = |on| if on { "on" } else { "off" };
-        println!("seed {seed}; resume {}, journal {}", switch(RESUME), switch(JOURNAL));
+        println!(
+            "seed {seed}; resume of downloads {}, of uploads {}, journal {}",
+            switch(RESUME_DOWNLOADS),
+            switch(RESUME_UPLOADS),
+            switch(JOURNAL)
+        );
         println!();
         println!(
             "| scene | kills | at a call | at a request | at random | of reruns | in transfer | at publish | in cleanup | not counted: before the first byte | missed |"

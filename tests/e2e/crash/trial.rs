@@ -57,7 +57,7 @@ enum Doing {
 impl Trial {
     pub(super) fn run(&self, moments: &Moments) -> Ended {
         let stage = self.scene.stage();
-        let mut evidence = Evidence::new(self.in_flight());
+        let mut evidence = Evidence::new(self.scene, self.in_flight());
         let doing = self.kill_first(&stage);
         stage.testbed.clear_faults();
         let look = Look::at(self.scene, &stage);

@@ -6,15 +6,17 @@ use std::fmt::Write as _;
 
 use testbed::{Fault, FaultId, FaultKind, Operation, Testbed, WrongRange};
 
-/// Of each kind, in a thousand requests that it fits.
+/// Of each kind, in a thousand requests that it fits; more of those that are few.
 const SHARE: u64 = 4;
+const SHARE_OF_PARTS: u64 = 15;
+const SHARE_OF_COMPLETES: u64 = 50;
 
 pub(super) type Faults = Vec<(String, FaultId)>;
 
 /// Sets all faults.
 pub(super) fn set(testbed: &Testbed, seed: u64) -> Faults {
     let mut faults = Vec::new();
-    for (operation, kinds) in kinds() {
+    for (operation, share, kinds) in kinds() {
         for kind in kinds {
             let operation_name =
                 operation.map_or("any request".to_owned(), |operation| operation.to_string());
@@ -24,7 +26,7 @@ pub(super) fn set(testbed: &Testbed, seed: u64) -> Faults {
                 || Fault::any(kind.clone()),
                 |operation| Fault::new(operation, kind.clone()),
             );
-            let id = testbed.fault(fault.drawn(seed.wrapping_add(faults.len() as u64), SHARE));
+            let id = testbed.fault(fault.drawn(seed.wrapping_add(faults.len() as u64), share));
             faults.push((name, id));
         }
     }
@@ -54,7 +56,7 @@ fn hits(testbed: &Testbed, faults: &Faults) -> u64 {
     faults.iter().map(|(_, id)| testbed.hits(*id)).sum()
 }
 
-fn kinds() -> Vec<(Option<Operation>, Vec<FaultKind>)> {
+fn kinds() -> Vec<(Option<Operation>, u64, Vec<FaultKind>)> {
     let any = vec![
         FaultKind::internal_error(),
         FaultKind::slow_down(),
@@ -84,12 +86,13 @@ fn kinds() -> Vec<(Option<Operation>, Vec<FaultKind>)> {
         ]
     };
     vec![
-        (None, any),
-        (Some(Operation::GetObject), reads),
-        (Some(Operation::PutObject), writes()),
-        (Some(Operation::UploadPart), writes()),
+        (None, SHARE, any),
+        (Some(Operation::GetObject), SHARE, reads),
+        (Some(Operation::PutObject), SHARE, writes()),
+        (Some(Operation::UploadPart), SHARE_OF_PARTS, writes()),
         (
             Some(Operation::CompleteMultipartUpload),
+            SHARE_OF_COMPLETES,
             vec![FaultKind::error_in_ok("InternalError"), FaultKind::LostReply],
         ),
     ]

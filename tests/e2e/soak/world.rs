@@ -14,7 +14,7 @@ const UP: &str = "up/";
 const OUT: &str = "out";
 const CONCURRENCY: &str = "32";
 /// Of one in so many: in parts, down and up.
-const LARGE_EVERY: u64 = 1000;
+const LARGE_EVERY: u64 = 250;
 const LARGE: u64 = (5 << 20) + 4321;
 
 pub(super) struct World {
