@@ -9,9 +9,6 @@ use testbed::{Fault, FaultKind, Request};
 use super::scene::Scene;
 use super::tracer;
 
-/// Of runs that die at random moments: something else is under way when one part is done.
-pub(super) const SEVERAL: usize = 4;
-
 /// One moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kill {
@@ -45,7 +42,7 @@ pub(super) struct Moments {
 impl Moments {
     pub(super) fn of(scene: Scene) -> Self {
         let (requests, _) = watch(scene, 1);
-        let (several, took) = watch(scene, SEVERAL);
+        let (several, took) = watch(scene, scene.several());
         let stage = scene.stage();
         let traced = tracer::run(scene.command(&stage, 1), &stage.sandbox.path(""), None);
         assert_eq!(traced.code, Some(0), "{scene:?} fails under a tracer: {:?}", traced.calls);

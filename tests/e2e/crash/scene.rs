@@ -93,6 +93,12 @@ impl Scene {
         if self.is_upload() { UPLOAD_PART } else { DOWNLOAD_PART }
     }
 
+    /// Requests at once of runs that die at random moments: something else is under way when one
+    /// part is done, and what may be on its way is still much less than the whole.
+    pub(super) fn several(self) -> usize {
+        if self.is_upload() { 2 } else { 4 }
+    }
+
     /// What is to be there in the end; made once, since megabytes take their time.
     pub(super) fn targets(self) -> Vec<Target> {
         static MADE: OnceLock<Mutex<BTreeMap<Scene, Vec<Target>>>> = OnceLock::new();
@@ -104,7 +110,7 @@ impl Scene {
         let mut sizes: Vec<(String, u64)> = Vec::new();
         match self {
             Self::LargeDownload => sizes.push(("large".to_owned(), (3 << 20) + 12_345)),
-            Self::LargeUpload => sizes.push(("large".to_owned(), 3 * UPLOAD_PART + 12_345)),
+            Self::LargeUpload => sizes.push(("large".to_owned(), 5 * UPLOAD_PART + 12_345)),
             Self::TreeDownload | Self::Manifest | Self::Journal => {
                 sizes.extend(small_files());
                 sizes.push(("parts/one".to_owned(), 5 * DOWNLOAD_PART + 1));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use testbed::{Fault, FaultKind, Operation, Request};
 
 use super::evidence::{Evidence, Look};
-use super::plan::{Kill, Moments, SEVERAL, When};
+use super::plan::{Kill, Moments, When};
 use super::scene::Scene;
 use super::tracer::{self, Call, Stop, kill_and_see_dead};
 use crate::harness::Output;
@@ -73,7 +73,7 @@ impl Trial {
     }
 
     fn concurrency(&self) -> usize {
-        if matches!(self.kill, Kill::Random { .. }) { SEVERAL } else { 1 }
+        if matches!(self.kill, Kill::Random { .. }) { self.scene.several() } else { 1 }
     }
 
     /// Bytes that may be on their way at once.
