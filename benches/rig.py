@@ -67,6 +67,17 @@ def scratch(where=None):
     return tempfile.TemporaryDirectory(prefix="haul-bench-", dir=where)
 
 
+def warm(folder, size):
+    """Has the system hand out so much memory once: what it gives for the first time, on a virtual
+    machine above all, costs several times what it costs later, and would be counted against
+    whoever runs first."""
+    path = pathlib.Path(folder) / "warm"
+    with open(path, "wb") as file:
+        while size > 0:
+            size -= file.write(bytes(min(size, 64 << 20)))
+    path.unlink()
+
+
 def fill(path, size):
     """Writes a file that no two others are equal to and nothing can compress."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::error::CommandError;
 use super::options::{Connection, Transfer};
 use crate::jobs::planner::Planned;
+use crate::storage::local::state_folder;
 use crate::storage::s3::{self, Payload};
 use crate::transfer::cancel::Cancel;
 use crate::transfer::context::{Context, FileTimes, Limits, Scope};
@@ -60,11 +61,15 @@ impl Session {
             timeout: typed.connection.timeout(),
             overwrite: typed.overwriting.resolve(),
             file_times: manner.file_times,
+            resume: typed.failure.resume(),
             tolerance: typed.failure.resolve(),
             scope: manner.scope,
         };
         let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
-        Ok(Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone()))
+        let store = Arc::new(store);
+        let mut context = Context::new(store, limits, cancel, gauge, self.events.clone());
+        context.state_folder = state_folder();
+        Ok(context)
     }
 
     /// For commands that only read: limits are the engine's usual ones.

@@ -15,8 +15,9 @@ use md5::{Digest as _, Md5};
 
 use super::error::{Kind, StoreError};
 use super::object_store::{
-    Assembled, Body, Depth, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, Read,
-    Result, Upload, UploadId, Write, WriteIf, Written,
+    Assembled, Body, Depth, GetReply, ListPage, ListRequest, ListedBucket, ListedPart, ObjectStore,
+    OpenUpload, PartPage, Read, Result, Upload, UploadId, UploadPage, UploadsRequest, Write,
+    WriteIf, Written,
 };
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::{Checksum, Hasher};
@@ -40,6 +41,8 @@ pub enum Operation {
     PutPart,
     CompleteUpload,
     AbortUpload,
+    ListParts,
+    ListUploads,
     List,
     ListBuckets,
 }
@@ -166,6 +169,10 @@ impl MemoryStore {
 
 #[async_trait]
 impl ObjectStore for MemoryStore {
+    fn endpoint(&self) -> &'static str {
+        "memory"
+    }
+
     async fn get(&self, object: &ObjectName, read: &Read) -> Result<GetReply> {
         const GET: &str = "GetObject";
         self.answer(Operation::Get, Some(&object.key), |state| {
@@ -244,6 +251,34 @@ impl ObjectStore for MemoryStore {
             state.upload("AbortMultipartUpload", upload)?;
             state.uploads.remove(&upload.id.0);
             Ok(())
+        })
+    }
+
+    async fn list_parts(&self, upload: &Upload, after: u32) -> Result<PartPage> {
+        self.answer(Operation::ListParts, Some(&upload.object.key), |state| {
+            let parts = &state.upload("ListParts", upload)?.parts;
+            let parts = parts.range(after + 1..).map(|(number, part)| ListedPart {
+                number: *number,
+                size: part.bytes.len() as u64,
+                etag: part.etag.clone(),
+                checksum: Some(part.checksum.clone()),
+            });
+            Ok(PartPage { parts: parts.collect(), next: None })
+        })
+    }
+
+    async fn list_uploads(&self, request: &UploadsRequest) -> Result<UploadPage> {
+        self.answer(Operation::ListUploads, None, |state| {
+            let open = state.uploads.iter().filter(|(_, unfinished)| {
+                unfinished.object.bucket == request.bucket
+                    && unfinished.object.key.as_str().starts_with(&request.prefix)
+            });
+            let uploads = open.map(|(id, unfinished)| {
+                let upload =
+                    Upload { object: unfinished.object.clone(), id: UploadId(Arc::clone(id)) };
+                OpenUpload { upload, started: None }
+            });
+            Ok(UploadPage { uploads: uploads.collect(), next: None })
         })
     }
 

@@ -21,6 +21,9 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// Objects, somewhere. `s3` is the real one, `memory` the one that fails on command.
 #[async_trait]
 pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
+    /// What tells this store from others in which objects may have the same names.
+    fn endpoint(&self) -> &str;
+
     /// Reads an object or a range of it.
     ///
     /// The reply's range is what the store says it sends, already found to be what was asked for;
@@ -45,6 +48,12 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn complete_upload(&self, upload: &Upload, parts: &Assembled) -> Result<Written>;
 
     async fn abort_upload(&self, upload: &Upload) -> Result<()>;
+
+    /// The parts that an upload has, in order of their numbers, behind number `after`.
+    async fn list_parts(&self, upload: &Upload, after: u32) -> Result<PartPage>;
+
+    /// Uploads that were neither completed nor aborted, below a prefix.
+    async fn list_uploads(&self, request: &UploadsRequest) -> Result<UploadPage>;
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage>;
 
@@ -123,6 +132,46 @@ pub struct Assembled {
 pub struct AssembledPart {
     pub etag: ETag,
     pub checksum: Checksum,
+}
+
+/// A part as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedPart {
+    pub number: u32,
+    /// In bytes.
+    pub size: u64,
+    pub etag: ETag,
+    /// Of its bytes, where the store keeps one.
+    pub checksum: Option<Checksum>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartPage {
+    pub parts: Vec<ListedPart>,
+    /// The number behind which the next page begins.
+    pub next: Option<u32>,
+}
+
+/// One page of a list of unfinished uploads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadsRequest {
+    pub bucket: Bucket,
+    pub prefix: String,
+    /// Where the page before ended: a key, and an upload of that key.
+    pub after: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UploadPage {
+    pub uploads: Vec<OpenUpload>,
+    pub next: Option<(String, String)>,
+}
+
+/// An upload that was neither completed nor aborted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenUpload {
+    pub upload: Upload,
+    pub started: Option<SystemTime>,
 }
 
 /// What the store says it wrote.

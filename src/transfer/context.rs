@@ -1,6 +1,7 @@
 //! What every job of a run shares, and what one job's tasks share.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use super::landing::Landing;
 use super::outcome::{Done, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
+use super::resume::Resume;
 use super::retry::Tries;
 use crate::domain::job::Job;
 use crate::domain::overwrite::Overwrite;
@@ -39,6 +41,7 @@ pub struct Limits {
     pub timeout: Duration,
     pub overwrite: Overwrite,
     pub file_times: FileTimes,
+    pub resume: Resume,
     pub tolerance: Tolerance,
     pub scope: Scope,
 }
@@ -55,6 +58,7 @@ impl Limits {
             timeout,
             overwrite: Overwrite::Always,
             file_times: FileTimes::Now,
+            resume: Resume::Off,
             tolerance: Tolerance::Any,
             scope: Scope::OneBucket,
         }
@@ -101,12 +105,15 @@ pub struct Context {
     pub gauge: Arc<Gauge>,
     /// The folder below which downloads land.
     pub landing: Option<Landing>,
+    /// Where a run remembers what the next one may continue.
+    pub state_folder: Option<PathBuf>,
     /// Where `-` as a destination writes.
     pub output: Mutex<Option<Output>>,
     gate: Gate,
     pub(super) buffers: Buffers,
     events: mpsc::Sender<Event>,
     is_proven: AtomicBool,
+    kept: AtomicU64,
 }
 
 impl Context {
@@ -124,10 +131,12 @@ impl Context {
             cancel,
             gauge,
             landing: None,
+            state_folder: None,
             output: Mutex::new(None),
             buffers: Buffers::default(),
             events,
             is_proven: AtomicBool::new(false),
+            kept: AtomicU64::new(0),
         }
     }
 
@@ -141,6 +150,16 @@ impl Context {
     /// Tells a fact. Nobody may be listening any more: that changes nothing.
     pub(super) async fn tell(&self, event: Event) {
         let _unheard = self.events.send(event).await;
+    }
+
+    /// An unfinished transfer was left for a later run.
+    pub(super) fn kept(&self) {
+        self.kept.fetch_add(1, Relaxed);
+    }
+
+    /// Unfinished transfers that a later run continues.
+    pub(super) fn kept_so_far(&self) -> u64 {
+        self.kept.load(Relaxed)
     }
 
     /// Runs until done, or until the run stops.
@@ -214,8 +233,14 @@ impl Work {
     }
 
     pub(super) fn done(&self, bytes: u64, verified: Verified) -> Outcome {
+        self.done_from(0, bytes, verified)
+    }
+
+    /// The same, where `resumed` of the bytes were there before this run.
+    pub(super) fn done_from(&self, resumed: u64, bytes: u64, verified: Verified) -> Outcome {
         Outcome::Done(Done {
             bytes,
+            resumed,
             verified,
             elapsed: self.started.elapsed(),
             retries: self.retries.load(Relaxed),

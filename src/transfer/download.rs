@@ -2,24 +2,29 @@
 
 use std::sync::Arc;
 
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use super::context::{FRAMES, FileTimes, InFlight, Outcome, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
-use super::fetch::{Fetch, Pin, fetch};
+use super::fetch::Pin;
+use super::outcome::Verified;
 use super::part_size::download_part_size;
+use super::parts::Parts;
 use super::plan::{self, DownloadPlan};
+use super::resume::{self, Have, Resume};
 use super::retry::until_done;
 use super::stream_out;
 use super::verify::{self, Content};
+use crate::domain::checksum::Crc;
 use crate::domain::job::{Download, LocalTarget};
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::domain::overwrite::{Decision, Overwrite, Side};
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::{
-    Existing, IfExists, Kind as LocalKind, Publish, SpecialFile, Spot, StagedFile, SyncMode,
+    Earlier, Existing, IfExists, Kind as LocalKind, Publish, Recorded, SpecialFile, Spot,
+    StagedFile, SyncMode,
 };
 use crate::storage::object_store::{GetReply, Read};
 
@@ -41,8 +46,7 @@ pub(super) async fn download(work: &Arc<Work>, job: &Download) -> Result<Outcome
     }
     let mut restarts = 0;
     loop {
-        let file = StagedFile::create(spot.resolve(work)?)?;
-        match once(work, job, file).await {
+        match once(work, job, spot.resolve(work)?).await {
             Err(error) if error.wants_restart() && restarts < RESTARTS => {
                 restarts += 1;
                 work.gauge.uncount_all();
@@ -153,49 +157,198 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
     Ok(Opened { pin: Pin::of(&reply.facts), reply, in_flight, plan })
 }
 
-async fn once(work: &Arc<Work>, job: &Download, file: StagedFile) -> Result<Outcome, JobError> {
-    let opened = open(work, job, FRAMES).await?;
-    let facts = opened.reply.facts.clone();
-    let first = opened.reply.range;
-    file.reserve(facts.size)?;
+/// One way from the first request to the final name. What can be continued is kept.
+async fn once(work: &Arc<Work>, job: &Download, spot: Spot) -> Result<Outcome, JobError> {
+    let resume = work.context.limits.resume;
+    // Before the first request: where nothing can be written, nothing is asked for.
+    let (file, earlier) = StagedFile::open(spot)?;
     let file = Arc::new(file);
+    let earlier = earlier.filter(|_| resume == Resume::Kept);
+    let filled = fill(work, job, &file, earlier).await;
+    let owned = Arc::into_inner(file);
+    match (filled, owned) {
+        (Ok(filled), Some(file)) => finish(work, file, filled).await,
+        (Ok(_), None) => Err(JobError::Internal("a part outlived its job".to_owned())),
+        (Err(error), owned) => {
+            let is_worth_it = resume == Resume::Kept && error.is_resumable();
+            if is_worth_it && owned.is_some_and(StagedFile::keep) {
+                work.context.kept();
+            }
+            Err(error)
+        }
+    }
+}
+
+/// A file that has all its bytes, each of them checked.
+struct Filled {
+    facts: ObjectFacts,
+    verified: Verified,
+    /// Bytes of it that an earlier run had fetched.
+    resumed: u64,
+}
+
+async fn fill(
+    work: &Arc<Work>,
+    job: &Download,
+    file: &Arc<StagedFile>,
+    earlier: Option<Earlier>,
+) -> Result<Filled, JobError> {
+    let have = match earlier {
+        Some(earlier) => resume::check(work, job, file, earlier).await?,
+        None => None,
+    };
+    let continued = match have {
+        Some(have) => go_on(work, job, have).await?,
+        None => None,
+    };
+    let begun = if let Some(begun) = continued {
+        begun
+    } else {
+        file.start_anew()?;
+        begin(work, job, file).await?
+    };
+    let Begun { facts, pin, crc, have, missing, reply, stored } = begun;
+    let resumed = have.iter().map(|piece| piece.length).sum();
+    let parts = Parts { work, job, pin, file, crc };
+    let is_whole = have.is_empty() && missing.len() <= 1;
+    let pieces = match (is_whole, missing.first(), reply) {
+        (true, Some(range), Some((reply, in_flight))) => {
+            let fetched = parts.only(*range, reply).await;
+            drop(in_flight);
+            vec![fetched?]
+        }
+        (_, _, reply) => parts.all(&missing, reply, have).await?,
+    };
+    let folded = resume::fold(crc, pieces, facts.size)?;
+    let stored = match stored {
+        Stored::Told(stored) => stored,
+        Stored::Later(later) => {
+            later.answer().await.inspect_err(|_| work.gauge.uncount(facts.size))?
+        }
+    };
+    provable(work, job, &facts, is_whole, &stored)?;
+    let content = Content { size: facts.size, crc, value: folded };
+    let verified =
+        verify::file(&content, file, stored.full_object(), job.expected.checksum.as_ref()).await?;
+    Ok(Filled { facts, verified, resumed })
+}
+
+/// What is known before the first byte is written, and what is still to be fetched.
+struct Begun {
+    facts: ObjectFacts,
+    pin: Pin,
+    crc: Crc,
+    have: Vec<Recorded>,
+    missing: Vec<ByteRange>,
+    /// To the first of the missing ranges.
+    reply: Option<(GetReply, InFlight)>,
+    stored: Stored,
+}
+
+/// The object's checksum.
+enum Stored {
+    Told(StoredChecksum),
+    Later(ChecksumLater),
+}
+
+async fn begin(
+    work: &Arc<Work>,
+    job: &Download,
+    file: &Arc<StagedFile>,
+) -> Result<Begun, JobError> {
+    let Opened { reply, in_flight, pin, plan } = open(work, job, FRAMES).await?;
+    let facts = reply.facts.clone();
+    file.reserve(facts.size)?;
+    let first = reply.range;
     let is_whole = first.is_none_or(|first| first.length() == facts.size);
     // A range's reply has no checksum of the object: one HEAD alongside asks for it.
     // Likewise where the reply is the first to tell of such a size: it may have been cut short.
-    let is_as_listed = opened.plan == DownloadPlan::Whole && job.size == Some(facts.size);
-    let stored = (!is_whole || facts.checksum == StoredChecksum::None && !is_as_listed)
-        .then(|| ChecksumLater::ask(work, job, &opened.pin));
+    let is_as_listed = plan == DownloadPlan::Whole && job.size == Some(facts.size);
+    let stored = if !is_whole || facts.checksum == StoredChecksum::None && !is_as_listed {
+        Stored::Later(ChecksumLater::ask(work, job, &pin))
+    } else {
+        Stored::Told(facts.checksum.clone())
+    };
     let crc = facts
         .checksum
         .full_object()
         .and_then(|checksum| checksum.algorithm().crc())
         .unwrap_or(verify::USUAL_CRC);
-    let parts = Parts { work, job, pin: opened.pin, file: &file, crc };
-    let folded = match (first, is_whole) {
-        (None, _) => crc.empty(),
-        (Some(first), true) => {
-            let part = parts.fetch_of(first, None);
-            let value = fetch(&part, Some(opened.reply), &mut &*file).await;
-            drop(opened.in_flight);
-            value?
+    if !is_whole
+        && work.context.limits.resume == Resume::Kept
+        && let Some(identity) = resume::identity(work, job, &pin, crc)
+    {
+        file.begin_record(&identity);
+    }
+    let missing = match first {
+        None => Vec::new(),
+        Some(first) => {
+            let rest = plan::ranges(first.end(), facts.size, part_size(work, facts.size));
+            std::iter::once(first).chain(rest).collect()
         }
-        (Some(first), false) => parts.all(first, opened.reply, opened.in_flight).await?,
     };
-    let stored = match stored {
-        Some(later) => later.answer().await.inspect_err(|_| work.gauge.uncount(facts.size))?,
-        None => facts.checksum.clone(),
+    let reply = Some((reply, in_flight));
+    Ok(Begun { facts, pin, crc, have: Vec::new(), missing, reply, stored })
+}
+
+/// Goes on behind what an earlier run left. `None` if another version has the key by now.
+async fn go_on(work: &Arc<Work>, job: &Download, have: Have) -> Result<Option<Begun>, JobError> {
+    let Have { pin, crc, pieces } = have;
+    let missing = resume::missing(&pieces, pin.size, part_size(work, pin.size));
+    let begun = if let Some(first) = missing.first() {
+        get_again(work, job, &pin, *first).await?.map(|(reply, in_flight)| {
+            let stored = Stored::Later(ChecksumLater::ask(work, job, &pin));
+            (reply.facts.clone(), Some((reply, in_flight)), stored)
+        })
+    } else {
+        let facts = head(work, job).await?;
+        let stored = Stored::Told(facts.checksum.clone());
+        Some((facts, None, stored))
     };
-    provable(work, job, &facts, is_whole, &stored)?;
-    let content = Content { size: facts.size, crc, value: folded };
-    let verified =
-        verify::file(&content, &file, stored.full_object(), job.expected.checksum.as_ref()).await?;
+    let Some((facts, reply, stored)) = begun else { return Ok(None) };
+    if Pin::of(&facts) != pin {
+        return Ok(None);
+    }
+    verify::expected(&job.expected, &facts)?;
+    work.gauge.discover(facts.size);
+    work.gauge.resume(pieces.iter().map(|piece| piece.length).sum());
+    Ok(Some(Begun { facts, pin, crc, have: pieces, missing, reply, stored }))
+}
+
+/// The first range that is missing. `None` if the object that it is part of is gone.
+async fn get_again(
+    work: &Work,
+    job: &Download,
+    pin: &Pin,
+    range: ByteRange,
+) -> Result<Option<(GetReply, InFlight)>, JobError> {
+    let in_flight = work.pass(FRAMES).await?;
+    let read = Read { range: Some(range), if_match: pin.etag.clone() };
+    let context = &work.context;
+    let tries = work.tries(format!("read {}", job.object));
+    let get = || context.in_time("GetObject", 0, context.store.get(&job.object, &read));
+    match until_done(tries, get).await {
+        Ok(reply) if reply.range == Some(range) => Ok(Some((reply, in_flight))),
+        Ok(_) => Ok(None),
+        Err(error) if error.wants_restart() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn part_size(work: &Work, size: u64) -> u64 {
+    let limits = &work.context.limits;
+    download_part_size(size, limits.part_size, limits.part_choice)
+}
+
+async fn finish(work: &Work, file: StagedFile, filled: Filled) -> Result<Outcome, JobError> {
+    let Filled { facts, verified, resumed } = filled;
     match publish(work, file, &facts).await {
         // It appeared while this was on its way, and it was to be kept.
         Err(JobError::Local(error)) if error.kind == LocalKind::AlreadyExists => {
             work.gauge.uncount_all();
             Ok(Outcome::Skipped(Skip::Exists))
         }
-        published => published.map(|()| work.done(facts.size, verified)),
+        published => published.map(|()| work.done_from(resumed, facts.size, verified)),
     }
 }
 
@@ -217,9 +370,7 @@ pub(super) fn provable(
 
 /// The one way to a final name. Nothing stops it half-way: it is short, and after it the file is
 /// there.
-async fn publish(work: &Work, file: Arc<StagedFile>, facts: &ObjectFacts) -> Result<(), JobError> {
-    let file = Arc::into_inner(file)
-        .ok_or_else(|| JobError::Internal("a part outlived its job".to_owned()))?;
+async fn publish(work: &Work, file: StagedFile, facts: &ObjectFacts) -> Result<(), JobError> {
     let limits = &work.context.limits;
     let how = Publish {
         length: facts.size,
@@ -243,115 +394,12 @@ async fn publish(work: &Work, file: Arc<StagedFile>, facts: &ObjectFacts) -> Res
     Ok(())
 }
 
-/// The parts of one object on their way into one file.
-struct Parts<'a> {
-    work: &'a Arc<Work>,
-    job: &'a Download,
-    pin: Pin,
-    file: &'a Arc<StagedFile>,
-    crc: crate::domain::checksum::Crc,
-}
-
-impl Parts<'_> {
-    fn fetch_of(&self, range: ByteRange, part: Option<u32>) -> Fetch<'_> {
-        Fetch {
-            work: self.work,
-            object: &self.job.object,
-            pin: &self.pin,
-            range,
-            part,
-            crc: self.crc,
-        }
-    }
-
-    /// Fetches all parts, the first from a reply that has begun, and gives the CRC of the whole.
-    async fn all(
-        &self,
-        first: ByteRange,
-        reply: GetReply,
-        in_flight: InFlight,
-    ) -> Result<u64, JobError> {
-        let mut tasks = JoinSet::new();
-        let mut crcs = vec![(self.crc.empty(), 0)];
-        self.spawn(&mut tasks, 0, first, (Some(reply), in_flight));
-        let limits = &self.work.context.limits;
-        let part_size = download_part_size(self.pin.size, limits.part_size, limits.part_choice);
-        for range in plan::ranges(first.end(), self.pin.size, part_size) {
-            while tasks.len() >= plan::DOWNLOADS_AT_ONCE {
-                let Some(ended) = tasks.join_next().await else { break };
-                self.note(&mut tasks, &mut crcs, ended).await?;
-            }
-            let mut permit = Box::pin(self.work.pass(FRAMES));
-            let in_flight = loop {
-                tokio::select! {
-                    biased;
-                    Some(ended) = tasks.join_next() => self.note(&mut tasks, &mut crcs, ended).await?,
-                    permit = &mut permit => break permit,
-                }
-            };
-            let in_flight = match in_flight {
-                Ok(in_flight) => in_flight,
-                Err(error) => return Err(end_all(&mut tasks, error).await),
-            };
-            let index = crcs.len();
-            crcs.push((0, 0));
-            self.spawn(&mut tasks, index, range, (None, in_flight));
-        }
-        while let Some(ended) = tasks.join_next().await {
-            self.note(&mut tasks, &mut crcs, ended).await?;
-        }
-        Ok(crcs
-            .into_iter()
-            .fold(self.crc.empty(), |whole, (part, length)| self.crc.fold(whole, part, length)))
-    }
-
-    fn spawn(
-        &self,
-        tasks: &mut JoinSet<Result<Part, JobError>>,
-        index: usize,
-        range: ByteRange,
-        (reply, in_flight): (Option<GetReply>, InFlight),
-    ) -> AbortHandle {
-        let (work, object, pin) =
-            (Arc::clone(self.work), self.job.object.clone(), self.pin.clone());
-        let (file, crc) = (Arc::clone(self.file), self.crc);
-        tasks.spawn(async move {
-            let number = u32::try_from(index + 1).ok();
-            let part = Fetch { work: &work, object: &object, pin: &pin, range, part: number, crc };
-            let value = fetch(&part, reply, &mut &*file).await?;
-            drop(in_flight);
-            Ok(Part { index, value, length: range.length() })
-        })
-    }
-
-    /// Takes in a part that ended. The first failure ends all others, and waits until they are
-    /// gone: the file must not be written to any more.
-    async fn note(
-        &self,
-        tasks: &mut JoinSet<Result<Part, JobError>>,
-        crcs: &mut [(u64, u64)],
-        ended: Result<Result<Part, JobError>, tokio::task::JoinError>,
-    ) -> Result<(), JobError> {
-        let part = ended.unwrap_or_else(|error| Err(JobError::Internal(error.to_string())));
-        match part {
-            Ok(part) => {
-                if let Some(place) = crcs.get_mut(part.index) {
-                    *place = (part.value, part.length);
-                }
-                Ok(())
-            }
-            Err(error) => Err(end_all(tasks, error).await),
-        }
-    }
-}
-
-struct Part {
-    index: usize,
-    value: u64,
-    length: u64,
-}
-
+/// Ends all tasks because of `error`, and waits until they are gone.
 pub(super) async fn end_all<T: 'static>(tasks: &mut JoinSet<T>, error: JobError) -> JobError {
+    if matches!(error, JobError::Stopped) {
+        // They heard it too, and each notes how far it came.
+        while tasks.join_next().await.is_some() {}
+    }
     tasks.shutdown().await;
     error
 }

@@ -50,6 +50,7 @@ pub async fn run(
     while let Some(ended) = tasks.join_next().await {
         run.note(ended).await;
     }
+    run.summary.kept = context.kept_so_far();
     run.summary.elapsed = started.elapsed();
     run.summary.end = context.cancel.end();
     run.summary

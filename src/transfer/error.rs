@@ -54,6 +54,25 @@ impl JobError {
         }
     }
 
+    /// Whether what was moved so far is worth keeping for a later run: nothing is wrong with it,
+    /// only with the way to the store.
+    pub fn is_resumable(&self) -> bool {
+        match self {
+            Self::Stopped => true,
+            Self::Store { source, .. } => matches!(
+                source.kind,
+                Kind::Transient
+                    | Kind::Throttled
+                    | Kind::Unreachable
+                    | Kind::Expired
+                    | Kind::BadCredentials
+                    | Kind::ClockSkew
+                    | Kind::Tls
+            ),
+            _ => false,
+        }
+    }
+
     pub fn store_kind(&self) -> Option<&Kind> {
         match self {
             Self::Store { source, .. } => Some(&source.kind),

@@ -12,7 +12,7 @@ use crate::domain::location::ObjectName;
 use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
-use crate::storage::local::StagedFile;
+use crate::storage::local::{Recorded, StagedFile};
 use crate::storage::object_store::{GetReply, Read};
 
 const GET: &str = "GetObject";
@@ -68,6 +68,10 @@ impl Pin {
 pub(super) trait Sink: Send {
     /// Takes frames that start `offset` bytes into the object.
     fn write(&mut self, offset: u64, frames: &mut Vec<Bytes>) -> Result<(), JobError>;
+
+    /// Hears that all bytes of `written` have been taken: a whole range, or as much of it as came
+    /// before it was given up.
+    fn note(&mut self, _written: Recorded) {}
 }
 
 /// The place of the bytes in the file that is being made.
@@ -78,6 +82,10 @@ impl Sink for &StagedFile {
         self.write_vectored_at(offset, frames)?;
         frames.clear();
         Ok(())
+    }
+
+    fn note(&mut self, written: Recorded) {
+        self.record(written);
     }
 }
 
@@ -113,8 +121,11 @@ pub(super) async fn fetch(
     loop {
         let attempt = fetch.attempt(&mut progress, opened.take(), sink);
         let ended = fetch.work.context.or_stopped(attempt).await;
-        match ended {
-            Ok(Ok(())) => return Ok(progress.crc.value()),
+        let error = match ended {
+            Ok(Ok(())) => {
+                progress.tell(fetch, sink);
+                return Ok(progress.crc.value());
+            }
             Ok(Err(Broken::Store(error))) => {
                 // The bytes so far are good: the next try goes on behind them. Those of a reply
                 // that was longer than it may be are not.
@@ -124,16 +135,16 @@ pub(super) async fn fetch(
                     fetch.work.gauge.uncount(progress.done);
                     progress = Progress::new(fetch.crc);
                 }
-                if let Err(error) = tries.again(error).await {
-                    fetch.work.gauge.uncount(progress.done);
-                    return Err(error);
+                match tries.again(error).await {
+                    Ok(()) => continue,
+                    Err(error) => error,
                 }
             }
-            Ok(Err(Broken::Sink(error))) | Err(error) => {
-                fetch.work.gauge.uncount(progress.done);
-                return Err(error);
-            }
-        }
+            Ok(Err(Broken::Sink(error))) | Err(error) => error,
+        };
+        progress.tell(fetch, sink);
+        fetch.work.gauge.uncount(progress.done);
+        return Err(error);
     }
 }
 
@@ -240,6 +251,13 @@ impl Progress {
         self.gathered += frame.len();
         self.frames.push(frame);
         self.gathered
+    }
+
+    fn tell(&self, fetch: &Fetch<'_>, sink: &mut impl Sink) {
+        if self.done > 0 {
+            let (offset, crc) = (fetch.range.start(), self.crc.value());
+            sink.note(Recorded { offset, length: self.done, crc });
+        }
     }
 
     fn flush(&mut self, fetch: &Fetch<'_>, sink: &mut impl Sink) -> Result<(), JobError> {

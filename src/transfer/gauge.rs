@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 pub struct Gauge {
     /// Bytes moved that count: those that a retry sends again are taken off first.
     bytes: AtomicU64,
+    /// Of those bytes, the ones that an earlier run had moved: they say nothing of the pace.
+    resumed: AtomicU64,
     /// Requests whose reply, body included, is not complete.
     requests: AtomicU64,
     planned_objects: AtomicU64,
@@ -23,6 +25,7 @@ pub struct Gauge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sample {
     pub bytes: u64,
+    pub resumed: u64,
     pub requests: u64,
     pub planned_objects: u64,
     pub planned_bytes: u64,
@@ -38,6 +41,7 @@ impl Gauge {
         let (objects, bytes) = (promised(&self.promised_objects), promised(&self.promised_bytes));
         Sample {
             bytes: self.bytes.load(Relaxed),
+            resumed: self.resumed.load(Relaxed),
             requests: self.requests.load(Relaxed),
             planned_objects: self.planned_objects.load(Relaxed).max(objects),
             planned_bytes: self.planned_bytes.load(Relaxed).max(bytes),
@@ -84,6 +88,7 @@ impl Gauge {
 pub struct JobGauge {
     run: std::sync::Arc<Gauge>,
     bytes: AtomicU64,
+    resumed: AtomicU64,
     size: AtomicU64,
 }
 
@@ -92,7 +97,8 @@ const UNKNOWN: u64 = u64::MAX;
 
 impl JobGauge {
     pub fn new(run: std::sync::Arc<Gauge>, size: Option<u64>) -> Self {
-        Self { run, bytes: AtomicU64::new(0), size: AtomicU64::new(size.unwrap_or(UNKNOWN)) }
+        let size = AtomicU64::new(size.unwrap_or(UNKNOWN));
+        Self { run, bytes: AtomicU64::new(0), resumed: AtomicU64::new(0), size }
     }
 
     pub fn bytes(&self) -> u64 {
@@ -114,10 +120,19 @@ impl JobGauge {
         self.run.bytes.fetch_add(bytes, Relaxed);
     }
 
+    /// Counts bytes that an earlier run moved.
+    pub fn resume(&self, bytes: u64) {
+        self.resumed.fetch_add(bytes, Relaxed);
+        self.run.resumed.fetch_add(bytes, Relaxed);
+        self.count(bytes);
+    }
+
     /// Takes back all bytes: the object starts again, or is given up.
     pub fn uncount_all(&self) {
         let bytes = self.bytes.swap(0, Relaxed);
         self.run.bytes.fetch_sub(bytes, Relaxed);
+        let resumed = self.resumed.swap(0, Relaxed);
+        self.run.resumed.fetch_sub(resumed, Relaxed);
     }
 
     /// Takes back bytes that will be moved again, or that were moved for nothing.

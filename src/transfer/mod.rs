@@ -13,6 +13,7 @@ pub mod listing;
 pub mod outcome;
 pub mod output;
 pub mod part_size;
+pub mod resume;
 pub mod spool;
 
 mod buffers;
@@ -20,11 +21,14 @@ mod download;
 mod fetch;
 mod gate;
 mod multipart;
+mod parts;
 mod plan;
 mod retry;
 mod stream_in;
 mod stream_out;
+mod unfinished;
 mod upload;
+mod upload_record;
 mod verify;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! An object in parts: create, send them in parallel, complete with the checksum of the whole, and
 //! abort whatever does not come to that.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use md5::Digest as _;
 use tokio::task::JoinSet;
@@ -10,27 +10,26 @@ use tokio::task::JoinSet;
 use super::context::{InFlight, Outcome, Work};
 use super::download::end_all;
 use super::error::JobError;
-use super::event::{Event, Skip};
+use super::event::Skip;
 use super::outcome::Verified;
 use super::plan;
 use super::retry::until_done;
+use super::unfinished::{abort, is_same, parts_of};
 use super::upload::{condition, look_now, read, read_back, verified};
+use super::upload_record::{Earlier, UploadRecord};
 use super::verify::USUAL_CRC;
 use crate::domain::checksum::{Checksum, Hasher};
 use crate::domain::job::Upload;
 use crate::domain::object::ETag;
-use crate::storage::error::{Kind, StoreError};
+use crate::storage::error::Kind;
 use crate::storage::local::SourceFile;
-use crate::storage::object_store::{self as store, Assembled, AssembledPart, Body, Written};
+use crate::storage::object_store::{
+    self as store, Assembled, AssembledPart, Body, ListedPart, Written,
+};
 
 const COMPLETE: &str = "CompleteMultipartUpload";
 /// S3 may put an object of 10,000 parts together for minutes before it answers.
 const COMPLETE_EXTRA: u64 = 300;
-/// What cleaning up may take: an interrupted run ends within five seconds.
-const ABORT_TIME: Duration = Duration::from_millis(2500);
-/// One try of it: a connection that hangs must leave time for another.
-const ABORT_TRY: Duration = Duration::from_secs(1);
-
 /// Uploads a file in parts of `part_size` bytes.
 pub(super) async fn upload_file(
     work: &Arc<Work>,
@@ -45,28 +44,44 @@ pub(super) async fn upload_file(
     if let Some(wanted) = job.expected.checksum.clone() {
         expect_file_checksum(source, wanted).await?;
     }
+    let record = UploadRecord::open(work, job, source);
     let mut is_second = false;
     loop {
-        let started = Started::create(work, job).await?;
-        let sent = send_file(&started, source, part_size).await;
-        match started.finish(sent, || Ok(source.check_unchanged()?)).await {
-            // Somebody else aborted it, or wrote to the key in between: once more from the start.
-            Err(JobError::Store { source, .. })
-                if !is_second && matches!(source.kind, Kind::MissingUpload | Kind::Conflict) =>
-            {
-                is_second = true;
-                work.gauge.uncount_all();
+        let started = Started::again_or_new(work, job, part_size, record.as_ref()).await?;
+        let sent = send_file(&started, source).await;
+        let error = match started.complete_if(sent, || Ok(source.check_unchanged()?)).await {
+            Ok(outcome) => {
+                started.forget();
+                return Ok(outcome);
             }
-            ended => return ended,
+            Err(error) => error,
+        };
+        if started.is_recorded && error.is_resumable() {
+            work.context.kept();
+            return Err(error);
         }
+        started.abort().await;
+        started.forget();
+        // Somebody else aborted it, or wrote to the key in between: once more from the start.
+        let is_gone = matches!(error.store_kind(), Some(Kind::MissingUpload | Kind::Conflict));
+        if !is_gone || is_second {
+            return Err(error);
+        }
+        is_second = true;
+        work.gauge.uncount_all();
     }
 }
 
 /// An upload that was created and is neither complete nor aborted.
 pub(super) struct Started<'a> {
     pub(super) work: &'a Arc<Work>,
-    job: &'a Upload,
     pub(super) upload: Arc<store::Upload>,
+    part_size: u64,
+    /// Parts that an earlier run sent, by number. What is in them is still to be compared.
+    had: HashMap<u32, ListedPart>,
+    record: Option<&'a UploadRecord>,
+    /// Whether the next run would find it.
+    is_recorded: bool,
 }
 
 /// A part that the store has.
@@ -76,9 +91,46 @@ pub(super) struct SentPart {
     pub(super) length: u64,
     pub(super) checksum: Checksum,
     pub(super) etag: ETag,
+    pub(super) sent_by: SentBy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SentBy {
+    ThisRun,
+    EarlierRun,
 }
 
 impl<'a> Started<'a> {
+    /// Goes on with the upload that is recorded, or starts one and records it.
+    async fn again_or_new(
+        work: &'a Arc<Work>,
+        job: &'a Upload,
+        part_size: u64,
+        record: Option<&'a UploadRecord>,
+    ) -> Result<Self, JobError> {
+        let mut stale = None;
+        match record.and_then(UploadRecord::earlier) {
+            Some(Earlier::Fits { id, part_size }) => {
+                let upload = Arc::new(store::Upload { object: job.object.clone(), id });
+                if let Some(had) = parts_of(work, &upload).await? {
+                    let is_recorded = true;
+                    return Ok(Self { work, upload, part_size, had, record, is_recorded });
+                }
+                stale = Some(upload);
+            }
+            Some(Earlier::Stale { id }) => {
+                stale = Some(Arc::new(store::Upload { object: job.object.clone(), id }));
+            }
+            None => {}
+        }
+        if let Some(upload) = stale {
+            abort(work, &upload).await;
+        }
+        let started = Self::create(work, job).await?;
+        let is_recorded = record.is_some_and(|record| record.begin(&started.upload.id, part_size));
+        Ok(Self { part_size, record, is_recorded, ..started })
+    }
+
     pub(super) async fn create(work: &'a Arc<Work>, job: &'a Upload) -> Result<Self, JobError> {
         let _in_flight = work.pass(0).await?;
         let context = &work.context;
@@ -92,7 +144,8 @@ impl<'a> Started<'a> {
         let id =
             until_done(work.tries(format!("start the upload of {}", job.object)), create).await?;
         let upload = Arc::new(store::Upload { object: job.object.clone(), id });
-        Ok(Self { work, job, upload })
+        let had = HashMap::new();
+        Ok(Self { work, upload, part_size: 0, had, record: None, is_recorded: false })
     }
 
     /// Completes the upload if all its parts were sent and `check` still holds, else aborts it.
@@ -101,22 +154,36 @@ impl<'a> Started<'a> {
         sent: Result<Vec<SentPart>, JobError>,
         check: impl FnOnce() -> Result<(), JobError>,
     ) -> Result<Outcome, JobError> {
-        let completed = match sent.and_then(|parts| check().map(|()| parts)) {
+        let completed = self.complete_if(sent, check).await;
+        if completed.is_err() {
+            self.abort().await;
+        }
+        completed
+    }
+
+    async fn complete_if(
+        &self,
+        sent: Result<Vec<SentPart>, JobError>,
+        check: impl FnOnce() -> Result<(), JobError>,
+    ) -> Result<Outcome, JobError> {
+        match sent.and_then(|parts| check().map(|()| parts)) {
             Ok(parts) => self.complete(parts).await,
             Err(error) => Err(error),
-        };
-        match completed {
-            Ok(outcome) => Ok(outcome),
-            Err(error) => {
-                self.abort().await;
-                Err(error)
-            }
+        }
+    }
+
+    /// There is no such upload any more.
+    fn forget(&self) {
+        if let Some(record) = self.record {
+            record.clear();
         }
     }
 
     async fn complete(&self, mut parts: Vec<SentPart>) -> Result<Outcome, JobError> {
         parts.sort_unstable_by_key(|part| part.number);
         let size = parts.iter().map(|part| part.length).sum();
+        let resumed = parts.iter().filter(|part| part.sent_by == SentBy::EarlierRun);
+        let resumed = resumed.map(|part| part.length).sum();
         let assembled = Assembled {
             size,
             checksum: fold(&parts)?,
@@ -133,7 +200,7 @@ impl<'a> Started<'a> {
             return Ok(Outcome::Skipped(Skip::Exists));
         };
         let verified = self.verified(&written, &assembled).await?;
-        Ok(self.work.done(size, verified))
+        Ok(self.work.done_from(resumed, size, verified))
     }
 
     /// Complete is not idempotent: after a lost reply, a second try says that there is no such
@@ -200,35 +267,8 @@ impl<'a> Started<'a> {
         })
     }
 
-    /// Leaves nothing behind, or says what it left.
-    async fn abort(&self) {
-        let context = &self.work.context;
-        let attempts = async {
-            let mut wait = Duration::from_millis(50);
-            loop {
-                let abort = context.store.abort_upload(&self.upload);
-                match tokio::time::timeout(ABORT_TRY, abort).await {
-                    Ok(Ok(())) => return Ok(()),
-                    Ok(Err(error)) if error.kind == Kind::MissingUpload => return Ok(()),
-                    Ok(Err(error)) if !error.kind.is_transient() => return Err(error),
-                    Ok(Err(error)) => tracing::debug!(%error, "abort"),
-                    Err(_) => tracing::debug!("abort: no reply"),
-                }
-                tokio::time::sleep(wait).await;
-                wait *= 2;
-            }
-        };
-        let ended = tokio::time::timeout(ABORT_TIME, attempts).await;
-        let error = match ended {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error,
-            Err(_) => StoreError::new("AbortMultipartUpload", Kind::Transient)
-                .with_message("no reply in time"),
-        };
-        let (object, id) = (&self.job.object, &self.upload.id.0);
-        let text =
-            format!("an unfinished multipart upload is left at {object}, upload id {id}: {error}");
-        context.tell(Event::Notice(text)).await;
+    pub(super) async fn abort(&self) {
+        abort(self.work, &self.upload).await;
     }
 
     /// Sends one part as a task. The permit covers its bytes until the store has them.
@@ -240,8 +280,15 @@ impl<'a> Started<'a> {
         body: impl Future<Output = Result<Body, JobError>> + Send + 'static,
     ) {
         let (work, upload) = (Arc::clone(self.work), Arc::clone(&self.upload));
+        let had = self.had.get(&number).cloned();
         tasks.spawn(async move {
             let body = body.await?;
+            if let Some(had) = had.filter(|had| is_same(had, &body)) {
+                let length = had.size;
+                work.gauge.resume(length);
+                let (checksum, etag, sent_by) = (body.checksum, had.etag, SentBy::EarlierRun);
+                return Ok(SentPart { number, length, checksum, etag, sent_by });
+            }
             let sent = send_part(&work, &upload, number, body).await;
             drop(in_flight);
             sent
@@ -264,15 +311,14 @@ async fn send_part(
     };
     let etag = until_done(tries, put).await?;
     work.gauge.count(length);
-    Ok(SentPart { number, length, checksum: body.checksum, etag })
+    Ok(SentPart { number, length, checksum: body.checksum, etag, sent_by: SentBy::ThisRun })
 }
 
 async fn send_file(
     started: &Started<'_>,
     source: &Arc<SourceFile>,
-    part_size: u64,
 ) -> Result<Vec<SentPart>, JobError> {
-    let work = started.work;
+    let (work, part_size) = (started.work, started.part_size);
     let mut tasks = JoinSet::new();
     let mut sent = Vec::new();
     for (range, number) in plan::ranges(0, source.size(), part_size).zip(1..) {

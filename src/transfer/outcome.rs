@@ -9,6 +9,8 @@ use crate::domain::checksum::Algorithm;
 #[derive(Debug, Clone)]
 pub struct Done {
     pub bytes: u64,
+    /// Of them, those that an earlier run had moved.
+    pub resumed: u64,
     pub verified: Verified,
     pub elapsed: Duration,
     /// Requests that were tried again.
@@ -48,12 +50,16 @@ pub struct Failure {
 pub struct Summary {
     pub done: u64,
     pub bytes: u64,
+    /// Of the bytes, those that an earlier run had moved.
+    pub resumed: u64,
     pub skipped: u64,
     pub failed: u64,
     /// Of the failed ones, those whose source does not exist.
     pub missing: u64,
     /// Jobs that were planned or started and then given up, since the run was stopped.
     pub stopped: u64,
+    /// Unfinished transfers that the same command continues.
+    pub kept: u64,
     pub verified: u64,
     pub retries: u64,
     /// Whoever read standard output went away before the end of the object.
@@ -78,6 +84,7 @@ impl Summary {
     pub fn add_done(&mut self, done: &Done) {
         self.done += 1;
         self.bytes += done.bytes;
+        self.resumed += done.resumed;
         self.retries += u64::from(done.retries);
         if matches!(done.verified, Verified::EndToEnd(_)) {
             self.verified += 1;

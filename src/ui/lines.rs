@@ -51,6 +51,7 @@ pub enum EventLine {
         #[serde(flatten)]
         job: JobFields,
         bytes: u64,
+        resumed: u64,
         verified: &'static str,
         seconds: f64,
         retries: u32,
@@ -157,7 +158,8 @@ impl EventLine {
             Verified::Length => "length",
         };
         let seconds = done.elapsed.as_secs_f64();
-        Self::Done { job, bytes: done.bytes, verified, seconds, retries: done.retries }
+        let Done { bytes, resumed, retries, .. } = *done;
+        Self::Done { job, bytes, resumed, verified, seconds, retries }
     }
 
     fn failed(job: Option<&Job>, failure: &Failure, base: Option<&str>) -> Self {
@@ -281,6 +283,7 @@ mod tests {
         };
         let done = Done {
             bytes: 8 << 20,
+            resumed: 0,
             verified: Verified::EndToEnd(Algorithm::Crc64Nvme),
             elapsed: Duration::from_millis(1500),
             retries: 1,
@@ -330,7 +333,7 @@ mod tests {
         insta::assert_snapshot!(json.join("\n"), @r#"
         {"event":"start","number":7,"source":"s3://bucket/a\n\u001b[2J","destination":"out/a\n\u001b[2J","size":8388608}
         {"event":"retry","number":7,"source":"s3://bucket/a\n\u001b[2J","destination":"out/a\n\u001b[2J","attempt":1,"part":3,"wait_seconds":0.25,"reason":"GetObject failed: 503 SlowDown"}
-        {"event":"done","number":7,"source":"s3://bucket/a\n\u001b[2J","destination":"out/a\n\u001b[2J","bytes":8388608,"verified":"crc64nvme","seconds":1.5,"retries":1}
+        {"event":"done","number":7,"source":"s3://bucket/a\n\u001b[2J","destination":"out/a\n\u001b[2J","bytes":8388608,"resumed":0,"verified":"crc64nvme","seconds":1.5,"retries":1}
         {"event":"skipped","number":7,"source":"s3://bucket/a\n\u001b[2J","destination":"out/a\n\u001b[2J","reason":"up_to_date"}
         {"event":"failed","line":17,"source":"s3://bucket/b\n","cause":"not a row","message":"could not download s3://bucket/b\n: not a row","may_pass":false}
         {"event":"notice","message":"stopping: 10 errors"}

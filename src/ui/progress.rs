@@ -26,7 +26,7 @@ impl Meters {
     }
 
     pub fn push(&mut self, now: Duration, sample: &Sample, state: &State) {
-        self.bytes.push(now, sample.bytes);
+        self.bytes.push(now, sample.bytes.saturating_sub(sample.resumed));
         self.objects.push(now, state.settled);
     }
 }
@@ -172,6 +172,7 @@ mod tests {
     fn sample() -> Sample {
         Sample {
             bytes: 452 * MIB,
+            resumed: 0,
             requests: 64,
             planned_objects: 300,
             planned_bytes: GIB,

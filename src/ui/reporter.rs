@@ -265,10 +265,12 @@ mod tests {
     const SUMMARY: Summary = Summary {
         done: 1,
         bytes: 1 << 20,
+        resumed: 0,
         skipped: 1,
         failed: 1,
         missing: 0,
         stopped: 0,
+        kept: 0,
         verified: 0,
         retries: 0,
         output_closed: false,

@@ -137,6 +137,7 @@ pub(super) mod tests {
     pub(in crate::ui) fn done(job: &Arc<Job>) -> Event {
         let done = Done {
             bytes: job.task.size().unwrap_or(0),
+            resumed: 0,
             verified: Verified::Length,
             elapsed: Duration::from_millis(250),
             retries: 0,

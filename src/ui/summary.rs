@@ -1,9 +1,10 @@
 //! The end of a run, told: what was done, what was not and why, and what to type next. Pure.
 //!
 //! As JSON: `summary` with `success`, `end` (`complete`, `gave_up`, `interrupted`), `signal`,
-//! `objects`, `bytes`, `seconds`, `verified` (end to end), `retries`, `skipped`, `failed`,
-//! `stopped` (given up when the run was stopped), `causes` (of failures: `cause`, `count`,
-//! `hint`), and for a dry run `planned_objects`, `planned_bytes`.
+//! `objects`, `bytes`, `resumed` (of the bytes, those that an earlier run had moved), `seconds`,
+//! `verified` (end to end), `retries`, `skipped`, `failed`, `stopped` (given up when the run was
+//! stopped), `kept` (unfinished transfers that the same command continues), `causes` (of failures:
+//! `cause`, `count`, `hint`), and for a dry run `planned_objects`, `planned_bytes`.
 
 use serde::Serialize;
 
@@ -43,12 +44,14 @@ pub struct SummaryLine<'a> {
     signal: Option<i32>,
     objects: u64,
     bytes: u64,
+    resumed: u64,
     seconds: f64,
     verified: u64,
     retries: u64,
     skipped: u64,
     failed: u64,
     stopped: u64,
+    kept: u64,
     causes: Vec<Cause<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     planned_objects: Option<u64>,
@@ -70,12 +73,14 @@ impl<'a> Account<'a> {
             signal,
             objects: summary.done,
             bytes: summary.bytes,
+            resumed: summary.resumed,
             seconds: summary.elapsed.as_secs_f64(),
             verified: summary.verified,
             retries: summary.retries,
             skipped: self.skipped(),
             failed: summary.failed,
             stopped: summary.stopped,
+            kept: summary.kept,
             causes: self.failures.causes(),
             planned_objects: self.planned.map(|planned| planned.objects),
             planned_bytes: self.planned.map(|planned| planned.bytes),
@@ -90,6 +95,10 @@ impl<'a> Account<'a> {
         } else {
             lines.push(self.head(paint));
             lines.extend(self.failures.text(paint));
+        }
+        if self.summary.kept > 0 {
+            let kept = style::count(self.summary.kept, "unfinished transfer");
+            lines.push(format!("{kept} kept: the same command continues inside the object"));
         }
         if let Some(next) = next.filter(|_| !self.summary.is_success()) {
             lines.push(format!("{} {}", paint.strong("next:"), Escaped(next)));
@@ -138,12 +147,16 @@ impl<'a> Account<'a> {
         let seconds = summary.elapsed.as_secs_f64();
         let mut amount =
             format!("{} in {}", ByteSize(summary.bytes), style::elapsed(summary.elapsed));
-        if summary.bytes > 0 && seconds > 0.0 {
+        let moved = summary.bytes.saturating_sub(summary.resumed);
+        if moved > 0 && seconds > 0.0 {
             #[expect(clippy::cast_precision_loss, reason = "shown with four digits")]
-            let rate = summary.bytes as f64 / seconds;
+            let rate = moved as f64 / seconds;
             amount = format!("{amount} ({})", style::rate(rate));
         }
         let mut facts = vec![self.objects(), amount];
+        if summary.resumed > 0 {
+            facts.push(format!("{} of them from an earlier run", ByteSize(summary.resumed)));
+        }
         if summary.done > 0 {
             facts.push(format!("{} verified end to end", summary.verified));
         }
@@ -204,10 +217,12 @@ mod tests {
         Summary {
             done: 312,
             bytes: 1429 * MIB,
+            resumed: 0,
             skipped: 0,
             failed: 0,
             missing: 0,
             stopped: 0,
+            kept: 0,
             verified: 310,
             retries: 3,
             output_closed: false,
@@ -301,6 +316,6 @@ mod tests {
             failures: &failures,
             planned: None,
         };
-        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"seconds":12.3,"verified":310,"retries":3,"skipped":0,"failed":1,"stopped":0,"causes":[{"cause":"access denied","count":1}]}"#);
+        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"verified":310,"retries":3,"skipped":0,"failed":1,"stopped":0,"kept":0,"causes":[{"cause":"access denied","count":1}]}"#);
     }
 }

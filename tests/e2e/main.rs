@@ -18,6 +18,7 @@ mod manifest;
 mod output;
 mod real_servers;
 mod refusals;
+mod resume;
 #[cfg(target_os = "linux")]
 mod soak;
 mod store_contract;

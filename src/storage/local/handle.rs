@@ -100,16 +100,33 @@ fn is_own(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.is_file())
 }
 
-/// Whether an open file still has a name.
+/// Whether a folder belongs to this user.
 #[cfg(unix)]
-pub(super) fn has_name(file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+pub(super) fn is_own_folder(folder: &Dir) -> io::Result<bool> {
+    use cap_std::fs::MetadataExt;
+    Ok(folder.dir_metadata()?.uid() == rustix::process::geteuid().as_raw())
 }
 
 #[cfg(not(unix))]
-pub(super) fn has_name(_file: &File) -> bool {
-    true
+#[expect(clippy::unnecessary_wraps, reason = "the same signature as where it can fail")]
+pub(super) fn is_own_folder(_folder: &Dir) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Whether an open file is the one that has the name.
+#[cfg(unix)]
+pub(super) fn has_name(folder: &Dir, name: &OsStr, file: &File) -> bool {
+    use cap_std::fs::MetadataExt as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let (Ok(open), Ok(named)) = (file.metadata(), folder.symlink_metadata(name)) else {
+        return false;
+    };
+    (open.dev(), open.ino()) == (named.dev(), named.ino())
+}
+
+#[cfg(not(unix))]
+pub(super) fn has_name(folder: &Dir, name: &OsStr, _file: &File) -> bool {
+    folder.symlink_metadata(name).is_ok()
 }
 
 /// Gives a file its name. A file or symlink that has it is replaced, never written through.

@@ -120,6 +120,18 @@ pub(super) fn allocate(_file: &File, _length: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Bytes of the disk that the file has already, written or reserved.
+#[cfg(unix)]
+pub(super) fn allocated(file: &File) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().map_or(0, |metadata| metadata.blocks().saturating_mul(512))
+}
+
+#[cfg(not(unix))]
+pub(super) fn allocated(_file: &File) -> u64 {
+    0
+}
+
 /// Bytes that this user may still write to the file's file system, where the system tells.
 #[cfg(unix)]
 pub(super) fn free_space(file: &File) -> Option<u64> {

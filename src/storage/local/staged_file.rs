@@ -2,28 +2,44 @@
 //! own name only when all of it is there.
 //!
 //! Invariant 1: bytes reach a final name only through `publish`. Nothing else here, and nothing
-//! elsewhere, writes, renames or links to a final name. What is dropped before is removed.
+//! elsewhere, writes, renames or links to a final name. What is dropped before is removed, unless
+//! it is kept for a later run.
 
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
+use super::claim::{Claim, From, claim};
 use super::error::{Kind, LocalError};
+use super::folder::lock;
 use super::handle;
 use super::positional;
+use super::record::{Earlier, Record, Recorded};
 use super::spot::Spot;
 use super::temp_name::TempName;
 
 /// A file that does not have its name yet.
 #[derive(Debug)]
 pub struct StagedFile {
-    // The file before its name: it must be closed when the name is removed.
-    file: File,
+    // Dropped in this order. Bytes without a record only start anew; and the lock that the open
+    // file holds goes last, so that nobody takes over a name that is about to be removed.
+    record: Mutex<Option<Record>>,
     temp: TempName,
+    file: File,
+    tenure: Tenure,
+}
+
+/// How a file came to its temp name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tenure {
+    /// It is the name that belongs to the final one: the next run finds it.
+    Own,
+    /// That one is taken. Nothing that is left under this name would be found again.
+    Random,
 }
 
 /// How a file gets its name.
@@ -68,13 +84,51 @@ const RESERVED_FROM: u64 = 16 << 20;
 const MOST_NAMES: usize = 100;
 
 impl StagedFile {
-    /// Makes an empty file beside `spot`, with a name that no other process has.
+    /// Makes an empty file beside `spot`, under a name that no other process has.
     pub fn create(spot: Spot) -> Result<Self, LocalError> {
+        let (file, _) = Self::open(spot)?;
+        file.start_anew()?;
+        Ok(file)
+    }
+
+    /// The same, or what an earlier run kept for `spot`, with what it says of it.
+    pub fn open(spot: Spot) -> Result<(Self, Option<Earlier>), LocalError> {
+        let claimed =
+            claim(&spot).map_err(|cause| LocalError::new("create", spot.path(), cause))?;
+        let Some(Claim { file, name, from }) = claimed else {
+            return Ok((Self::with_random_name(spot)?, None));
+        };
+        let recorded = (from == From::EarlierRun).then(|| Record::read(&spot)).flatten();
+        let temp = TempName::new(spot, name);
+        let staged = Self { record: Mutex::default(), temp, file, tenure: Tenure::Own };
+        match recorded {
+            Some((record, earlier)) if !earlier.pieces.is_empty() => {
+                *lock(&staged.record) = Some(record);
+                Ok((staged, Some(earlier)))
+            }
+            _ => {
+                if from == From::EarlierRun {
+                    staged.set_length(0)?;
+                }
+                Ok((staged, None))
+            }
+        }
+    }
+
+    fn with_random_name(spot: Spot) -> Result<Self, LocalError> {
         let mut taken = 0;
         loop {
             let name = TempName::random();
             match spot.folder().create_new(&name) {
-                Ok(file) => return Ok(Self::new(file, TempName::new(spot, name))),
+                Ok(file) => {
+                    let temp = TempName::new(spot, name);
+                    return Ok(Self {
+                        record: Mutex::default(),
+                        temp,
+                        file,
+                        tenure: Tenure::Random,
+                    });
+                }
                 Err(error)
                     if error.kind() == io::ErrorKind::AlreadyExists && taken < MOST_NAMES =>
                 {
@@ -85,15 +139,36 @@ impl StagedFile {
         }
     }
 
-    pub(super) fn new(file: File, temp: TempName) -> Self {
-        Self { file, temp }
+    /// Empties the file and forgets what was recorded of it.
+    pub fn start_anew(&self) -> Result<(), LocalError> {
+        if lock(&self.record).take().is_some() {
+            self.set_length(0)?;
+        }
+        Ok(())
     }
 
-    /// Leaves the file under its temp name.
-    pub(super) fn keep(self) -> PathBuf {
-        let path = self.temp.path();
+    /// From now on what is written can be recorded, and kept for a later run. `identity` says, in
+    /// one line, of which object the bytes are. Nothing where nothing could be found again.
+    pub fn begin_record(&self, identity: &str) {
+        if self.tenure == Tenure::Own {
+            *lock(&self.record) = Record::begin(self.temp.spot(), identity);
+        }
+    }
+
+    /// Notes that bytes are written.
+    pub fn record(&self, written: Recorded) {
+        if let Some(record) = lock(&self.record).as_mut() {
+            record.add(written);
+        }
+    }
+
+    /// Leaves what is recorded for a later run, and nothing where nothing is. Whether it did.
+    pub fn keep(self) -> bool {
+        let record = lock(&self.record).take_if(|record| !record.is_empty());
+        let Some(record) = record else { return false };
+        record.keep();
         self.temp.keep();
-        path
+        true
     }
 
     /// The final name's path, for people.
@@ -121,9 +196,10 @@ impl StagedFile {
     }
 
     fn check_free_space(&self, length: u64) -> Result<(), LocalError> {
+        let needed = length.saturating_sub(positional::allocated(&self.file));
         match positional::free_space(&self.file) {
-            Some(free) if free < length => {
-                let text = format!("it needs {length} bytes, and {free} are free");
+            Some(free) if free < needed => {
+                let text = format!("it needs {needed} bytes, and {free} are free");
                 let refused = LocalError::refused(Kind::Full, "reserve the space of", self.path());
                 Err(refused.with_cause(text))
             }
@@ -148,12 +224,6 @@ impl StagedFile {
 
     pub fn set_length(&self, length: u64) -> Result<(), LocalError> {
         self.file.set_len(length).map_err(|cause| self.error("set the length of", cause))
-    }
-
-    /// Drops all bytes from `length` on: they were of another version, or never valid.
-    pub fn discard_after(&self, length: u64) -> Result<(), LocalError> {
-        let now = self.file.metadata().map_err(|cause| self.error("look at", cause))?.len();
-        if now > length { self.set_length(length) } else { Ok(()) }
     }
 
     /// Gives the file the permissions of `mode`, of which no more than `0o777` count: what came
@@ -203,10 +273,15 @@ impl StagedFile {
 
     fn rename(self, if_exists: IfExists) -> Result<(), LocalError> {
         let path = self.path();
-        let Self { file, mut temp } = self;
-        // What `close` would report, the sync before has reported: no dirty byte is left by then.
+        let Self { record, mut temp, file, .. } = self;
+        let renamed = temp.become_final(if_exists);
+        drop(temp);
+        // Not before, since the lock is our claim on the temp name. What `close` would report, the
+        // sync has reported: no dirty byte is left by then.
         drop(file);
-        temp.become_final(if_exists).map_err(|cause| LocalError::new("publish", path, cause))
+        // Last: were it gone before, a kill in between would cost the whole object.
+        drop(record);
+        renamed.map_err(|cause| LocalError::new("publish", path, cause))
     }
 
     fn error(&self, action: &'static str, cause: io::Error) -> LocalError {
@@ -215,230 +290,5 @@ impl StagedFile {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ffi::OsStr;
-    use std::fs;
-    use std::path::Path;
-    use std::time::Duration;
-
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::domain::relative_path::RelativePath;
-    use crate::storage::local::destination::Destination;
-    use crate::storage::local::temp_name::is_temp_name;
-
-    fn stage(folder: &TempDir, name: &str) -> StagedFile {
-        let destination = Destination::open(folder.path()).expect("a folder");
-        let name = RelativePath::new(name).expect("a safe name");
-        StagedFile::create(destination.resolve(&name).expect("a place")).expect("a file")
-    }
-
-    fn of(length: u64) -> Publish {
-        Publish { length, modified: None, sync: SyncMode::Durable, if_exists: IfExists::Replace }
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).expect("a folder");
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn a_file_has_its_name_only_once_it_is_published() {
-        let folder = TempDir::new().expect("a folder");
-        let staged = stage(&folder, "a");
-        staged.write_at(3, b"def").expect("written");
-        staged.write_at(0, b"abc").expect("written");
-        let before = names(folder.path());
-        assert!(before.len() == 1 && is_temp_name(OsStr::new(&before[0])), "{before:?}");
-        let published = staged.publish(of(6)).expect("published");
-        assert!(published.warning.is_none());
-        assert_eq!(published.path, folder.path().join("a"));
-        assert_eq!(names(folder.path()), ["a"]);
-        assert_eq!(fs::read(folder.path().join("a")).expect("a file"), b"abcdef");
-    }
-
-    #[test]
-    fn what_is_dropped_is_removed_and_the_old_file_stays() {
-        let folder = TempDir::new().expect("a folder");
-        fs::write(folder.path().join("a"), "old").expect("written");
-        let staged = stage(&folder, "a");
-        staged.write_at(0, b"new").expect("written");
-        drop(staged);
-        assert_eq!(names(folder.path()), ["a"]);
-        assert_eq!(fs::read(folder.path().join("a")).expect("a file"), b"old");
-    }
-
-    #[test]
-    fn another_length_is_refused_and_the_old_file_stays() {
-        let folder = TempDir::new().expect("a folder");
-        fs::write(folder.path().join("a"), "old").expect("written");
-        for written in [2, 4] {
-            let staged = stage(&folder, "a");
-            staged.set_length(written).expect("a length");
-            let error = staged.publish(of(3)).expect_err("refused");
-            assert_eq!(error.kind, Kind::WrongLength);
-        }
-        assert_eq!(names(folder.path()), ["a"]);
-        assert_eq!(fs::read(folder.path().join("a")).expect("a file"), b"old");
-    }
-
-    #[test]
-    fn gathered_buffers_are_written_one_after_another() {
-        let folder = TempDir::new().expect("a folder");
-        let staged = stage(&folder, "a");
-        let mut buffers = vec![Bytes::new(), Bytes::from_static(b"ab"), Bytes::new()];
-        buffers.extend((0..3000_u32).map(|number| Bytes::from(number.to_string())));
-        let expected = buffers.concat();
-        staged.write_vectored_at(5, &buffers).expect("written");
-        staged.write_vectored_at(0, &[]).expect("nothing to do");
-        let mut content = vec![0; expected.len()];
-        staged.read_at(5, &mut content).expect("read");
-        assert!(content == expected);
-    }
-
-    #[test]
-    fn bytes_are_discarded_from_a_length_on() {
-        let folder = TempDir::new().expect("a folder");
-        let staged = stage(&folder, "a");
-        staged.write_at(0, b"abcdef").expect("written");
-        staged.discard_after(10).expect("nothing to do");
-        staged.discard_after(2).expect("discarded");
-        let _published = staged.publish(of(2)).expect("published");
-        assert_eq!(fs::read(folder.path().join("a")).expect("a file"), b"ab");
-    }
-
-    #[test]
-    fn an_existing_file_is_kept_where_asked() {
-        let folder = TempDir::new().expect("a folder");
-        fs::write(folder.path().join("a"), "old").expect("written");
-        let keep = Publish { if_exists: IfExists::Keep, ..of(0) };
-        let error = stage(&folder, "a").publish(keep).expect_err("refused");
-        assert_eq!(error.kind, Kind::AlreadyExists);
-        assert_eq!(fs::read(folder.path().join("a")).expect("a file"), b"old");
-        let _published = stage(&folder, "b").publish(keep).expect("published");
-        assert_eq!(names(folder.path()), ["a", "b"]);
-    }
-
-    #[test]
-    fn a_directory_is_never_replaced() {
-        let folder = TempDir::new().expect("a folder");
-        for name in ["empty", "full"] {
-            fs::create_dir(folder.path().join(name)).expect("a folder");
-        }
-        fs::write(folder.path().join("full/x"), "x").expect("written");
-        for name in ["empty", "full"] {
-            let error = stage(&folder, name).publish(of(0)).expect_err("refused");
-            assert_eq!(error.kind, Kind::IsDirectory);
-        }
-        assert_eq!(names(folder.path()), ["empty", "full"]);
-    }
-
-    #[test]
-    fn a_name_of_255_bytes_works_and_a_longer_one_is_an_error() {
-        let folder = TempDir::new().expect("a folder");
-        let long = "n".repeat(255);
-        let _published = stage(&folder, &long).publish(of(0)).expect("published");
-        assert_eq!(names(folder.path()), [long]);
-        let error = stage(&folder, &"n".repeat(256)).publish(of(0)).expect_err("refused");
-        assert_eq!(error.kind, Kind::NameTooLong);
-        assert_eq!(names(folder.path()).len(), 1);
-    }
-
-    #[test]
-    fn a_planted_temp_name_is_left_alone() {
-        let folder = TempDir::new().expect("a folder");
-        fastrand::seed(7);
-        let planted = TempName::random();
-        fs::write(folder.path().join(&planted), "planted").expect("written");
-        fastrand::seed(7);
-        let staged = stage(&folder, "a");
-        staged.write_at(0, b"x").expect("written");
-        let _published = staged.publish(of(1)).expect("published");
-        assert_eq!(fs::read(folder.path().join(&planted)).expect("a file"), b"planted");
-        assert_eq!(names(folder.path()).len(), 2);
-    }
-
-    #[test]
-    fn more_than_the_disk_has_is_refused_before_it_is_taken() {
-        let folder = TempDir::new().expect("a folder");
-        let staged = stage(&folder, "a");
-        let error = staged.reserve(1 << 60).expect_err("refused");
-        assert!(error.is_full(), "{error}");
-        assert_eq!(staged.file.metadata().expect("metadata").len(), 0);
-        staged.reserve(RESERVED_FROM).expect("there is room");
-        staged.reserve(1).expect("nothing to do");
-    }
-
-    #[test]
-    fn the_modification_time_is_the_one_given() {
-        let folder = TempDir::new().expect("a folder");
-        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        let publish = Publish { modified: Some(modified), sync: SyncMode::Lazy, ..of(0) };
-        let _published = stage(&folder, "a").publish(publish).expect("published");
-        let metadata = fs::metadata(folder.path().join("a")).expect("metadata");
-        assert_eq!(metadata.modified().expect("a time"), modified);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_mode_follows_the_umask_and_sets_no_special_bit() {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = |path: &Path| fs::metadata(path).expect("metadata").permissions().mode();
-        let folder = TempDir::new().expect("a folder");
-        fs::write(folder.path().join("plain"), "").expect("written");
-        let _published = stage(&folder, "a").publish(of(0)).expect("published");
-        assert_eq!(mode(&folder.path().join("a")), mode(&folder.path().join("plain")));
-        let staged = stage(&folder, "b");
-        staged.set_mode(0o4751).expect("a mode");
-        let _published = staged.publish(of(0)).expect("published");
-        assert_eq!(mode(&folder.path().join("b")) & 0o7777, 0o751);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_symlink_that_has_the_name_is_refused_and_not_written_through() {
-        let outside = TempDir::new().expect("a folder");
-        let victim = outside.path().join("victim");
-        fs::write(&victim, "kept").expect("written");
-        let folder = TempDir::new().expect("a folder");
-        std::os::unix::fs::symlink(&victim, folder.path().join("a")).expect("a link");
-        let destination = Destination::open(folder.path()).expect("a folder");
-        let path = RelativePath::new("a").expect("a safe name");
-        let error = destination.resolve(&path).expect_err("a link");
-        assert_eq!(error.kind, Kind::Symlink);
-        assert_eq!(fs::read(&victim).expect("a file"), b"kept");
-        assert!(folder.path().join("a").is_symlink());
-    }
-
-    #[test]
-    fn many_threads_publish_in_one_folder() {
-        let folder = TempDir::new().expect("a folder");
-        let destination = Destination::open(folder.path()).expect("a folder");
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                let destination = &destination;
-                scope.spawn(move || {
-                    for number in 0..25 {
-                        let name = format!("d{}/{thread}-{number}", number % 3);
-                        let path = RelativePath::new(&name).expect("a safe name");
-                        let spot = destination.resolve(&path).expect("a place");
-                        let staged = StagedFile::create(spot).expect("a file");
-                        staged.write_at(0, name.as_bytes()).expect("written");
-                        let length = name.len() as u64;
-                        let _published = staged.publish(of(length)).expect("published");
-                    }
-                });
-            }
-        });
-        let found: Vec<_> =
-            (0..3).flat_map(|number| names(&folder.path().join(format!("d{number}")))).collect();
-        assert_eq!(found.len(), 100);
-        assert!(found.iter().all(|name| !is_temp_name(OsStr::new(name))));
-        assert!(destination.sync_cost().average() > Duration::ZERO);
-    }
-}
+#[path = "staged_file_tests.rs"]
+mod tests;

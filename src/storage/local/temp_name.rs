@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
 
 use super::handle;
 use super::spot::Spot;
@@ -54,14 +53,6 @@ impl TempName {
 
     pub(super) fn spot(&self) -> &Spot {
         &self.spot
-    }
-
-    /// For people. The final name's, once the file has it.
-    pub(super) fn path(&self) -> PathBuf {
-        match &self.name {
-            Some(name) => self.spot.folder().path().join(name),
-            None => self.spot.path(),
-        }
     }
 
     /// Leaves the file where it is.

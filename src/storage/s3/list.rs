@@ -73,7 +73,7 @@ fn listed(object: &Object, is_encoded: bool) -> Result<ListedObject> {
 }
 
 /// Takes S3's URL encoding off, where the reply says that it is on: a space is a `+` there.
-fn decode(text: &str, is_encoded: bool) -> Result<String> {
+pub(super) fn decode(text: &str, is_encoded: bool) -> Result<String> {
     if !is_encoded {
         return Ok(text.to_owned());
     }

@@ -9,6 +9,7 @@ mod list;
 mod multipart;
 mod read;
 mod store;
+mod unfinished;
 mod write;
 
 pub use connect::{

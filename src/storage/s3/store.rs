@@ -10,14 +10,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::Digest as _;
 
 use super::connect::{Options, Payer, Payload};
-use super::{list, multipart, read, write};
+use super::{list, multipart, read, unfinished, write};
 use crate::domain::attributes::Attributes;
 use crate::domain::location::ObjectName;
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::storage::error::Kind;
 use crate::storage::object_store::{
-    Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, Read, Result,
-    Upload, UploadId, Write, Written,
+    Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, PartPage, Read,
+    Result, Upload, UploadId, UploadPage, UploadsRequest, Write, Written,
 };
 
 /// S3, or a server that speaks as it does.
@@ -69,6 +69,10 @@ impl fmt::Debug for S3Store {
 
 #[async_trait]
 impl ObjectStore for S3Store {
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     async fn get(&self, object: &ObjectName, what: &Read) -> Result<GetReply> {
         self.located(read::get(self, object, what).await)
     }
@@ -99,6 +103,14 @@ impl ObjectStore for S3Store {
 
     async fn abort_upload(&self, upload: &Upload) -> Result<()> {
         self.located(multipart::abort(self, upload).await)
+    }
+
+    async fn list_parts(&self, upload: &Upload, after: u32) -> Result<PartPage> {
+        self.located(unfinished::parts(self, upload, after).await)
+    }
+
+    async fn list_uploads(&self, request: &UploadsRequest) -> Result<UploadPage> {
+        self.located(unfinished::uploads(self, request).await)
     }
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage> {

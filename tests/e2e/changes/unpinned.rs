@@ -136,5 +136,5 @@ fn scene() -> (Testbed, Sandbox) {
 
 fn download(testbed: &Testbed, sandbox: &Sandbox, source: &str) -> Output {
     let haul = haul().on(testbed).args(["download", source]).arg(sandbox.path("out"));
-    haul.args(["--part-size", "1MiB", "--max-attempts", "3"]).run()
+    haul.args(["--part-size", "1MiB", "--max-attempts", "3", "--no-resume"]).run()
 }

@@ -107,6 +107,13 @@ impl Bucket {
         }
     }
 
+    /// Aborts a multipart upload.
+    pub(crate) fn abort(&self, key: &str, upload: &str) {
+        let request = self.client.abort_multipart_upload().bucket(&self.name).key(key);
+        let sent = request.upload_id(upload).send();
+        self.runtime.block_on(sent).expect("the upload can be aborted");
+    }
+
     /// Keys of multipart uploads that were neither completed nor aborted.
     pub(crate) fn open_uploads(&self, prefix: &str) -> Vec<String> {
         let request = self.client.list_multipart_uploads().bucket(&self.name).prefix(prefix);

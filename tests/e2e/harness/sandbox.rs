@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
-/// Unfinished downloads are named like this, in the directory of their destination.
-const UNFINISHED: (&str, &str) = (".haul-", ".part");
+/// Unfinished downloads, and what is recorded of them, are named like this, in the directory of
+/// their destination.
+const UNFINISHED: (&str, [&str; 2]) = (".haul-", [".part", ".map"]);
 const BLOCK: usize = 64 << 10;
 
 /// What is in a folder: each file's relative path (`/` on every system) and what is in it.
@@ -102,14 +103,20 @@ impl Sandbox {
     /// Requires that no unfinished download is left anywhere below a folder.
     #[track_caller]
     pub(crate) fn no_leftovers(&self, relative: impl AsRef<Path>) {
-        let (start, end) = UNFINISHED;
+        let paths = self.leftovers(relative);
+        assert!(paths.is_empty(), "unfinished files are left: {paths:?}");
+    }
+
+    /// Unfinished downloads anywhere below a folder.
+    pub(crate) fn leftovers(&self, relative: impl AsRef<Path>) -> Vec<PathBuf> {
+        let (start, ends) = UNFINISHED;
         let unfinished = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with(start) && name.ends_with(end)
+            name.starts_with(start) && ends.iter().any(|end| name.ends_with(end))
         };
         let mut paths = entries(&self.path(relative));
         paths.retain(unfinished);
-        assert!(paths.is_empty(), "unfinished files are left: {paths:?}");
+        paths
     }
 
     /// Removes a folder, where a test would otherwise fill the disk.

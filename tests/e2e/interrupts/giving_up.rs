@@ -35,7 +35,7 @@ fn fail_fast_stops_all_others_at_once() {
     }
     testbed.fault(Fault::new(Operation::UploadPart, FaultKind::Gate(others.clone())).always());
     let upload = upload(&testbed, &sandbox, "s3://bucket/").arg("--fail-fast");
-    let running = upload.args(["--concurrency", "128"]).spawn();
+    let running = upload.args(["--concurrency", "128", "--no-resume"]).spawn();
     first.wait_for(1);
     others.wait_for(FILES - 1 + 2);
     assert_eq!(testbed.open_uploads("bucket").len(), 1);

@@ -19,7 +19,7 @@ fn an_interrupted_multipart_upload_is_aborted() {
         let file = sandbox.fill("object", 3 * PART);
         let gate = hold(&testbed, Operation::UploadPart);
         let upload = haul().on(&testbed).arg("upload").arg(file).arg("s3://bucket/");
-        let running = upload.args(["--part-size", "5MiB"]).spawn();
+        let running = upload.args(["--part-size", "5MiB", "--no-resume"]).spawn();
         gate.wait_for(3);
         assert_eq!(testbed.open_uploads("bucket").len(), 1);
         running.signal(signal);
@@ -64,7 +64,7 @@ fn an_interrupted_download_leaves_the_old_file_and_nothing_else() {
         let gate = Gate::new();
         let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
         testbed.fault(held.occurrence(2..=u64::MAX));
-        let download = haul().on(&testbed).args(["download", "s3://bucket/object"]);
+        let download = haul().on(&testbed).args(["download", "s3://bucket/object", "--no-resume"]);
         let download = download.arg(sandbox.path("object")).args(["--part-size", "1MiB"]);
         let running = download.spawn();
         gate.wait_for(3);
@@ -110,7 +110,7 @@ fn what_can_finish_in_a_moment_is_finished() {
     let file = sandbox.fill("object", 3 * PART);
     let gate = hold(&testbed, Operation::CompleteMultipartUpload);
     let upload = haul().on(&testbed).arg("upload").arg(file).arg("s3://bucket/");
-    let running = upload.args(["--part-size", "5MiB"]).spawn();
+    let running = upload.args(["--part-size", "5MiB", "--no-resume"]).spawn();
     gate.wait_for(1);
     running.interrupt();
     gate.open();
@@ -128,7 +128,7 @@ fn an_interrupted_stream_makes_no_object() {
     let gate = hold(&testbed, Operation::UploadPart);
     let bytes = crate::harness::content("stdin", 3 * PART);
     let upload = haul().on(&testbed).stdin(bytes).args(["upload", "-", "s3://bucket/object"]);
-    let running = upload.args(["--part-size", "5MiB"]).spawn();
+    let running = upload.args(["--part-size", "5MiB", "--no-resume"]).spawn();
     gate.wait_for(2);
     running.interrupt();
     ended(&running.wait_within(super::stalled::LIMIT), 130);

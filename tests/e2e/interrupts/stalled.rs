@@ -38,7 +38,7 @@ fn many_multipart_uploads_to_a_stalled_server_are_all_named_in_time() {
     }
     let gate = stall_after(&testbed, Operation::UploadPart);
     let upload = haul().on(&testbed).arg("upload").arg(sandbox.path("files/"));
-    let running = upload.args(["s3://bucket/", "--part-size", "5MiB"]).spawn();
+    let running = upload.args(["s3://bucket/", "--part-size", "5MiB", "--no-resume"]).spawn();
     gate.wait_for(20);
     let open = testbed.open_uploads("bucket");
     assert_eq!(open.len(), 10);
@@ -63,7 +63,8 @@ fn a_download_from_a_stalled_server_leaves_the_old_file() {
             let came = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
             testbed.fault(came.occurrence(2..=u64::MAX));
             testbed.fault(Fault::any(stall).occurrence(2..=u64::MAX));
-            let download = haul().on(&testbed).args(["download", "s3://bucket/object"]);
+            let download =
+                haul().on(&testbed).args(["download", "s3://bucket/object", "--no-resume"]);
             let download = download.arg(sandbox.path("object"));
             let running = download.args(["--part-size", "1MiB"]).spawn();
             gate.wait_for(3);
@@ -142,7 +143,7 @@ fn stalled_upload() -> (Testbed, Sandbox, Running) {
     let file = sandbox.fill("object", 3 * PART);
     let gate = stall_after(&testbed, Operation::UploadPart);
     let upload = haul().on(&testbed).arg("upload").arg(file).arg("s3://bucket/");
-    let running = upload.args(["--part-size", "5MiB"]).spawn();
+    let running = upload.args(["--part-size", "5MiB", "--no-resume"]).spawn();
     gate.wait_for(3);
     (testbed, sandbox, running)
 }

@@ -25,7 +25,7 @@ pub(crate) const ALL: [Target; 12] = [
     Target { name: "keys", share: 200, run: manifest::keys },
     Target { name: "keys0", share: 200, run: manifest::keys0 },
     Target { name: "packed", share: 80, run: manifest::packed },
-    Target { name: "partial", share: 6, run: partial::records },
+    Target { name: "partial", share: 300, run: partial::records },
     Target { name: "listing", share: 5, run: listing::pages },
 ];
 
