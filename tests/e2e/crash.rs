@@ -23,8 +23,8 @@ use crate::harness::for_each;
 /// Whether the next run goes on with the download, or the upload, that a killed one left. Off: what
 /// is left of parts, records and uploads after the last run, and bytes moved twice, are counted but
 /// fail nothing.
-const RESUME_DOWNLOADS: bool = false;
-const RESUME_UPLOADS: bool = false;
+const RESUME_DOWNLOADS: bool = true;
+const RESUME_UPLOADS: bool = true;
 /// Whether there is `--journal`. Off: its scene is not played.
 const JOURNAL: bool = false;
 
