@@ -291,7 +291,7 @@ fn journaled(stage: &Stage) -> BTreeSet<String> {
     let text = fs::read(stage.sandbox.path(RUN_JOURNAL)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-    let done = |line: &serde_json::Value| line["error"].is_null();
+    let done = |line: &serde_json::Value| line["outcome"] == "done";
     let lines = lines.filter(done);
     lines.filter_map(|line| line["source"].as_str().map(str::to_owned)).collect()
 }
