@@ -86,6 +86,21 @@ fn a_program_that_is_killed_at_every_moment_loses_and_mixes_nothing() {
     tally.judge();
 }
 
+/// What a power cut leaves can't be seen here; that each step waits for the disk can.
+#[test]
+fn a_file_is_synced_between_its_last_write_and_its_rename_and_its_folder_after_it() {
+    let scene = Scene::LargeDownload;
+    let stage = scene.stage();
+    let traced = tracer::run(scene.command(&stage, 1), &stage.sandbox.path(""), None);
+    let calls = &traced.calls;
+    let last = |is_it: fn(&str) -> bool| calls.iter().rposition(|call| is_it(call));
+    let is_sync = |call: &tracer::Call| call.ends_with("sync");
+    let write = last(|call| call.contains("write")).expect("bytes are written");
+    let rename = last(|call| call.starts_with("rename")).expect("a download ends in a rename");
+    assert!(calls[write..rename].iter().any(is_sync), "the bytes are not synced: {calls:?}");
+    assert!(calls[rename..].iter().any(is_sync), "the folder is not synced: {calls:?}");
+}
+
 /// Plays all scenes once undisturbed, then each trial that `choose` makes of their moments.
 fn play(seed: u64, choose: impl Fn(&plan::Moments) -> Vec<plan::Kill> + Sync) -> Tally {
     let references = Mutex::new(BTreeMap::new());

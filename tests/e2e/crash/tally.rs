@@ -7,6 +7,8 @@ use super::scene::Scene;
 use super::trial::{Ended, Phase, Trial};
 use super::{JOURNAL, RESUME_DOWNLOADS, RESUME_UPLOADS};
 
+const TOLD_EVERY: usize = 200;
+
 #[derive(Default)]
 pub(super) struct Tally {
     rows: BTreeMap<Scene, Row>,
@@ -68,6 +70,16 @@ impl Tally {
         }
         let complaints = evidence.complaints.into_iter();
         self.complaints.extend(complaints.map(|text| format!("{trial:?}: {text}")));
+        if self.trials().is_multiple_of(TOLD_EVERY) {
+            self.tell_progress();
+        }
+    }
+
+    /// A long run may be cut short: then this is what is known of it.
+    #[expect(clippy::print_stdout, reason = "the long version is run to be read")]
+    fn tell_progress(&self) {
+        let (trials, kills) = (self.trials(), self.counted());
+        println!("{trials} trials, {kills} kills counted, {} complaints", self.complaints.len());
     }
 
     pub(super) fn absorb(&mut self, other: Self) {

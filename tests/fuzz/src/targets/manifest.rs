@@ -39,6 +39,8 @@ const TOKENS: [&[u8]; 24] = [
     b"\"metadata\":{",
     b"checksum",
 ];
+/// Those that people write.
+const LISTS: [Format; 5] = [Format::Csv, Format::Tsv, Format::Jsonl, Format::Keys, Format::Keys0];
 /// More than any input here has.
 const ENDLESS: usize = 100_000;
 
@@ -93,7 +95,7 @@ fn check(random: &mut Rng, format: Format) -> Checked {
 
 /// Compressed data, whole and damaged.
 pub(super) fn packed(random: &mut Rng) -> Checked {
-    let format = Format::ALL[random.usize(0..Format::ALL.len())];
+    let format = LISTS[random.usize(0..LISTS.len())];
     let pairs = pairs(random, format);
     let plain = write(random, format, &pairs);
     let compression = if random.bool() { Compression::Gzip } else { Compression::Zstd };
@@ -135,22 +137,20 @@ fn write(random: &mut Rng, format: Format, pairs: &[Pair]) -> Written {
         text.push('\u{feff}');
     }
     let separator = if format == Format::Tsv { '\t' } else { ',' };
-    if matches!(format, Format::Csv | Format::Tsv) {
+    let is_table = matches!(format, Format::Csv | Format::Tsv);
+    if is_table {
         write!(text, "source{separator}destination{end}").ok();
     }
     for (number, (source, destination)) in (1..).zip(pairs) {
         lines.push(if format == Format::Keys0 { number } else { 1 + breaks(&text) });
-        match format {
-            Format::Csv | Format::Tsv => {
-                let cells = [source, destination].map(|cell| quoted(random, cell, separator));
-                write!(text, "{}{separator}{}{end}", cells[0], cells[1]).ok();
-            }
-            Format::Jsonl => {
-                let (source, destination) = (escaped(source), escaped(destination));
-                write!(text, "{{\"source\":{source},\"destination\":{destination}}}{end}").ok();
-            }
-            Format::Keys => text.extend([source, end]),
-            Format::Keys0 => text.extend([source, "\0"]),
+        if is_table {
+            let cells = [source, destination].map(|cell| quoted(random, cell, separator));
+            write!(text, "{}{separator}{}{end}", cells[0], cells[1]).ok();
+        } else if format == Format::Jsonl {
+            let (source, destination) = (escaped(source), escaped(destination));
+            write!(text, "{{\"source\":{source},\"destination\":{destination}}}{end}").ok();
+        } else {
+            text.extend([source.as_str(), if format == Format::Keys { end } else { "\0" }]);
         }
     }
     Written { bytes: text.into_bytes(), lines }
