@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Every check of the repository, in one command: formatting, lints, documentation, unit, property
-# and end-to-end tests on the testbed, the tests on S3 servers made by others, the quickstart.
+# and end-to-end tests on the testbed, a short run of the fuzz targets, the tests on S3 servers made
+# by others, the quickstart. What takes longer has a command of its own: tests/crash.sh,
+# tests/soak.sh and tests/fuzz.sh.
 #
 #   tests/run.sh          everything
 #   tests/run.sh --quick  without the servers made by others and the quickstart
@@ -40,10 +42,11 @@ main() {
     step documentation env RUSTDOCFLAGS='-D warnings' \
         cargo doc --workspace --no-deps --document-private-items --locked
     step tests cargo test --workspace --locked --no-fail-fast
+    step fuzzing cargo run --locked --package fuzz -- --executions 400000
     if ! $quick; then
         step servers install_servers
         step real-servers env HAUL_TEST_WEED="$venv/bin/weed" HAUL_TEST_MOTO="$venv/bin/moto_server" \
-            cargo test --locked --test e2e -- --ignored
+            cargo test --locked --test e2e -- --ignored --skip crash:: --skip soak::
         step quickstart cargo run --release --locked --example quickstart
     fi
     summarise

@@ -8,6 +8,8 @@ mod attributes;
 mod changes;
 mod clean;
 mod cp;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod crash;
 mod download;
 mod faults;
 mod hostile_keys;
@@ -18,5 +20,7 @@ mod output;
 mod real_servers;
 mod refusals;
 mod resume;
+#[cfg(target_os = "linux")]
+mod soak;
 mod store_contract;
 mod upload;

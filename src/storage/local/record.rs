@@ -132,9 +132,11 @@ pub fn parse(bytes: &[u8]) -> Option<(Earlier, u64)> {
 
 fn parse_piece(line: &[u8]) -> Option<Recorded> {
     let mut fields = std::str::from_utf8(line).ok()?.split(' ');
-    let offset: u64 = fields.next()?.parse().ok()?;
-    let length: u64 = fields.next()?.parse().ok()?;
-    let crc = fields.next().filter(|digits| digits.len() == 16)?;
+    // Digits only: `parse` alone would take `+5`, which nothing here writes.
+    let is_digits = |field: &&str| field.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let offset: u64 = fields.next().filter(is_digits)?.parse().ok()?;
+    let length: u64 = fields.next().filter(is_digits)?.parse().ok()?;
+    let crc = fields.next().filter(|digits| digits.len() == 16 && is_digits(digits))?;
     let crc = u64::from_str_radix(crc, 16).ok()?;
     let is_whole = fields.next().is_none() && length > 0 && offset.checked_add(length).is_some();
     is_whole.then_some(Recorded { offset, length, crc })
@@ -157,7 +159,17 @@ mod tests {
         assert_eq!(earlier.pieces, [FIRST, SECOND]);
         let torn = &RECORD[..RECORD.len() - 3];
         assert_eq!(parse(torn).expect("a record").0.pieces, [FIRST]);
-        for line in ["5 2", "5 2 1", "5 0 ffffffffffffffff", "5 2 ffffffffffffffff 1", "", "x"] {
+        for line in [
+            "5 2",
+            "5 2 1",
+            "5 0 ffffffffffffffff",
+            "5 2 ffffffffffffffff 1",
+            "+5 2 ffffffffffffffff",
+            "5 +2 ffffffffffffffff",
+            "5 2 +fffffffffffffff",
+            "",
+            "x",
+        ] {
             let text =
                 format!("haul-partial 1 {{}}\n0 3 0000000000000007\n{line}\n1 1 {:016x}\n", 1);
             assert_eq!(parse(text.as_bytes()).expect("a record").0.pieces, [FIRST], "{line:?}");

@@ -110,6 +110,11 @@ impl Haul {
         self
     }
 
+    /// The command and its home, which must live as long, for a caller who starts it himself.
+    pub(crate) fn into_parts(self) -> (Command, TempDir) {
+        (self.command, self.home)
+    }
+
     /// Runs the command to its end.
     pub(crate) fn run(self) -> Output {
         self.spawn().wait()

@@ -38,6 +38,10 @@ impl Running {
         Self { child, purpose, started: Instant::now(), stdout, stderr }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What Ctrl-C sends.
     pub(crate) fn interrupt(&self) {
         self.signal(Signal::INT);

@@ -14,7 +14,15 @@ pub struct Fault {
     part_number: Option<u32>,
     range_start: Option<u64>,
     occurrence: RangeInclusive<u64>,
+    lot: Option<Lot>,
     kind: FaultKind,
+}
+
+/// Which of the matching requests a seed draws.
+#[derive(Clone, Copy, Debug)]
+struct Lot {
+    seed: u64,
+    per_mille: u64,
 }
 
 impl Fault {
@@ -32,6 +40,7 @@ impl Fault {
             part_number: None,
             range_start: None,
             occurrence: 1..=1,
+            lot: None,
             kind,
         }
     }
@@ -95,6 +104,14 @@ impl Fault {
         self.occurrence(1..=u64::MAX)
     }
 
+    /// This share of all matching requests. Which ones follows from the seed and from how many
+    /// came before: the same seed draws the same numbers.
+    #[must_use]
+    pub fn drawn(self, seed: u64, per_mille: u64) -> Self {
+        let lot = Some(Lot { seed, per_mille });
+        Self { lot, ..self.always() }
+    }
+
     pub(super) fn matches(&self, target: &Target) -> bool {
         fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
             wanted.is_none_or(|wanted| found == Some(wanted))
@@ -107,10 +124,20 @@ impl Fault {
     }
 
     pub(super) fn fires_at(&self, occurrence: u64) -> bool {
-        self.occurrence.contains(&occurrence)
+        self.occurrence.contains(&occurrence) && self.lot.is_none_or(|lot| lot.draws(occurrence))
     }
 
     pub(super) fn what(&self) -> &FaultKind {
         &self.kind
+    }
+}
+
+impl Lot {
+    /// `SplitMix64`: neighbouring numbers and seeds are drawn as if by chance.
+    fn draws(self, occurrence: u64) -> bool {
+        let mut bits = self.seed.wrapping_add(occurrence.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (bits ^ (bits >> 31)) % 1000 < self.per_mille
     }
 }

@@ -43,6 +43,8 @@ pub enum FaultKind {
 
     /// Do the work, then reset the connection without a reply.
     LostReply,
+    /// Do the work, run a function on a thread of its own, then reply.
+    CallbackAfter(Callback),
 
     /// Take the request's body in slowly.
     SlowRequest { bytes_per_second: u64 },
@@ -98,6 +100,11 @@ pub struct Callback(Arc<dyn Fn(&Request) + Send + Sync>);
 impl FaultKind {
     pub fn callback(run: impl Fn(&Request) + Send + Sync + 'static) -> Self {
         Self::Callback(Callback(Arc::new(run)))
+    }
+
+    /// As `callback`, but when the work is done and its reply is not yet sent.
+    pub fn callback_after(run: impl Fn(&Request) + Send + Sync + 'static) -> Self {
+        Self::CallbackAfter(Callback(Arc::new(run)))
     }
 
     /// An S3 error with a stock message.

@@ -1,6 +1,7 @@
 //! Faults on command: which request they hit, how often, and what then happens.
 //!
-//! Must never fire by chance or by time: every fault is decided by the request alone, and counted.
+//! Must never fire by chance or by time: every fault is decided by the request alone, by
+//! its number and by a seed, and counted.
 
 mod fault;
 mod gate;

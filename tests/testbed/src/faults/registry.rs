@@ -101,4 +101,18 @@ mod tests {
         assert_eq!(fired, [false, true, true, false, false]);
         assert_eq!(faults.hits_of(id), 2);
     }
+    #[test]
+    fn a_seed_draws_its_share_and_the_same_numbers_each_time() {
+        let drawn = |seed| {
+            let faults = Faults::default();
+            let fault = Fault::new(Operation::GetObject, FaultKind::slow_down());
+            faults.add(fault.drawn(seed, 50));
+            let target = Target::new(&Method::GET, &Uri::from_static("/b/k"), &HeaderMap::new());
+            let numbers = (0..20_000_u32).filter(|_| faults.script(&target).instead.is_some());
+            numbers.collect::<Vec<_>>()
+        };
+        assert_eq!(drawn(7), drawn(7));
+        assert_ne!(drawn(7), drawn(8));
+        assert!((850..1150).contains(&drawn(7).len()), "{}", drawn(7).len());
+    }
 }

@@ -14,7 +14,7 @@ use super::pace::Pace;
 use super::reply::{self, Reply};
 use super::reply_body::{Hangup, ReplyBody, Spoil};
 use super::request_body::RequestBody;
-use crate::faults::{FaultKind, Faults, Script};
+use crate::faults::{Callback, FaultKind, Faults, Script};
 use crate::log::{InFlight, Log};
 use crate::operations::{self, Backend, IgnoreRange};
 use crate::request::Target;
@@ -63,6 +63,11 @@ impl Front {
         if !(waits && body.is_untouched()) {
             body.drain().await;
         }
+        for kind in &script.changes {
+            if let FaultKind::CallbackAfter(callback) = kind {
+                Self::call(callback, &in_flight).await;
+            }
+        }
         if script.changes.iter().any(|kind| matches!(kind, FaultKind::LostReply)) {
             wire.reset();
             return Err(Hangup);
@@ -84,12 +89,7 @@ impl Front {
         for kind in &script.before {
             let object = target.bucket.as_deref().zip(target.key.as_deref());
             match (kind, object) {
-                (FaultKind::Callback(callback), _) => {
-                    let (callback, request) = (callback.clone(), in_flight.snapshot());
-                    let run = tokio::task::spawn_blocking(move || callback.run(&request));
-                    // A panic in it was printed, and the test that wrote it asserts the outcome.
-                    run.await.ok();
-                }
+                (FaultKind::Callback(callback), _) => Self::call(callback, in_flight).await,
                 (FaultKind::Gate(gate), _) => gate.pass().await,
                 (FaultKind::Delay(time), _) => tokio::time::sleep(*time).await,
                 (FaultKind::ReplaceObject(bytes), Some((bucket, key))) => {
@@ -102,6 +102,13 @@ impl Front {
                 _ => {}
             }
         }
+    }
+
+    async fn call(callback: &Callback, in_flight: &InFlight) {
+        let (callback, request) = (callback.clone(), in_flight.snapshot());
+        let run = tokio::task::spawn_blocking(move || callback.run(&request));
+        // A panic in it was printed, and the test that wrote it asserts the outcome.
+        run.await.ok();
     }
 
     fn replace(&self, bucket: &str, key: &str, bytes: Bytes) {

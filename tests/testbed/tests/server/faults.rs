@@ -314,3 +314,19 @@ fn a_request_is_taken_in_slowly_or_not_at_all() {
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     assert!(testbed.object("bucket", "stalled").is_none());
 }
+
+#[test]
+fn a_function_runs_when_the_work_is_done_and_before_its_reply() {
+    let (testbed, client, _) = start();
+    let testbed = Arc::new(testbed);
+    let stored = Arc::new(AtomicU64::new(0));
+    let (looks, sees) = (Arc::clone(&testbed), Arc::clone(&stored));
+    let look = FaultKind::callback_after(move |_| {
+        let size = looks.object("bucket", "new").map_or(0, |object| object.len());
+        sees.store(size, Ordering::Relaxed);
+    });
+    testbed.fault(Fault::new(Operation::PutObject, look));
+    assert_eq!(client.put("/bucket/new", &[], b"four").status, 200);
+    assert_eq!(stored.load(Ordering::Relaxed), 4);
+    testbed.clear_faults();
+}
