@@ -15,6 +15,7 @@ pub mod spot;
 pub mod staged_file;
 pub mod walk;
 
+mod beneath;
 mod handle;
 mod positional;
 mod reserved;
