@@ -7,6 +7,7 @@ mod tidy;
 mod attributes;
 mod changes;
 mod cp;
+mod disk;
 mod download;
 mod faults;
 mod hostile_keys;
