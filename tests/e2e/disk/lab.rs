@@ -64,6 +64,14 @@ pub(super) fn has_mounts() -> bool {
     found
 }
 
+pub(super) fn has_loop_devices() -> bool {
+    let found = succeeds(&["losetup", "--find"]) && succeeds(&["mkfs.ext4", "-V"]);
+    if !found {
+        skip("a loop device, and mkfs.ext4");
+    }
+    found
+}
+
 pub(super) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

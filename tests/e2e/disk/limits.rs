@@ -1,5 +1,7 @@
 //! Little of what a process needs: descriptors, threads, memory, time. The run does with less, or
 //! says at once what is missing; it never fails items for it, hangs or panics.
+//!
+//! `HAUL_OBJECTS=N` takes so many objects where there are few descriptors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,15 +11,13 @@ use std::time::Duration;
 use rustix::process::Signal;
 use testbed::{Fault, FaultKind, Gate, Operation};
 
-use super::lab::{MIB, is_honest, is_root, skip, tell, unprivileged};
+use super::lab::{MIB, count, is_honest, is_root, skip, tell, unprivileged};
 use crate::harness::content;
 use crate::stage::{BUCKET, Stage};
 
-const OBJECTS: usize = 400;
-
-fn with_objects() -> Stage {
+fn with_objects(objects: usize) -> Stage {
     let stage = Stage::new();
-    for number in 0..OBJECTS {
+    for number in 0..objects {
         let key = format!("p/{}/{number}", number % 40);
         stage.testbed.put_object(BUCKET, &key, content(&key, 2000));
     }
@@ -26,22 +26,24 @@ fn with_objects() -> Stage {
 
 #[test]
 fn few_descriptors_fail_no_object() {
-    let stage = with_objects();
+    let objects = count("HAUL_OBJECTS", 400);
+    let all = format!("{} objects", objects + 1);
+    let stage = with_objects(objects);
     stage.testbed.put_object(BUCKET, "p/large", content("p/large", 40 * MIB));
     // The first can be raised; in the others there is not enough for what is asked for.
     for limits in ["64:4096", "64:64", "40:40"] {
         let limits = format!("--nofile={limits}");
         let haul = stage.haul().args(["download", "s3://bucket/p/", "out", "--concurrency", "256"]);
-        haul.under(["prlimit", &limits]).run().code(0).stderr_has("401 objects");
+        haul.under(["prlimit", &limits]).run().code(0).stderr_has(&all);
         let haul = stage.haul().args(["upload", "out", "s3://bucket/q/", "--concurrency", "256"]);
-        haul.under(["prlimit", &limits]).run().code(0).stderr_has("401 objects");
-        for number in [0, 7, OBJECTS - 1] {
+        haul.under(["prlimit", &limits]).run().code(0).stderr_has(&all);
+        for number in [0, 7, objects - 1] {
             let key = format!("{}/{number}", number % 40);
             let wanted = content(&format!("p/{key}"), 2000);
             assert!(stage.sandbox.read(format!("out/{key}")) == wanted, "{key}");
             assert!(stage.object(&format!("q/{key}")).bytes() == wanted, "{key}");
         }
-        assert_eq!(stage.files("out").len(), OBJECTS + 1);
+        assert_eq!(stage.files("out").len(), objects + 1);
         stage.sandbox.no_leftovers("out");
         stage.sandbox.remove("out");
     }
@@ -136,7 +138,7 @@ fn a_control_group_of_128_mebibytes_is_enough() {
         skip("the right to make a control group (root, and a writable tree)");
         return;
     };
-    let stage = with_objects();
+    let stage = with_objects(400);
     for number in 0..3 {
         stage.testbed.put_synthetic(BUCKET, &format!("large/{number}"), 150 * MIB, number);
     }

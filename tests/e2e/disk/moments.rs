@@ -200,5 +200,5 @@ fn figures(name: &str, times: &[(Duration, Network)]) -> String {
     let (Some(median), Some(longest)) = (times.get(times.len() / 2), times.last()) else {
         return format!("{name}: none");
     };
-    format!("{name}: {} signals, median {:.0?}, maximum {:.0?}", times.len(), median.0, longest.0)
+    format!("{name}: {} signals, median {:.2?}, maximum {:.2?}", times.len(), median.0, longest.0)
 }
