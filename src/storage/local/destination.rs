@@ -1,8 +1,7 @@
 //! The folder that the user typed, and the only way to names below it: the second wall between a
 //! hostile key and the rest of the disk. Each folder is opened from the handle of the one above,
 //! and no symlink is followed, so that neither a planted link nor one that is swapped in leads
-//! out. Each name is a single one, without a separator and not `..`: for such a name `O_NOFOLLOW`
-//! refuses all that `openat2` with `RESOLVE_BENEATH` would, on every system and with one call.
+//! out.
 
 use std::collections::HashMap;
 use std::fs;

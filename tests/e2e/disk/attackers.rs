@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use testbed::{Fault, FaultKind, Gate, Operation};
 
-use super::lab::{OLD, count, everything, is_honest, is_unfinished, tell};
+use super::lab::{OLD, count, everything, has_strace, is_honest, is_unfinished, tell, traced};
 use crate::harness::{Output, content};
 use crate::stage::{BUCKET, Stage};
 
@@ -54,6 +54,16 @@ fn while_swapping<T>(
 /// As fast as it goes, or now and then.
 fn pause(round: usize) -> Duration {
     [0, 3, 20].map(Duration::from_millis)[round / 2 % 3]
+}
+
+/// In some rounds on a kernel that can't confine a path by itself.
+fn on_either_kernel(stage: &Stage, round: usize, words: &[&str]) -> Output {
+    let haul = stage.haul().args(words);
+    if round % 4 >= 2 && has_strace() {
+        let log = stage.sandbox.path("log");
+        return traced(haul, &log, "openat2", &["openat2:error=ENOSYS".to_owned()]).run();
+    }
+    haul.run()
 }
 
 /// Objects in many small folders and one large one, so that folders are opened all the time.
@@ -104,7 +114,8 @@ fn a_folder_swapped_for_a_link_while_files_come_leads_nowhere_else() {
             }
             pairs.remove(0);
         }
-        let download = || stage.run(["download", "s3://bucket/p/", "out", "--concurrency", "8"]);
+        let words = ["download", "s3://bucket/p/", "out", "--concurrency", "8"];
+        let download = || on_either_kernel(&stage, round, &words);
         let (output, swaps) = while_swapping(&pairs, pause(round), download);
         assert_eq!(everything(&stage.sandbox.path("outside")), outside, "round {round}\n{output}");
         is_honest(&output);
@@ -152,7 +163,8 @@ fn a_folder_swapped_for_a_link_while_it_is_walked_sends_nothing_from_outside() {
         symlink(stage.sandbox.path("outside"), stage.sandbox.path("link")).expect("a link");
         let pairs = [(stage.sandbox.path("src/d"), stage.sandbox.path("link"))];
         let upload = ["upload", "src", "s3://bucket/", "--no-follow-symlinks"];
-        let (output, swaps) = while_swapping(&pairs, pause(round), || stage.run(upload));
+        let (output, swaps) =
+            while_swapping(&pairs, pause(round), || on_either_kernel(&stage, round, &upload));
         is_honest(&output);
         for key in stage.keys() {
             assert_eq!(stage.object_text(&key), "inside", "round {round}: {key}\n{output}");

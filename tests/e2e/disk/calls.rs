@@ -74,6 +74,8 @@ fn what_a_file_system_can_not_do_beside_the_content_is_no_failure() {
         (20 * MIB, "fallocate", "fallocate:error=EOPNOTSUPP"),
         (20 * MIB, "fallocate", "fallocate:error=ENOSYS"),
         (20 * MIB, "fstatfs", "fstatfs:error=ENOSYS"),
+        (MIB, "openat2", "openat2:error=ENOSYS"),
+        (MIB, "openat2", "openat2:error=EPERM"),
     ] {
         let (stage, output, _) = download(size, calls, &[injection]);
         output.code(0).stderr_lacks("warning");
