@@ -70,7 +70,7 @@ fn on_either_kernel(stage: &Stage, round: usize, words: &[&str]) -> Output {
 fn with_folders() -> Stage {
     let stage = Stage::new();
     for number in 0..KEYS {
-        for key in [format!("p/d/{number}"), format!("p/d/{}/{number}", number % 90)] {
+        for key in [format!("p/d/{number}"), format!("p/d/f{}/{number}", number % 60)] {
             stage.testbed.put_object(BUCKET, &key, content(&key, 300));
         }
     }
@@ -106,8 +106,8 @@ fn a_folder_swapped_for_a_link_while_files_come_leads_nowhere_else() {
         let mut pairs = vec![(stage.sandbox.path("out/d"), stage.sandbox.path("out/l"))];
         if round % 2 == 1 {
             // The folders below, too: each time one is opened it may just have become a link.
-            for number in 0..8 {
-                let folder = stage.sandbox.folder(format!("out/d/{number}"));
+            for number in 0..30 {
+                let folder = stage.sandbox.folder(format!("out/d/f{number}"));
                 let link = stage.sandbox.path(format!("link-{number}"));
                 symlink(stage.sandbox.path("outside"), &link).expect("a link");
                 pairs.push((folder, link));
