@@ -157,11 +157,11 @@ fn a_slow_disk_is_no_slow_network() {
     }
     let stage = replacing("object", 4 * MIB);
     let log = stage.sandbox.path("log");
-    let slow = ["pwritev:delay_enter=1500000:when=1+4", "fsync:delay_enter=1500000"];
-    let haul = stage.haul().args(["download", "s3://bucket/object", "out/", "--timeout", "1"]);
+    let slow = ["pwritev:delay_enter=2500000:when=1+8", "fsync:delay_enter=2500000"];
+    let haul = stage.haul().args(["download", "s3://bucket/object", "out/", "--timeout", "2"]);
     let haul = haul.args(["--max-attempts", "1"]);
     let output = traced(haul, &log, "pwritev,fsync", &slow.map(str::to_owned)).run();
     output.code(0);
-    assert!(output.took.as_secs() >= 3, "nothing was slow\n{output}");
+    assert!(output.took.as_secs() >= 5, "nothing was slow\n{output}");
     assert!(stage.sandbox.read("out/object") == content("object", 4 * MIB));
 }
