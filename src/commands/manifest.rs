@@ -45,8 +45,8 @@ pub(super) async fn run(
 ) -> Result<Summary, CommandError> {
     let opened = open(&context, jobs, name).await?;
     let (planned, planning) = plan(opened, common, session, context.limits.memory / 4).await?;
-    let summary = session.run(context, planned, jobs.purpose()).await;
-    if let Ok(plan) = planning.await {
+    let mut summary = session.run(context, planned, jobs.purpose()).await;
+    if let Some(plan) = session.planned(planning, &mut summary).await {
         tell_plan(session, plan).await;
     }
     Ok(summary)

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::error::CommandError;
@@ -16,7 +17,7 @@ use crate::transfer::context::{Context, FileTimes, Limits, Scope};
 use crate::transfer::engine;
 use crate::transfer::event::Event;
 use crate::transfer::gauge::Gauge;
-use crate::transfer::outcome::Summary;
+use crate::transfer::outcome::{Failure, Summary};
 
 /// One call of the program.
 pub struct Session {
@@ -91,6 +92,31 @@ impl Session {
         match purpose {
             Purpose::Transfer => engine::run(context, jobs).await,
             Purpose::DryRun => engine::dry_run(context, jobs).await,
+        }
+    }
+
+    /// What planning came to. A plan that broke off must not pass for one that is complete.
+    pub async fn planned<T>(&self, planning: JoinHandle<T>, summary: &mut Summary) -> Option<T> {
+        match planning.await {
+            Ok(plan) => Some(plan),
+            // The engine ended first: nobody takes jobs any more.
+            Err(error) if error.is_cancelled() => None,
+            Err(error) => {
+                summary.failed += 1;
+                let failure = Failure {
+                    line: None,
+                    source: String::new(),
+                    destination: None,
+                    cause: "internal error".to_owned(),
+                    message: format!(
+                        "not everything could be planned: internal error: {error}; please report this"
+                    ),
+                    hint: None,
+                    may_pass: false,
+                };
+                let _unheard = self.events.send(Event::Failed { job: None, failure }).await;
+                None
+            }
         }
     }
 

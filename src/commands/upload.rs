@@ -96,8 +96,8 @@ impl UploadArgs {
         let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.limits.memory / 4);
         let planning =
             tokio::task::spawn_blocking(move || uploads::plan(planner, &sources, &common));
-        let summary = session.run(context, jobs, self.purpose()).await;
-        if let Ok((plan, left_out)) = planning.await {
+        let mut summary = session.run(context, jobs, self.purpose()).await;
+        if let Some((plan, left_out)) = session.planned(planning, &mut summary).await {
             for path in left_out {
                 let path = path.to_string_lossy();
                 session

@@ -1,7 +1,7 @@
 //! One object to move, as the planning floors hand it to the engine.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -113,8 +113,8 @@ pub struct Upload {
 /// Where an upload's bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalSource {
-    /// `size` as it was when the file was found.
-    File { path: PathBuf, size: Option<u64> },
+    /// `size` as it was when the file was found. No symlink is followed below the folder `below`.
+    File { path: PathBuf, size: Option<u64>, below: Option<Arc<Path>> },
     /// Standard input; a stream of another length than `expected_size` makes no object.
     Stdin { expected_size: Option<u64> },
 }

@@ -213,7 +213,7 @@ fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     let object = remote_destination(row, text, common.bases.remote.as_ref())?;
     let path = common.bases.local.join(path);
     Ok(Some(Task::Upload(Upload {
-        source: LocalSource::File { path, size: row.size },
+        source: LocalSource::File { path, size: row.size, below: None },
         object,
         attributes: attributes(row, &common.attributes),
         expected: expected(row)?,

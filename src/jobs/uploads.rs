@@ -103,7 +103,7 @@ fn plan_file(
     if !common.selection.filter.admits(name) {
         return Ok(());
     }
-    let source = LocalSource::File { path: path.to_owned(), size };
+    let source = LocalSource::File { path: path.to_owned(), size, below: None };
     submit(planner, source, name, common)
 }
 
@@ -116,6 +116,7 @@ fn plan_directory(
     common: &Common,
     left_out: &mut Vec<PathBuf>,
 ) -> Result<(), Closed> {
+    let below: Option<Arc<Path>> = (common.links == FollowLinks::No).then(|| Arc::from(path));
     for found in walk(path, common.links) {
         match found {
             Ok(found) if common.selection.filter.admits(&found.relative) => {
@@ -123,7 +124,8 @@ fn plan_directory(
                     Layout::Tree => found.relative.as_str(),
                     Layout::Flat => found.relative.rsplit('/').next().unwrap_or(&found.relative),
                 };
-                let source = LocalSource::File { path: found.path, size: Some(found.size) };
+                let (size, below) = (Some(found.size), below.clone());
+                let source = LocalSource::File { path: found.path, size, below };
                 submit(planner, source, name, common)?;
             }
             Err(WalkError::Skipped(path)) if left_out.len() < MOST_LEFT_OUT => left_out.push(path),

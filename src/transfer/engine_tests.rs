@@ -207,7 +207,7 @@ impl Scene {
     fn upload(&self, number: u64, key: &str, size: usize) -> Job {
         let path = self.path("source");
         std::fs::write(&path, vec![7; size]).expect("written");
-        let source = LocalSource::File { path, size: Some(size as u64) };
+        let source = LocalSource::File { path, size: Some(size as u64), below: None };
         let (attributes, expected) = (Arc::default(), Expected::default());
         let upload = Upload { source, object: object(key), attributes, expected };
         Job { number, line: None, task: Task::Upload(upload) }

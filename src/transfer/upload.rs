@@ -30,13 +30,14 @@ const INLINE_READ: u64 = 512 * 1024;
 
 /// Moves one file, or standard input, to where its job says.
 pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, JobError> {
-    let path = match &job.source {
+    let opened = match &job.source {
         LocalSource::Stdin { expected_size } => {
             return stream_in::upload(work, job, *expected_size).await;
         }
-        LocalSource::File { path, .. } => path,
+        LocalSource::File { path, below: Some(root), .. } => SourceFile::open_below(root, path),
+        LocalSource::File { path, .. } => SourceFile::open(path),
     };
-    let source = Arc::new(SourceFile::open(path)?);
+    let source = Arc::new(opened?);
     let size = source.size();
     work.gauge.discover(size);
     if let Some(wanted) = job.expected.size.filter(|wanted| *wanted != size) {

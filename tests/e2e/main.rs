@@ -10,6 +10,7 @@ mod clean;
 mod cp;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod crash;
+mod disk;
 mod download;
 mod faults;
 mod hostile_keys;

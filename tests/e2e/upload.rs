@@ -1,9 +1,8 @@
 //! `haul upload`: which files are meant, what their objects are called, and what never makes an
 //! object. Attributes and manifests have files of their own.
 
-use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -133,20 +132,6 @@ fn a_name_that_no_key_can_hold_fails_alone() {
     let output = stage.run(["upload", "d", "s3://bucket/"]);
     output.code(1).stderr_has("UTF-8").stderr_has("1024");
     assert_eq!(stage.keys(), ["good"], "{output}");
-}
-
-#[test]
-fn a_file_that_may_not_be_read_fails_alone() {
-    if rustix::process::geteuid().is_root() {
-        // Root may read everything: there is nothing to see.
-        return;
-    }
-    let stage = Stage::new();
-    stage.sandbox.write("d/good", "good");
-    let secret = stage.sandbox.write("d/secret", "secret");
-    fs::set_permissions(secret, fs::Permissions::from_mode(0o000)).expect("a mode");
-    stage.run(["upload", "d", "s3://bucket/"]).code(1).stderr_has("d/secret");
-    assert_eq!(stage.keys(), ["good"]);
 }
 
 #[test]

@@ -55,12 +55,14 @@ impl Destination {
         let name = path.file_name();
         refuse_reserved(name, &self.path().join(path.to_path()))?;
         let folder = self.folder(path.parent(), Absent::Make)?.unwrap_or_else(|| self.root.clone());
-        // It would be replaced, not written through; but nobody who put a link there expects that.
-        if folder.handle().symlink_metadata(name).is_ok_and(|found| found.is_symlink()) {
-            let path = folder.path().join(name);
-            return Err(LocalError::refused(Kind::Symlink, "write", path));
+        let refused = |kind| Err(LocalError::refused(kind, "write", folder.path().join(name)));
+        match folder.handle().symlink_metadata(name) {
+            // It would be replaced, not written through; but nobody who put it there expects that.
+            Ok(found) if found.is_symlink() => refused(Kind::Symlink),
+            // The rename would say so too: after all bytes came for nothing.
+            Ok(found) if found.is_dir() => refused(Kind::IsDirectory),
+            _ => Ok(Spot::new(folder, name.into())),
         }
-        Ok(Spot::new(folder, name.into()))
     }
 
     /// Makes a folder, durable, with those above it. One that is there already will do.

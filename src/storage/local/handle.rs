@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
@@ -29,12 +29,12 @@ pub(super) fn open_trusted(path: &Path) -> io::Result<Dir> {
     Dir::open_ambient_dir(path, cap_std::ambient_authority())
 }
 
-/// Opens a folder in a folder. A symlink is not followed.
+/// Opens a folder in a folder, and never anything else: a symlink is not followed, and what is no
+/// single name is refused, whoever let it come so far.
 #[cfg(unix)]
 pub(super) fn open_child(parent: &Dir, name: &str) -> io::Result<Dir> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+    require_single_name(name)?;
+    match open_beneath(parent, name) {
         Ok(handle) => Ok(Dir::from_std_file(File::from(handle))),
         Err(rustix::io::Errno::ACCESS) => parent.open_dir_nofollow(name),
         Err(error) => Err(error.into()),
@@ -43,7 +43,42 @@ pub(super) fn open_child(parent: &Dir, name: &str) -> io::Result<Dir> {
 
 #[cfg(not(unix))]
 pub(super) fn open_child(parent: &Dir, name: &str) -> io::Result<Dir> {
+    require_single_name(name)?;
     parent.open_dir_nofollow(name)
+}
+
+fn require_single_name(name: &str) -> io::Result<()> {
+    let mut components = Path::new(name).components();
+    match (components.next(), components.next()) {
+        (Some(Component::Normal(single)), None) if single == name => Ok(()),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// The kernel is told to stay below `parent`, too, where it can be told.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn open_beneath(parent: &Dir, name: &str) -> rustix::io::Result<std::os::fd::OwnedFd> {
+    use rustix::fs::{Mode, ResolveFlags};
+    use rustix::io::Errno;
+    let confined = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    match rustix::fs::openat2(parent, name, folder_flags(), Mode::empty(), confined) {
+        // Kernels before 5.6, and sandboxes that know no newer calls. One name needs no more.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            rustix::fs::openat(parent, name, folder_flags(), Mode::empty())
+        }
+        opened => opened,
+    }
+}
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+fn open_beneath(parent: &Dir, name: &str) -> rustix::io::Result<std::os::fd::OwnedFd> {
+    rustix::fs::openat(parent, name, folder_flags(), rustix::fs::Mode::empty())
+}
+
+#[cfg(unix)]
+fn folder_flags() -> rustix::fs::OFlags {
+    use rustix::fs::OFlags;
+    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
 }
 
 /// Makes a file that was not there: a file, link or pipe of that name is `AlreadyExists`.
@@ -230,6 +265,18 @@ mod tests {
         }
         assert_eq!(fs::read(outer.path().join("to")).expect("a file"), b"1");
         assert!(outer.path().join("from").exists());
+    }
+
+    #[test]
+    fn only_a_single_name_is_a_child() {
+        let outer = TempDir::new().expect("a folder");
+        fs::create_dir_all(outer.path().join("in/d/e")).expect("folders");
+        let folder = open_trusted(&outer.path().join("in")).expect("opened");
+        open_child(&folder, "d").expect("a child");
+        for name in ["..", ".", "", "/", "/tmp", "d/e", "d/", "./d", "d/..", "../in"] {
+            let refused = open_child(&folder, name).expect_err(name);
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidInput, "{name}");
+        }
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub fn open_files() -> Option<u64> {
     None
 }
 
+/// With fewer no transfer works: the program's own, the runtime's, a connection, a file, its folder.
+pub const LEAST_OPEN_FILES: u64 = 24;
+
 /// Makes a write beyond `ulimit -f` an error of its own (`Kind::TooLarge`), where it would else
 /// end the process.
 #[cfg(unix)]

@@ -17,6 +17,7 @@ pub mod staged_file;
 pub mod state;
 pub mod walk;
 
+mod beneath;
 mod claim;
 mod handle;
 mod positional;

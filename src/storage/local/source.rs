@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::beneath;
 use super::error::{Change, Kind, LocalError};
 use super::positional;
 
@@ -22,8 +23,23 @@ pub struct SourceFile {
 impl SourceFile {
     /// Opens `path`, links followed. Never waits for the other end of a pipe.
     pub fn open(path: &Path) -> Result<Self, LocalError> {
-        let error = |cause| LocalError::new("open", path, cause);
-        let file = open_without_waiting(path).map_err(error)?;
+        let file = open_without_waiting(path);
+        Self::of(file.map_err(|cause| LocalError::new("open", path, cause))?, path)
+    }
+
+    /// The same, for a file found below `root` when no link is to be followed: one that has since
+    /// taken the place of the file, or of a folder on the way to it, is not followed either.
+    pub fn open_below(root: &Path, path: &Path) -> Result<Self, LocalError> {
+        let Ok(relative) = path.strip_prefix(root) else { return Self::open(path) };
+        let file = beneath::open(root, relative).map_err(|cause| match Kind::of(&cause) {
+            Kind::Symlink => LocalError::refused(Kind::Changed(Change::Replaced), "open", path),
+            _ => LocalError::new("open", path, cause),
+        });
+        Self::of(file?, path)
+    }
+
+    fn of(file: File, path: &Path) -> Result<Self, LocalError> {
+        let error = |cause| LocalError::new("look at", path, cause);
         let metadata = file.metadata().map_err(error)?;
         if metadata.is_dir() {
             return Err(LocalError::refused(Kind::IsDirectory, "read", path));

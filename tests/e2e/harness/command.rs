@@ -43,11 +43,12 @@ pub(crate) fn haul() -> Haul {
     }
     command.current_dir(home.path());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    Haul { command, home, input: None, limit: LIMIT }
+    Haul { command, wrapper: Vec::new(), home, input: None, limit: LIMIT }
 }
 
 pub(crate) struct Haul {
     command: Command,
+    wrapper: Vec<OsString>,
     home: TempDir,
     input: Option<Vec<u8>>,
     limit: Duration,
@@ -92,6 +93,17 @@ impl Haul {
         self
     }
 
+    /// Runs it through another program, which gets its command line behind these words and runs
+    /// it: with other limits, another user, a tracer. A second wrapper is put before the first.
+    pub(crate) fn under<I>(mut self, words: I) -> Self
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        let words = words.into_iter().map(|word| word.as_ref().to_owned());
+        self.wrapper = words.chain(std::mem::take(&mut self.wrapper)).collect();
+        self
+    }
+
     /// What stands on stdin; nothing unless told.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
@@ -122,8 +134,9 @@ impl Haul {
 
     /// Starts the command; the test goes on beside it.
     pub(crate) fn spawn(self) -> Running {
-        let Self { mut command, home, input, limit } = self;
+        let Self { command, wrapper, home, input, limit } = self;
         let line = describe(&command);
+        let mut command = wrapped(command, &wrapper);
         command.stdin(match input {
             Some(_) => Stdio::piped(),
             None => Stdio::null(),
@@ -137,6 +150,19 @@ impl Haul {
         }
         Running::new(child, Purpose { line, limit, _home: home })
     }
+}
+
+/// The command behind its wrapper's words. Its streams are set again, since they can't be asked for.
+fn wrapped(command: Command, wrapper: &[OsString]) -> Command {
+    let Some((program, words)) = wrapper.split_first() else { return command };
+    let mut outer = Command::new(program);
+    outer.args(words).arg(command.get_program()).args(command.get_args()).env_clear();
+    outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outer.stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(folder) = command.get_current_dir() {
+        outer.current_dir(folder);
+    }
+    outer
 }
 
 fn describe(command: &Command) -> String {
