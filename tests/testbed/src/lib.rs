@@ -39,7 +39,9 @@ pub use builder::Builder;
 pub use bytes::Bytes;
 pub use faults::{Callback, Fault, FaultId, FaultKind, Gate, WrongRange};
 pub use log::{Request, Totals};
-pub use proxy::{Break, Disruption, Exchange, Hook, Injected, Place, Proxy, Rule, RuleId, Verdict};
+pub use proxy::{
+    BlackHole, Break, Disruption, Exchange, Hook, Injected, Place, Proxy, Rule, RuleId, Verdict,
+};
 pub use request::Operation;
 pub use seed::{ObjectChecksum, PutOptions};
 pub use store::{Algorithm, Attributes, Checksum, ChecksumType, Content, StoredObject, StoredPart};

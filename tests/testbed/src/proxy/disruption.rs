@@ -24,6 +24,9 @@ pub enum Disruption {
     Reply(Break, Place),
     /// So many interim replies (`103`) before the real one; `u64::MAX` never ends.
     Interim(u64),
+    /// So many spaces before the result, each after a pause: S3's way to keep a connection alive
+    /// while it puts an object together. The server's reply must be a small one.
+    Whitespace { spaces: u64, pause: Duration },
     /// Close the connection in good order behind a whole reply, unannounced.
     CloseBehindReply,
 
@@ -61,6 +64,8 @@ pub enum Place {
     BeforeEnd(u64),
     /// Anywhere in the body, as the seed has it.
     Somewhere,
+    /// All of a body in chunks has passed but the last chunk, which says that this was all.
+    LastChunk,
 }
 
 /// A function that looks at an exchange and says how it goes on.

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
-use super::answer;
+use super::answer::{self, Counted};
 use super::disruption::{Hook, Verdict};
 use super::framing::Head;
 use super::rules::{Before, Rules, Script};
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) rules: Rules,
     pub(super) exchanges: AtomicU64,
     pub(super) connections: AtomicU64,
+    /// Bytes that clients took of what the proxy said itself.
+    pub(super) answered: AtomicU64,
 }
 
 /// One end of a connection, and what was read from it and not used yet.
@@ -94,9 +96,7 @@ impl Conversation {
         if let Some(instead) = &script.instead {
             return self.answer(&head, instead).await;
         }
-        let closes = script.closes;
-        self.forward(head, script, exchange).await?;
-        if closes { Err(End::Close) } else { Ok(()) }
+        self.forward(head, script, exchange).await
     }
 
     fn describe(&mut self, head: &Head) -> Exchange {
@@ -127,7 +127,8 @@ impl Conversation {
             let body = head.request_body();
             open.pump(&mut from, &mut self.client.buffer, &mut nowhere, body).await?;
         }
-        answer::send(&mut to, instead).await
+        let mut counted = Counted { to: &mut to, bytes: &self.shared.answered };
+        answer::send(&mut counted, instead).await
     }
 
     async fn forward(&mut self, head: Head, script: Script, exchange: Exchange) -> Result<(), End> {
@@ -187,9 +188,15 @@ impl Back<'_> {
         }
         answer::interim(to, self.script.interim).await?;
         let body = head.reply_body(&self.exchange.method);
-        let mut valve = Valve::new(self.script.reply, &head, body);
-        valve.pass(to, &head.bytes).await?;
-        valve.pump(from, buffer, to, body).await
+        if let Some(padding) = self.script.padding {
+            padding.pass((&head, body), (from, buffer), to).await?;
+        } else {
+            let mut valve = Valve::new(self.script.reply, &head, body);
+            valve.pass(to, &head.bytes).await?;
+            valve.pump(from, buffer, to, body).await?;
+        }
+        let says_close = head.header("connection").is_some_and(|value| value == "close");
+        if says_close || self.script.closes { Err(End::Close) } else { Ok(()) }
     }
 }
 

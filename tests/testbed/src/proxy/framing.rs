@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Longer heads than any client or server in a test sends.
 const LONGEST_HEAD: usize = 1 << 20;
+const READ: usize = 64 << 10;
 
 /// The head of a request or a reply, as it came.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl Head {
             if buffer.len() > LONGEST_HEAD {
                 return Err(io::ErrorKind::InvalidData.into());
             }
-            if from.read_buf(buffer).await? == 0 {
+            if read_more(from, buffer).await? == 0 {
                 return if buffer.is_empty() {
                     Ok(None)
                 } else {
@@ -77,10 +78,19 @@ impl Head {
 
     fn length(&self) -> Option<Framer> {
         if self.header("transfer-encoding").is_some_and(|value| value.ends_with("chunked")) {
-            return Some(Framer::Chunked(Chunk::Size(0)));
+            return Some(Framer::Chunked(Chunk::Start));
         }
         self.header("content-length")?.parse().ok().map(Framer::Fixed)
     }
+}
+
+/// Reads as much as there is, in large pieces.
+pub(super) async fn read_more(
+    from: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+) -> io::Result<usize> {
+    buffer.reserve(READ);
+    from.read_buf(buffer).await
 }
 
 /// How much of a body is still to come.
@@ -94,6 +104,8 @@ pub(super) enum Framer {
 /// Where in a chunked body the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunk {
+    /// Before a chunk.
+    Start,
     /// In the line with a chunk's size, of which so much was read.
     Size(u64),
     /// Behind the digits of that line.
@@ -118,7 +130,12 @@ impl Framer {
         matches!(self, Self::Fixed(0) | Self::Chunked(Chunk::End))
     }
 
-    /// How many of these bytes belong to the body.
+    /// Whether all data has passed, and only the chunk that says so is still to come.
+    pub(super) fn is_before_last_chunk(self, bytes: &[u8]) -> bool {
+        matches!(self, Self::Chunked(chunk) if chunk.is_last(bytes))
+    }
+
+    /// How many of these bytes belong to the body; no more at once than up to its last chunk.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         match self {
             Self::UntilClose => bytes.len(),
@@ -131,6 +148,9 @@ impl Framer {
                 let mut taken = 0;
                 while taken < bytes.len() && *chunk != Chunk::End {
                     taken += chunk.step(&bytes[taken..]);
+                    if chunk.is_last(&bytes[taken..]) {
+                        break;
+                    }
                 }
                 taken
             }
@@ -139,13 +159,18 @@ impl Framer {
 }
 
 impl Chunk {
+    /// No server writes a size with zeros before it.
+    fn is_last(self, bytes: &[u8]) -> bool {
+        self == Self::Start && bytes.first() == Some(&b'0')
+    }
+
     /// Goes on by one byte, or by as much data as there is.
     fn step(&mut self, bytes: &[u8]) -> usize {
         if let Self::Data(left) = self {
             let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= taken as u64;
             if *left == 0 {
-                *self = Self::Size(0);
+                *self = Self::Start;
             }
             return taken;
         }
@@ -153,6 +178,9 @@ impl Chunk {
         *self = match (*self, byte) {
             (Self::Size(0) | Self::SizeEnd(0), b'\n') => Self::Trailer(0),
             (Self::Size(size) | Self::SizeEnd(size), b'\n') => Self::Data(size + 2),
+            (Self::Start, digit) => {
+                Self::Size(u64::from(char::from(digit).to_digit(16).unwrap_or(0)))
+            }
             (Self::Size(size), digit) => match char::from(digit).to_digit(16) {
                 Some(digit) => Self::Size(size * 16 + u64::from(digit)),
                 None => Self::SizeEnd(size),
@@ -176,7 +204,7 @@ mod tests {
         let body = b"5;x=y\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\nname: value\r\n\r\n";
         let wire = [&body[..], b"HTTP/1.1 200 OK"].concat();
         for step in 1..wire.len() {
-            let mut framer = Framer::Chunked(Chunk::Size(0));
+            let mut framer = Framer::Chunked(Chunk::Start);
             let mut taken = 0;
             while taken < wire.len() && !framer.is_done() {
                 let end = wire.len().min(taken + step);
@@ -193,7 +221,7 @@ mod tests {
         assert_eq!((fixed.status(), fixed.reply_body("GET")), (206, Framer::Fixed(12)));
         assert_eq!(fixed.reply_body("HEAD"), Framer::Fixed(0));
         let chunked = head("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-        assert_eq!(chunked.reply_body("GET"), Framer::Chunked(Chunk::Size(0)));
+        assert_eq!(chunked.reply_body("GET"), Framer::Chunked(Chunk::Start));
         assert_eq!(head("HTTP/1.1 200 OK\r\n\r\n").reply_body("GET"), Framer::UntilClose);
         assert_eq!(head("GET / HTTP/1.1\r\n\r\n").request_body(), Framer::Fixed(0));
     }

@@ -27,6 +27,7 @@ impl Proxy {
             rules: Rules::new(seed),
             exchanges: AtomicU64::new(0),
             connections: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
         });
         let listening = Listening::start(Arc::clone(&shared))?;
         let mut proxy = Self { shared, listening, env: Vec::new() };
@@ -86,6 +87,11 @@ impl Proxy {
     /// Requests so far.
     pub fn exchanges(&self) -> u64 {
         self.shared.exchanges.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that clients took so far of what the proxy said in the server's place.
+    pub fn answered_bytes(&self) -> u64 {
+        self.shared.answered.load(Ordering::Relaxed)
     }
 
     /// Connections so far.

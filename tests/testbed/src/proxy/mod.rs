@@ -6,16 +6,19 @@
 //! overtake each other. Every fault is counted, and told on demand.
 
 mod answer;
+mod black_hole;
 mod dice;
 mod disruption;
 mod exchange;
 mod framing;
 mod handle;
 mod listen;
+mod padding;
 mod rule;
 mod rules;
 mod valve;
 
+pub use black_hole::BlackHole;
 pub use disruption::{Break, Disruption, Hook, Place, Verdict};
 pub use exchange::Exchange;
 pub use handle::Proxy;

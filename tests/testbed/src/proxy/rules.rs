@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::dice::Dice;
 use super::disruption::{Break, Disruption, Hook, Place};
 use super::exchange::Exchange;
+use super::padding::Padding;
 use super::rule::Rule;
 
 /// Names a rule that was set.
@@ -53,6 +54,7 @@ pub(super) struct Script {
     pub(super) request: Option<Cut>,
     pub(super) reply: Option<Cut>,
     pub(super) interim: u64,
+    pub(super) padding: Option<Padding>,
     pub(super) closes: bool,
 }
 
@@ -148,6 +150,9 @@ impl Script {
             Disruption::Latency(time) => self.before.push(Before::Wait(time)),
             Disruption::After(hook) => self.after.push(hook),
             Disruption::Interim(count) => self.interim = count,
+            Disruption::Whitespace { spaces, pause } => {
+                self.padding = Some(Padding { spaces, pause });
+            }
             Disruption::CloseBehindReply => self.closes = true,
             instead => {
                 debug_assert!(instead.is_instead());

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use super::disruption::{Break, Place};
-use super::framing::{Framer, Head};
+use super::framing::{Framer, Head, read_more};
 use super::rules::Cut;
 
 /// How an exchange ends before its time.
@@ -23,23 +23,26 @@ pub(super) enum End {
 }
 
 /// What drips comes in so many pieces a second, or byte by byte.
-const DRIPS_PER_SECOND: u64 = 20;
+const DRIPS_PER_SECOND: u32 = 20;
 
 /// Lets a message pass, up to its break.
 #[derive(Debug)]
 pub(super) struct Valve {
     /// Bytes until it breaks, and how.
     cut: Option<(u64, Break)>,
+    /// How it breaks before the last chunk.
+    last_chunk: Option<Break>,
 }
 
 impl Valve {
     /// For a message with this head, and a body of this length where it is known.
     pub(super) fn new(cut: Option<Cut>, head: &Head, body: Framer) -> Self {
-        let cut = cut.map(|cut| {
+        let last_chunk = cut.filter(|cut| cut.place == Place::LastChunk).map(|cut| cut.how);
+        let cut = cut.filter(|_| last_chunk.is_none()).map(|cut| {
             let (head, body) = (head.bytes.len() as u64, body.known());
             (offset(cut, head, body), cut.how)
         });
-        Self { cut }
+        Self { cut, last_chunk }
     }
 
     pub(super) async fn pass(
@@ -75,10 +78,19 @@ impl Valve {
     ) -> Result<(), End> {
         while !body.is_done() {
             if buffer.is_empty() {
-                let read = from.read_buf(buffer).await.map_err(|error| broken(&error))?;
+                let read = read_more(from, buffer).await.map_err(|error| broken(&error))?;
                 if read == 0 {
                     return Err(End::Close);
                 }
+            }
+            if body.is_before_last_chunk(buffer)
+                && let Some(how) = self.last_chunk
+            {
+                return Err(match how {
+                    Break::Reset => End::Reset,
+                    Break::Close => End::Close,
+                    Break::Stall | Break::Drip { .. } => End::Stall,
+                });
             }
             let taken = body.take(buffer);
             let bytes = buffer.split_to(taken);
@@ -102,6 +114,7 @@ pub(super) fn broken(error: &std::io::Error) -> End {
 fn offset(cut: Cut, head: u64, body: Option<u64>) -> u64 {
     match cut.place {
         Place::Head(bytes) => bytes.min(head),
+        Place::LastChunk => u64::MAX,
         Place::Body(bytes) => head + bytes,
         Place::BeforeEnd(bytes) => head + body.map_or(0, |body| body.saturating_sub(bytes)),
         Place::Somewhere => head + (body.unwrap_or(0) as f64 * cut.share) as u64,
@@ -113,11 +126,11 @@ async fn drip(
     bytes: &[u8],
     bytes_per_second: u64,
 ) -> Result<(), End> {
-    let piece = (bytes_per_second / DRIPS_PER_SECOND).max(1);
-    let pause = Duration::from_secs_f64(f64::from(u32::try_from(piece).unwrap_or(u32::MAX)))
-        .div_f64(f64::from(u32::try_from(bytes_per_second.max(1)).unwrap_or(u32::MAX)));
-    for piece in bytes.chunks(usize::try_from(piece).unwrap_or(usize::MAX)) {
-        tokio::time::sleep(pause).await;
+    let pace = u32::try_from(bytes_per_second.max(1)).unwrap_or(u32::MAX);
+    let piece = usize::try_from(pace / DRIPS_PER_SECOND).unwrap_or(usize::MAX).max(1);
+    for piece in bytes.chunks(piece) {
+        let length = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+        tokio::time::sleep(Duration::from_secs(1) * length / pace).await;
         to.write_all(piece).await.map_err(|_| End::Gone)?;
     }
     Ok(())
