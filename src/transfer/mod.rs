@@ -15,11 +15,15 @@ pub mod output;
 pub mod part_size;
 pub mod spool;
 
+mod budget;
 mod buffers;
 mod download;
 mod fetch;
 mod gate;
+mod health;
 mod multipart;
+mod pace;
+mod patience;
 mod plan;
 mod retry;
 mod stream_in;

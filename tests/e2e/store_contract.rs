@@ -228,7 +228,7 @@ impl Contract {
 fn body(bytes: impl Into<Bytes>) -> Body {
     let bytes = bytes.into();
     let checksum = Crc::Crc64Nvme.checksum(Crc::Crc64Nvme.of(&bytes));
-    Body { bytes, checksum }
+    Body::new(bytes, checksum)
 }
 
 async fn bytes_of(mut reply: GetReply) -> Bytes {

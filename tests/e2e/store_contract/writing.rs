@@ -25,7 +25,7 @@ pub(super) async fn other_bytes_than_promised_are_refused(contract: &Contract) {
     if contract.can.compares_checksums == Can::No {
         return;
     }
-    let wrong = || Body { bytes: "sent".into(), checksum: body("promised").checksum };
+    let wrong = || Body::new("sent".into(), body("promised").checksum);
     let found = kind(contract.try_put("k", wrong(), WriteIf::Always).await);
     assert_eq!(found, Kind::Corrupted);
     assert!(contract.is_missing("k").await);
