@@ -7,6 +7,7 @@ mod bodies;
 mod connections;
 mod downloads;
 mod listings;
+mod pages;
 mod replies;
 mod scene;
 mod throttling;
