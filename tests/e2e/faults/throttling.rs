@@ -121,6 +121,24 @@ fn a_store_that_dies_is_not_asked_for_every_object_that_is_left() {
     scene.sandbox.no_leftovers("");
 }
 
+/// A thousand workers have ten tries each, and all their retries one budget: see `budget`.
+#[test]
+fn a_thousand_workers_do_not_multiply_the_load_on_a_dead_store() {
+    let scene = Scene::new();
+    for number in 0..1500 {
+        scene.testbed.put_object(BUCKET, &format!("p/{number:04}"), "x");
+    }
+    let dead = Fault::new(Operation::GetObject, FaultKind::internal_error()).always();
+    let dead = scene.testbed.fault(dead);
+    let output = download_all(&scene, &["--concurrency", "1000", "--max-memory", "2GiB"]);
+    output.code(1).stderr_has("all retries of this run are used up").stderr_has("stopped early");
+    let asked = scene.testbed.hits(dead);
+    // Once each, the burst, and a trickle for as long as it took: without a budget, ten thousand.
+    let trickle = 41 * (output.took.as_secs() + 1);
+    assert!(asked <= 1500 + 640 + trickle, "it was asked {asked} times\n{output}");
+    scene.sandbox.no_leftovers("");
+}
+
 /// One object that never works, among many that do, is no sign of a dead store.
 #[test]
 fn objects_that_fail_alone_do_not_end_a_run() {

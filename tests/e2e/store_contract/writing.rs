@@ -150,6 +150,19 @@ pub(super) async fn an_upload_needs_its_bucket(contract: &Contract) {
     assert_eq!(kind(created), Kind::MissingBucket);
 }
 
+/// Whoever waits for the reply goes by it: a store that does not count looks like a dead one.
+pub(super) async fn what_the_connection_takes_is_counted(contract: &Contract) {
+    let sent = body(content("counted", PART));
+    contract.try_put("k", sent.clone(), WriteIf::Always).await.expect("it can be put");
+    assert_eq!(sent.taken.bytes(), PART);
+    let again = sent.again();
+    assert_eq!(again.taken.bytes(), 0);
+    let upload = create(contract, "k").await;
+    send(contract, &upload, 1, again.clone()).await;
+    assert_eq!((again.taken.bytes(), sent.taken.bytes()), (PART, PART));
+    contract.store.abort_upload(&upload).await.expect("it is there");
+}
+
 async fn create(contract: &Contract, key: &str) -> Upload {
     let object = contract.name(key);
     let id = contract.store.create_upload(&object, &Attributes::default()).await;
