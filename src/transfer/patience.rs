@@ -32,8 +32,7 @@ impl Trickle {
         }
         let came = std::mem::take(&mut self.came);
         let waited = std::mem::take(&mut self.waited);
-        let least = waited.as_secs_f64() * f64::from(u32::try_from(TRICKLE).unwrap_or(u32::MAX));
-        (Duration::from_secs(came).as_secs_f64() < least).then_some(came)
+        (came < TRICKLE * waited.as_secs()).then_some(came)
     }
 }
 
