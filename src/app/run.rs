@@ -18,10 +18,10 @@ use crate::transfer::cancel::Cancel;
 use crate::transfer::gauge::Gauge;
 use crate::transfer::outcome::{End, Summary};
 use crate::ui::listing::{self, Listing, Sizes};
-use crate::ui::options::{Options, Purpose, ShowProgress};
+use crate::ui::options::{Options, Purpose, ShowProgress, Verbosity};
 use crate::ui::reporter::Reporter;
 use crate::ui::style::Paint;
-use crate::ui::{failure, streams};
+use crate::ui::{failure, lines, streams};
 
 /// Events that wait to be told. A slow terminal slows the run rather than growing memory.
 const EVENTS: usize = 1024;
@@ -147,8 +147,17 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
     if let Err(error) = signals::listen(Arc::clone(&cancel)) {
         return refuse(&could_not_start(error), output);
     }
-    // Retries of listings are not told: they are over in a moment, or end in an error that is.
-    let quiet = tokio::spawn(async move { while heard.recv().await.is_some() {} });
+    // Retries of listings are not told: they are over in a moment, or end in an error that is. What
+    // is told once a run, such as that no connection can be had, is.
+    let paint = Paint::stderr(output.color);
+    let is_quiet = output.verbosity() == Verbosity::Quiet;
+    let notices = tokio::spawn(async move {
+        while let Some(event) = heard.recv().await {
+            if !is_quiet {
+                lines::print_notice(&event, paint);
+            }
+        }
+    });
     let session = Session {
         cancel: Arc::clone(&cancel),
         gauge: Arc::default(),
@@ -165,7 +174,7 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
         _ => Ok(None),
     };
     drop(session);
-    quiet.await.ok();
+    notices.await.ok();
     let finished = listing.finish();
     if let End::Interrupted(signal) = cancel.end() {
         return Exit::Interrupted(signal);

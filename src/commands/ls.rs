@@ -11,7 +11,7 @@ use crate::domain::pattern::{Filter, Wildcard};
 use crate::domain::record::{OutputError, Record, RecordSink};
 use crate::storage::object_store::{Depth, ListRequest};
 use crate::transfer::context::Context;
-use crate::transfer::listing;
+use crate::transfer::listing::{self, Pages};
 
 /// List buckets, or objects
 ///
@@ -118,16 +118,15 @@ struct Listing {
 impl Listing {
     async fn run(&self, context: &Context, records: &mut dyn RecordSink) -> Result<u64, Stopped> {
         let bucket = &self.uri.bucket;
-        let mut request = ListRequest {
+        let mut pages = Pages::new(ListRequest {
             bucket: bucket.clone(),
             prefix: self.prefix.clone(),
             depth: self.depth,
             token: None,
             limit: None,
-        };
+        });
         let mut found = 0;
-        loop {
-            let page = listing::page(context, &request).await.map_err(CommandError::from)?;
+        while let Some(page) = pages.next(context).await.map_err(CommandError::from)? {
             for prefix in page.prefixes.iter().filter(|prefix| self.is_here(prefix)) {
                 found += 1;
                 records.push(&Record::Prefix { bucket, prefix })?;
@@ -136,11 +135,8 @@ impl Listing {
                 found += 1;
                 records.push(&Record::Object { bucket, object })?;
             }
-            match page.next {
-                Some(token) => request.token = Some(token),
-                None => return Ok(found),
-            }
         }
+        Ok(found)
     }
 
     /// `s3://b/dir` is not everything that starts so, but `dir` itself and what is below it.

@@ -12,7 +12,7 @@ use crate::domain::relative_path::RelativePath;
 use crate::storage::object_store::{Depth, ListRequest};
 use crate::transfer::context::Context;
 use crate::transfer::error::JobError;
-use crate::transfer::listing;
+use crate::transfer::listing::Pages;
 
 /// What a URI on the command line means.
 #[derive(Debug, Clone)]
@@ -142,27 +142,24 @@ impl Listing<'_> {
         prefix: &str,
         matches: impl Fn(&str) -> bool,
     ) -> Result<(), Closed> {
-        let mut request = ListRequest {
+        let mut pages = Pages::new(ListRequest {
             bucket: self.uri.bucket.clone(),
             prefix: prefix.to_owned(),
             depth: Depth::Everything,
             token: None,
             limit: None,
-        };
+        });
         let mut found = false;
         loop {
-            let page = match listing::page(self.context, &request).await {
-                Ok(page) => page,
+            let page = match pages.next(self.context).await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
                 Err(JobError::Stopped) => return Err(Closed),
                 Err(error) => return planner.refuse(unlisted(self.uri, &error)).await,
             };
             for object in page.objects.into_iter().filter(|object| matches(object.key.as_str())) {
                 found = true;
                 self.plan_one(planner, object).await?;
-            }
-            match page.next {
-                Some(token) => request.token = Some(token),
-                None => break,
             }
         }
         if !found && !self.uri.rest.is_empty() {

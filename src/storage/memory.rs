@@ -360,6 +360,7 @@ impl Stored {
     }
 
     fn checked(operation: &'static str, body: Body) -> Result<Self> {
+        body.taken.add(body.bytes.len() as u64);
         check(operation, &body.bytes, &body.checksum)?;
         Ok(Self::new(body.bytes, body.checksum))
     }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -33,7 +34,8 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts>;
 
-    /// Writes a whole object. Idempotent but for `WriteIf::Absent`, where a second try of a
+    /// Writes a whole object, and counts the bytes of the body as the connection takes them, as
+    /// `put_part` does. Idempotent but for `WriteIf::Absent`, where a second try of a
     /// request whose reply was lost says `Exists`.
     async fn put(&self, object: &ObjectName, body: Body, write: &Write) -> Result<Written>;
 
@@ -91,6 +93,36 @@ impl fmt::Debug for GetReply {
 pub struct Body {
     pub bytes: Bytes,
     pub checksum: Checksum,
+    /// Counts them as they leave; shared by all clones.
+    pub taken: Taken,
+}
+
+impl Body {
+    pub fn new(bytes: Bytes, checksum: Checksum) -> Self {
+        Self { bytes, checksum, taken: Taken::default() }
+    }
+
+    /// The same bytes for one more try, of which none has left yet.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { taken: Taken::default(), ..self.clone() }
+    }
+}
+
+/// How many bytes of a request's body the connection has taken. Whoever waits for the reply sees
+/// by it whether the connection still lives.
+#[derive(Debug, Clone, Default)]
+pub struct Taken(Arc<AtomicU64>);
+
+impl Taken {
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// The connection has taken so many more.
+    pub(super) fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Relaxed);
+    }
 }
 
 /// How a whole object is written.

@@ -1,7 +1,7 @@
 //! What every job of a run shares, and what one job's tasks share.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,17 +13,19 @@ use super::error::JobError;
 use super::event::{Event, Skip};
 use super::gate::{Gate, Permit};
 use super::gauge::{Gauge, JobGauge};
+use super::health::Health;
 use super::landing::Landing;
 use super::outcome::{Done, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
+use super::patience::{Overdue, Sending};
 use super::resume::Resume;
 use super::retry::Tries;
 use crate::domain::job::Job;
 use crate::domain::overwrite::Overwrite;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::Destination;
-use crate::storage::object_store::ObjectStore;
+use crate::storage::object_store::{Body, ObjectStore};
 
 /// How much a run may take, and when it gives up.
 #[derive(Debug, Clone)]
@@ -54,7 +56,8 @@ impl Limits {
             part_size: super::part_size::DEFAULT_PART,
             part_choice: PartChoice::Usual,
             memory: 64 * FRAMES,
-            max_attempts: 10,
+            // Somebody looks at the screen meanwhile: ten would take up to a minute.
+            max_attempts: 7,
             timeout,
             overwrite: Overwrite::Always,
             file_times: FileTimes::Now,
@@ -93,6 +96,8 @@ pub enum Scope {
 /// The slowest upload of a part that is still taken for alive, in bytes a second. A thin uplink is
 /// shared by all requests in flight; what is lost by patience is that a dead one is found late.
 const SLOWEST: u64 = 8 * 1024;
+/// How often a body that is being sent is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// What a request needs in memory besides its body: frames between the connection and the file.
 pub(super) const FRAMES: u64 = 1024 * 1024;
 
@@ -109,10 +114,10 @@ pub struct Context {
     pub state_folder: Option<PathBuf>,
     /// Where `-` as a destination writes.
     pub output: Mutex<Option<Output>>,
-    gate: Gate,
+    pub(super) gate: Gate,
+    pub(super) health: Health,
     pub(super) buffers: Buffers,
     events: mpsc::Sender<Event>,
-    is_proven: AtomicBool,
     kept: AtomicU64,
 }
 
@@ -126,6 +131,7 @@ impl Context {
     ) -> Self {
         Self {
             gate: Gate::new(limits.requests, limits.memory),
+            health: Health::new(limits.requests),
             store,
             limits,
             cancel,
@@ -135,7 +141,6 @@ impl Context {
             output: Mutex::new(None),
             buffers: Buffers::default(),
             events,
-            is_proven: AtomicBool::new(false),
             kept: AtomicU64::new(0),
         }
     }
@@ -173,13 +178,11 @@ impl Context {
 
     /// Some request got an answer: the address and the credentials are right.
     pub(super) fn store_is_proven(&self) {
-        if !self.is_proven.load(Relaxed) {
-            self.is_proven.store(true, Relaxed);
-        }
+        self.health.succeeded();
     }
 
     pub(super) fn is_store_proven(&self) -> bool {
-        self.is_proven.load(Relaxed)
+        self.health.successes() > 0
     }
 
     /// Bounds one request that sends `length` bytes: silence, and less than a trickle, are errors.
@@ -195,6 +198,42 @@ impl Context {
             Err(_) => Err(StoreError::new(operation, Kind::Transient)
                 .with_message(format!("no reply within {} s", limit.as_secs()))),
         }
+    }
+
+    /// Bounds one request that sends `body`. The connection must take bytes all the time, however
+    /// few; once it has them all, the reply must come.
+    pub(super) async fn in_time_sending<T>(
+        &self,
+        operation: &'static str,
+        body: &Body,
+        request: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let timeout = self.limits.timeout;
+        let length = body.bytes.len() as u64;
+        let mut sending = Sending::new(length, timeout);
+        let mut looks = tokio::time::interval((timeout / 8).min(LOOK));
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let began = Instant::now();
+        let mut request = std::pin::pin!(request);
+        let overdue = loop {
+            tokio::select! {
+                biased;
+                reply = &mut request => return reply,
+                _ = looks.tick() => {
+                    if let Some(overdue) = sending.look(began.elapsed(), body.taken.bytes()) {
+                        break overdue;
+                    }
+                }
+            }
+        };
+        let message = match overdue {
+            Overdue::NotTaken { taken, silence } => {
+                let silence = silence.as_secs();
+                format!("the connection took no byte for {silence} s, after {taken} of {length}")
+            }
+            Overdue::NoReply { silence } => format!("no reply within {} s", silence.as_secs()),
+        };
+        Err(StoreError::new(operation, Kind::Transient).with_message(message))
     }
 }
 

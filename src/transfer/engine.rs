@@ -24,7 +24,7 @@ pub async fn run(
     jobs: impl Stream<Item = Result<Job, Refused>> + Send,
 ) -> Summary {
     let started = Instant::now();
-    let mut run = Run { context: Arc::clone(&context), summary: Summary::default() };
+    let mut run = Run::new(Arc::clone(&context));
     let mut tasks = JoinSet::new();
     let mut jobs = pin!(jobs);
     let slots = context.limits.requests.max(1);
@@ -62,7 +62,7 @@ pub async fn dry_run(
     jobs: impl Stream<Item = Result<Job, Refused>> + Send,
 ) -> Summary {
     let started = Instant::now();
-    let mut run = Run { context: Arc::clone(&context), summary: Summary::default() };
+    let mut run = Run::new(Arc::clone(&context));
     let mut jobs = pin!(jobs);
     loop {
         tokio::select! {
@@ -99,12 +99,23 @@ async fn one(context: Arc<Context>, job: Arc<Job>) -> Result<Outcome, JobError> 
     ended.inspect_err(|_| work.gauge.uncount_all())
 }
 
+/// So many jobs that were tried in vain, and not one request that succeeded in between, say that
+/// the store is dead: all others would be tried in vain, too.
+const LOST_IN_A_ROW: u32 = 10;
+
 struct Run {
     context: Arc<Context>,
     summary: Summary,
+    lost_in_a_row: u32,
+    /// Requests that had succeeded when the last job was lost.
+    successes: u64,
 }
 
 impl Run {
+    fn new(context: Arc<Context>) -> Self {
+        Self { context, summary: Summary::default(), lost_in_a_row: 0, successes: 0 }
+    }
+
     async fn note(&mut self, ended: Result<(Arc<Job>, Result<Outcome, JobError>), JoinError>) {
         match ended {
             Ok((job, Ok(Outcome::Done(done)))) => {
@@ -139,6 +150,14 @@ impl Run {
             self.context.cancel.drain(End::GaveUp);
             return;
         }
+        if self.is_store_dead(error) {
+            let text = format!(
+                "{LOST_IN_A_ROW} objects in a row were tried in vain, and no other request \
+                 succeeded meanwhile: no more are started"
+            );
+            self.context.tell(Event::Notice(text)).await;
+            self.context.cancel.drain(End::GaveUp);
+        }
         if self.is_hopeless(error) {
             // One line, not one for every job: all others would fail in the same way.
             self.context.cancel.drain(End::GaveUp);
@@ -154,6 +173,19 @@ impl Run {
             Some(kind) => kind.is_hopeless(),
             None => matches!(error, JobError::Local(error) if error.is_full()),
         }
+    }
+
+    /// Counts jobs that were lost in a row; true once, when there are too many.
+    fn is_store_dead(&mut self, error: &JobError) -> bool {
+        if !error.store_kind().is_some_and(Kind::is_transient) {
+            return false;
+        }
+        let successes = self.context.health.successes();
+        if successes > std::mem::replace(&mut self.successes, successes) {
+            self.lost_in_a_row = 0;
+        }
+        self.lost_in_a_row += 1;
+        self.lost_in_a_row == LOST_IN_A_ROW
     }
 
     async fn refuse(&mut self, refused: Refused) {

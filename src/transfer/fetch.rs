@@ -1,11 +1,14 @@
 //! One range of an object, from the store to a sink: goes on from the last byte after every fault,
 //! and never mixes the bytes of two versions.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use futures::StreamExt as _;
 
 use super::context::Work;
 use super::error::JobError;
+use super::patience::Trickle;
 use super::retry::Tries;
 use crate::domain::checksum::{Crc, CrcHasher};
 use crate::domain::location::ObjectName;
@@ -124,6 +127,7 @@ pub(super) async fn fetch(
         let error = match ended {
             Ok(Ok(())) => {
                 progress.tell(fetch, sink);
+                fetch.work.context.store_is_proven();
                 return Ok(progress.crc.value());
             }
             Ok(Err(Broken::Store(error))) => {
@@ -201,7 +205,9 @@ impl Fetch<'_> {
         let mut body = reply.body;
         let context = &self.work.context;
         let length = self.range.length();
+        let mut trickle = Trickle::default();
         loop {
+            let asked = Instant::now();
             let frame = match tokio::time::timeout(context.limits.timeout, body.next()).await {
                 Ok(Some(frame)) => frame?,
                 Ok(None) => break,
@@ -211,12 +217,20 @@ impl Fetch<'_> {
                     return Err(StoreError::new(GET, Kind::Transient).with_message(silence).into());
                 }
             };
+            let waited = asked.elapsed();
             if progress.received() + frame.len() as u64 > length {
                 let message = format!("more than {length} bytes came for {}", self.range);
                 return Err(StoreError::new(GET, Kind::Malformed).with_message(message).into());
             }
+            let came = frame.len() as u64;
             if progress.gather(frame) >= GATHER {
                 progress.flush(self, sink).map_err(Broken::Sink)?;
+            }
+            let too_few = trickle.note(waited, came, context.limits.timeout);
+            if let Some(few) = too_few.filter(|_| progress.received() < length) {
+                let seconds = context.limits.timeout.as_secs();
+                let message = format!("only {few} bytes came in {seconds} s");
+                return Err(StoreError::new(GET, Kind::Transient).with_message(message).into());
             }
         }
         progress.flush(self, sink).map_err(Broken::Sink)?;

@@ -1,11 +1,16 @@
-//! The one gate that every request passes: at most so many at once, and at most so many bytes in
-//! memory. Jobs pass oldest first, so that jobs finish rather than all crawl.
+//! The one gate that every request passes: at most so many at once, fewer while the store asks for
+//! a lower pace, and at most so many bytes in memory. Jobs pass oldest first, so that jobs finish
+//! rather than all crawl.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::pace::{Pace, Slowed};
 
 /// Hands out permits in the order of priority, then of arrival. A request that does not fit yet
 /// holds back those behind it: otherwise small ones would starve a large one for ever.
@@ -22,7 +27,8 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    free_requests: usize,
+    requests: usize,
+    pace: Pace,
     free_memory: u64,
     arrivals: u64,
     waiting: BinaryHeap<Reverse<Waiter>>,
@@ -48,7 +54,8 @@ impl Gate {
     /// `memory` in bytes.
     pub(super) fn new(requests: usize, memory: u64) -> Self {
         let state = State {
-            free_requests: requests.max(1),
+            requests: 0,
+            pace: Pace::new(requests, Instant::now()),
             free_memory: memory,
             arrivals: 0,
             waiting: BinaryHeap::new(),
@@ -69,12 +76,30 @@ impl Gate {
             state.waiting.push(Reverse(Waiter { priority, arrival, memory, grant }));
             self.shared.serve(state);
         }
+        let granted = self.while_slowed(granted).await;
         // A waiter is dropped only with the gate that this borrows.
-        granted.await.unwrap_or_else(|_| Permit {
+        granted.unwrap_or_else(|_| Permit {
             shared: Arc::clone(&self.shared),
             request: 0,
             memory: 0,
         })
+    }
+
+    /// The store asked for a lower pace, in reply to a request that was sent at `sent`.
+    pub(super) fn throttled(&self, sent: Instant) -> Option<Slowed> {
+        self.shared.lock().pace.throttled(sent, Instant::now())
+    }
+
+    /// Waits for a grant. While the pace is low, those who wait are those who raise it again:
+    /// where nobody waits, nobody needs it.
+    async fn while_slowed<T>(&self, granted: impl Future<Output = T>) -> T {
+        let mut granted = std::pin::pin!(granted);
+        loop {
+            let Some(step) = self.shared.recover() else { return granted.await };
+            if let Ok(granted) = tokio::time::timeout(step, &mut granted).await {
+                return granted;
+            }
+        }
     }
 }
 
@@ -83,25 +108,38 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Serves whom time lets pass; the time to look again, where the pace is still low.
+    fn recover(self: &Arc<Self>) -> Option<Duration> {
+        let state = self.lock();
+        let step = state.pace.is_slowed().then(|| state.pace.step());
+        if step.is_some() {
+            self.serve(state);
+        }
+        step
+    }
+
     /// Grants what fits, in order.
     fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let mut refused = Vec::new();
+        if state.pace.is_slowed() {
+            state.pace.recover(Instant::now());
+        }
         while let Some(Reverse(next)) = state.waiting.peek() {
             if next.grant.is_closed() {
                 state.waiting.pop();
                 continue;
             }
-            if state.free_requests == 0 || next.memory > state.free_memory {
+            if state.requests >= state.pace.allowed() || next.memory > state.free_memory {
                 break;
             }
             let Some(Reverse(waiter)) = state.waiting.pop() else { break };
-            state.free_requests -= 1;
+            state.requests += 1;
             state.free_memory -= waiter.memory;
             let permit = Permit { shared: Arc::clone(self), request: 1, memory: waiter.memory };
             if let Err(permit) = waiter.grant.send(permit) {
                 // Its future was dropped this very moment. The permit must not be dropped under
                 // the lock, so its counts go back by hand.
-                state.free_requests += 1;
+                state.requests -= 1;
                 state.free_memory += permit.memory;
                 refused.push(permit.disarmed());
             }
@@ -116,7 +154,7 @@ impl Permit {
     pub(super) fn end_request(&mut self) {
         if std::mem::take(&mut self.request) > 0 {
             let mut state = self.shared.lock();
-            state.free_requests += 1;
+            state.requests -= 1;
             self.shared.serve(state);
         }
     }
@@ -134,7 +172,7 @@ impl Drop for Permit {
             return;
         }
         let mut state = self.shared.lock();
-        state.free_requests += self.request;
+        state.requests -= self.request;
         state.free_memory += self.memory;
         self.shared.serve(state);
     }
@@ -200,6 +238,36 @@ mod tests {
         assert!(large.as_mut().now_or_never().is_none());
         drop(small);
         assert!(large.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_lower_pace_holds_back_the_next_and_takes_nothing_away() {
+        let gate = Gate::new(4, 100);
+        let pass = || gate.pass(1, 1).now_or_never();
+        let mut held: Vec<_> = (0..4).filter_map(|_| pass()).collect();
+        assert_eq!(held.len(), 4);
+        assert_eq!(gate.throttled(Instant::now()), Some(Slowed { from: 4, to: 2 }));
+        held.truncate(2);
+        assert!(pass().is_none(), "two are still on their way");
+        held.clear();
+        held.extend((0..4).filter_map(|_| pass()));
+        assert_eq!(held.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_waits_at_a_low_pace_is_served_when_it_recovers() {
+        // So many that one comes back each ten milliseconds.
+        let gate = Gate::new(2400, 10_000);
+        gate.throttled(Instant::now());
+        let mut held = Vec::new();
+        for _ in 0..1200 {
+            held.push(gate.pass(1, 1).await);
+        }
+        // Nobody left: only time lets it pass.
+        let more = futures::future::join_all((0..10).map(|_| gate.pass(1, 1)));
+        let patience = Duration::from_mins(1);
+        let more = tokio::time::timeout(patience, more).await.expect("they are served");
+        drop((held, more));
     }
 
     #[test]

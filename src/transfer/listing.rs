@@ -6,16 +6,71 @@ use super::retry::{Tries, until_done};
 use crate::domain::escape::Escaped;
 use crate::domain::location::ObjectName;
 use crate::domain::object::ObjectFacts;
-use crate::storage::error::Kind;
+use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
     ListPage, ListRequest, ListedBucket, Upload, UploadPage, UploadsRequest,
 };
 
+/// A listing on its way, page by page.
+#[derive(Debug)]
+pub struct Pages {
+    /// `None` once the last page was had.
+    request: Option<ListRequest>,
+    round: Round,
+}
+
+impl Pages {
+    /// Everything that `request` asks for, from where it says.
+    pub fn new(request: ListRequest) -> Self {
+        Self { request: Some(request), round: Round::default() }
+    }
+
+    /// The next page, `None` behind the last. After an error there is no more.
+    pub async fn next(&mut self, context: &Context) -> Result<Option<ListPage>, JobError> {
+        let Some(mut request) = self.request.take() else { return Ok(None) };
+        let page = page(context, &request).await?;
+        if let Some(token) = &page.next {
+            if self.round.is_closed_by(token) {
+                let text = "the server repeats its continuation tokens";
+                let error = StoreError::new("ListObjectsV2", Kind::Malformed).with_message(text);
+                return Err(Tries::new(context, doing(&request)).fatal(error));
+            }
+            request.token = Some(token.clone());
+            self.request = Some(request);
+        }
+        Ok(Some(page))
+    }
+}
+
+/// Notices when tokens come round again, and remembers one of them only: that of the last page
+/// whose number is a power of two (Brent's way to find a cycle).
+#[derive(Debug, Default)]
+struct Round {
+    seen: u64,
+    marked: Option<String>,
+}
+
+impl Round {
+    fn is_closed_by(&mut self, token: &str) -> bool {
+        if self.marked.as_deref() == Some(token) {
+            return true;
+        }
+        self.seen += 1;
+        if self.seen.is_power_of_two() {
+            self.marked = Some(token.to_owned());
+        }
+        false
+    }
+}
+
+fn doing(request: &ListRequest) -> String {
+    format!("list s3://{}/{}", request.bucket, Escaped(&request.prefix))
+}
+
 /// One page. A page that can't be had makes the whole listing worthless: nobody may act on the
 /// keys that it does not show.
 pub async fn page(context: &Context, request: &ListRequest) -> Result<ListPage, JobError> {
-    let doing = format!("list s3://{}/{}", request.bucket, Escaped(&request.prefix));
-    until_done(Tries::new(context, doing), || {
+    until_done(Tries::new(context, doing(request)), || {
         context.in_time("ListObjectsV2", 0, context.store.list(request))
     })
     .await
@@ -55,5 +110,29 @@ pub async fn abort(context: &Context, upload: &Upload) -> Result<(), JobError> {
     match aborted.await {
         Err(error) if error.store_kind() == Some(&Kind::MissingUpload) => Ok(()),
         aborted => aborted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_come_round_are_noticed_and_others_are_not() {
+        for before in 0..20 {
+            for cycle in 1..20_u64 {
+                let mut round = Round::default();
+                let token = |page: u64| match page.checked_sub(before) {
+                    Some(page) => format!("round {}", page % cycle),
+                    None => format!("once {page}"),
+                };
+                let closed = (0..200).find(|page| round.is_closed_by(&token(*page)));
+                let closed = closed.expect("it is noticed");
+                assert!(closed >= before + cycle, "{before} {cycle}: {closed}");
+                assert!(closed <= 3 * (before + cycle) + 3, "{before} {cycle}: {closed}");
+            }
+        }
+        let mut round = Round::default();
+        assert!((0..10_000).all(|page: u32| !round.is_closed_by(&page.to_string())));
     }
 }

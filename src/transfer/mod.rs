@@ -16,12 +16,16 @@ pub mod part_size;
 pub mod resume;
 pub mod spool;
 
+mod budget;
 mod buffers;
 mod download;
 mod fetch;
 mod gate;
+mod health;
 mod multipart;
+mod pace;
 mod parts;
+mod patience;
 mod plan;
 mod retry;
 mod stream_in;

@@ -306,8 +306,10 @@ async fn send_part(
     let length = body.bytes.len() as u64;
     let tries =
         work.tries(format!("write part {number} of {}", upload.object)).of_part(Some(number));
-    let put = || {
-        context.in_time("UploadPart", length, context.store.put_part(upload, number, body.clone()))
+    let put = || async {
+        let body = body.again();
+        let put = context.store.put_part(upload, number, body.clone());
+        context.in_time_sending("UploadPart", &body, put).await
     };
     let etag = until_done(tries, put).await?;
     work.gauge.count(length);

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::context::Context;
 use super::error::JobError;
 use super::event::{Event, Retry};
+use super::pace::Slowed;
 use crate::domain::job::Job;
 use crate::storage::error::{Kind, StoreError};
 
@@ -15,9 +18,8 @@ const BASE: Duration = Duration::from_millis(100);
 /// A store that asks for a lower pace is given more time.
 const THROTTLED_BASE: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(20);
-/// Where no request ever got a reply, the address is wrong more often than the network: so many
-/// tries take about three seconds.
-const UNPROVEN_ATTEMPTS: u32 = 6;
+/// The longest wait that a store may ask for itself.
+const LONGEST_ASKED: Duration = Duration::from_mins(1);
 
 /// The tries of one request.
 #[derive(Debug)]
@@ -31,12 +33,17 @@ pub(super) struct Tries<'a> {
     /// Retries of the whole job, for its report.
     retries: Option<&'a AtomicU32>,
     failed: u32,
+    began: Instant,
+    /// When the try under way began.
+    sent: Instant,
 }
 
 impl<'a> Tries<'a> {
     /// Of a request that plans jobs.
     pub(super) fn new(context: &'a Context, doing: String) -> Self {
-        Self { context, job: None, doing, part: None, retries: None, failed: 0 }
+        let now = Instant::now();
+        let (began, sent) = (now, now);
+        Self { context, job: None, doing, part: None, retries: None, failed: 0, began, sent }
     }
 
     pub(super) fn of_job(mut self, job: &'a Arc<Job>, retries: &'a AtomicU32) -> Self {
@@ -53,11 +60,19 @@ impl<'a> Tries<'a> {
     /// Waits for the next try, or says that there is none.
     pub(super) async fn again(&mut self, error: StoreError) -> Result<(), JobError> {
         self.failed += 1;
-        if !error.kind.is_transient() || self.failed >= self.limit(&error.kind) {
+        if error.kind == Kind::Throttled {
+            self.slow_down().await;
+        }
+        if !error.kind.is_transient() || self.failed >= self.context.limits.max_attempts {
             return Err(self.fatal(error));
         }
-        let wait =
-            error.retry_after.unwrap_or_else(|| full_jitter(&error.kind, self.failed)).min(LONGEST);
+        let Some(turn) = self.context.health.take_retry() else {
+            return Err(self.out_of_retries(error));
+        };
+        if error.kind == Kind::Unreachable && self.context.health.is_first_unreachable() {
+            self.context.tell(Event::Notice(format!("{error}; trying again"))).await;
+        }
+        let wait = wait(&error, self.failed).max(turn);
         if let Some(retries) = self.retries {
             retries.fetch_add(1, Relaxed);
         }
@@ -65,23 +80,40 @@ impl<'a> Tries<'a> {
         let retry =
             Retry { attempt: self.failed, wait, part: self.part, reason: error.to_string() };
         self.context.tell(Event::Retrying { job: self.job.cloned(), retry }).await;
-        self.context.or_stopped(tokio::time::sleep(wait)).await
+        self.context.or_stopped(tokio::time::sleep(wait)).await?;
+        self.sent = Instant::now();
+        Ok(())
+    }
+
+    /// Fewer requests at once from now on, which is told the first time.
+    async fn slow_down(&self) {
+        let Some(slowed) = self.context.gate.throttled(self.sent) else { return };
+        tracing::debug!(slowed.from, slowed.to, "throttled");
+        if self.context.health.is_first_throttled() {
+            let Slowed { from, to } = slowed;
+            let text = format!(
+                "the store asks for a lower pace: {to} requests at once, where there were {from}"
+            );
+            self.context.tell(Event::Notice(text)).await;
+        }
+    }
+
+    /// There is no point in one more try: too many of other requests have failed.
+    fn out_of_retries(&self, mut error: StoreError) -> JobError {
+        let said = error.message.take().unwrap_or_default();
+        let text = "all retries of this run are used up, and hardly a request succeeds";
+        error.message = Some(format!("{said}; {text}").into());
+        self.fatal(error)
     }
 
     /// The error as the job's, with what was being done.
     pub(super) fn fatal(&self, error: StoreError) -> JobError {
-        let tries =
-            if self.failed > 1 { format!(" ({} attempts)", self.failed) } else { String::new() };
-        JobError::Store { doing: format!("{}{tries}", self.doing), source: Box::new(error) }
-    }
-
-    fn limit(&self, kind: &Kind) -> u32 {
-        let most = self.context.limits.max_attempts;
-        if *kind == Kind::Unreachable && !self.context.is_store_proven() {
-            most.min(UNPROVEN_ATTEMPTS)
+        let tries = if self.failed > 1 {
+            format!(" ({} attempts in {} s)", self.failed, self.began.elapsed().as_secs())
         } else {
-            most
-        }
+            String::new()
+        };
+        JobError::Store { doing: format!("{}{tries}", self.doing), source: Box::new(error) }
     }
 }
 
@@ -104,10 +136,21 @@ where
     }
 }
 
-fn full_jitter(kind: &Kind, failed: u32) -> Duration {
+/// How long to wait before the next try.
+fn wait(error: &StoreError, failed: u32) -> Duration {
+    match error.retry_after {
+        // Not before, but not all of them at the same moment either.
+        Some(asked) => asked.min(LONGEST_ASKED).mul_f64(1.0 + fastrand::f64() / 4.0),
+        None => jitter(&error.kind, failed),
+    }
+}
+
+fn jitter(kind: &Kind, failed: u32) -> Duration {
     let base = if *kind == Kind::Throttled { THROTTLED_BASE } else { BASE };
     let longest = base.saturating_mul(1 << failed.min(16)).min(LONGEST);
-    longest.mul_f64(fastrand::f64())
+    // A server that starts up takes half a minute: ten tries must not, by bad luck, be over before.
+    let least = if *kind == Kind::Unreachable { 0.5 } else { 0.0 };
+    longest.mul_f64(least + (1.0 - least) * fastrand::f64())
 }
 
 #[cfg(test)]
@@ -118,9 +161,28 @@ mod tests {
     fn waits_grow_and_are_bounded() {
         for failed in 1..40 {
             for kind in [Kind::Transient, Kind::Throttled] {
-                assert!(full_jitter(&kind, failed) <= LONGEST);
+                assert!(jitter(&kind, failed) <= LONGEST);
             }
-            assert!(full_jitter(&Kind::Transient, 1) <= BASE * 2);
+            assert!(jitter(&Kind::Transient, 1) <= BASE * 2);
         }
+    }
+
+    #[test]
+    fn ten_tries_outlast_a_server_that_starts_up() {
+        for _ in 0..100 {
+            let waits: Duration = (1..10).map(|failed| jitter(&Kind::Unreachable, failed)).sum();
+            assert!((30..70).contains(&waits.as_secs()), "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_store_asks_for_is_the_least_and_is_bounded() {
+        let asked = |seconds| {
+            let mut error = StoreError::new("GetObject", Kind::Throttled);
+            error.retry_after = Some(Duration::from_secs(seconds));
+            wait(&error, 1).as_secs_f64()
+        };
+        assert!((0..100).all(|_| (2.0..2.5).contains(&asked(2))));
+        assert!(asked(u64::MAX) <= 75.0);
     }
 }

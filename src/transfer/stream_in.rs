@@ -115,7 +115,7 @@ impl Piece {
 
     fn body(self) -> Body {
         let checksum = USUAL_CRC.checksum(USUAL_CRC.of(self.buffer.as_ref()));
-        Body { bytes: self.buffer.freeze(), checksum }
+        Body::new(self.buffer.freeze(), checksum)
     }
 }
 

@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn a_part_counts_only_if_its_checksum_or_its_md5_is_that_of_the_bytes() {
         let bytes = Bytes::from_static(b"hello");
-        let body = Body { checksum: sum(Algorithm::Crc64Nvme, &bytes), bytes };
+        let checksum = sum(Algorithm::Crc64Nvme, &bytes);
+        let body = Body::new(bytes, checksum);
         let md5 = ETag::new("5d41402abc4b2a76b9719d911017c592");
         let listed = |size, etag: &ETag, checksum| ListedPart {
             number: 1,

@@ -140,7 +140,7 @@ pub(super) async fn read(
     let fill = move || {
         source.read_at(offset, buffer.as_mut_slice())?;
         let checksum = USUAL_CRC.checksum(USUAL_CRC.of(buffer.as_ref()));
-        Ok(Body { bytes: buffer.freeze(), checksum })
+        Ok(Body::new(buffer.freeze(), checksum))
     };
     if length <= INLINE_READ {
         return fill();
@@ -159,8 +159,10 @@ pub(super) async fn put(work: &Arc<Work>, job: &Upload, body: Body) -> Result<Ou
     }
     let write = Write { attributes: Arc::clone(&job.attributes), condition: condition(work) };
     let tries = work.tries(format!("write {}", job.object));
-    let sent = until_done(tries, || {
-        context.in_time("PutObject", size, context.store.put(&job.object, body.clone(), &write))
+    let sent = until_done(tries, || async {
+        let body = body.again();
+        let put = context.store.put(&job.object, body.clone(), &write);
+        context.in_time_sending("PutObject", &body, put).await
     });
     let written = match sent.await {
         // Ours may be the one that is there: the reply to an earlier try may have been lost.

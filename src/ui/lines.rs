@@ -17,9 +17,12 @@
 //! A job is `number` (from 1, in the order planned), `line` (in its manifest), `source`,
 //! `destination`.
 
+use std::io::Write as _;
+
 use serde::Serialize;
 
 use super::data::DataLine;
+use super::streams::Stderr;
 use super::style::{self, Paint};
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Download, Job, LocalTarget, Task};
@@ -120,6 +123,15 @@ pub struct FailedFields {
     pub hint: Option<String>,
     /// Whether the same command may succeed later.
     pub may_pass: bool,
+}
+
+/// Prints what is said once a run, where no reporter listens.
+pub fn print_notice(event: &Event, paint: Paint) {
+    if matches!(event, Event::Notice(_))
+        && let Some(line) = EventLine::new(event, None)
+    {
+        Stderr.write_all((line.text(paint) + "\n").as_bytes()).ok();
+    }
 }
 
 impl EventLine {

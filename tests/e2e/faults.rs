@@ -3,8 +3,13 @@
 //! was there before is still there, and nothing half-done is left on either side.
 //! It must never pass without the fault: every case asserts that its fault fired.
 
+mod bodies;
+mod connections;
 mod downloads;
 mod listings;
+mod pages;
+mod replies;
 mod scene;
+mod throttling;
 mod trouble;
 mod uploads;

@@ -193,6 +193,7 @@ fn check_all(store: &Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
         writing::a_conditional_upload_leaves_what_is_there,
         writing::an_aborted_upload_is_gone,
         writing::an_upload_needs_its_bucket,
+        writing::what_the_connection_takes_is_counted,
     );
     assert!(broken.is_empty(), "broken: {broken:?}");
 }
@@ -228,7 +229,7 @@ impl Contract {
 fn body(bytes: impl Into<Bytes>) -> Body {
     let bytes = bytes.into();
     let checksum = Crc::Crc64Nvme.checksum(Crc::Crc64Nvme.of(&bytes));
-    Body { bytes, checksum }
+    Body::new(bytes, checksum)
 }
 
 async fn bytes_of(mut reply: GetReply) -> Bytes {

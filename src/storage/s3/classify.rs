@@ -137,7 +137,7 @@ fn kind_of_status(operation: &str, status: u16) -> Kind {
         304 | 412 if operation.starts_with("Put") || operation.starts_with("Complete") => {
             Kind::Exists
         }
-        304 | 412 => Kind::Changed,
+        412 => Kind::Changed,
         301 | 307 | 308 => Kind::WrongRegion { region: None },
         401 => Kind::BadCredentials,
         403 => Kind::Denied,
@@ -146,8 +146,9 @@ fn kind_of_status(operation: &str, status: u16) -> Kind {
         416 => Kind::OutOfRange { size: None },
         429 | 503 => Kind::Throttled,
         408 | 500 | 502.. => Kind::Transient,
-        // A success without what belongs to it: an empty reply, or a page of a proxy's.
-        200..=299 => Kind::Malformed,
+        // A success without what belongs to it: an empty reply, or a page of a proxy's. And an answer
+        // to a question that no read asks.
+        200..=299 | 304 => Kind::Malformed,
         _ => Kind::Refused,
     }
 }

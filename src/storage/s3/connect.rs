@@ -11,6 +11,7 @@ use aws_sdk_s3::config::{
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use super::bodies::WatchBodies;
 use super::http;
 use super::read::StatusInRange;
 use super::store::S3Store;
@@ -121,7 +122,8 @@ pub async fn connect(options: &Options) -> Result<S3Store, ConnectError> {
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .force_path_style(is_path_style(options.addressing, endpoint.is_some()))
         .accelerate(options.endpoint.accelerate)
-        .interceptor(StatusInRange);
+        .interceptor(StatusInRange)
+        .interceptor(WatchBodies);
     if options.endpoint.dual_stack {
         config = config.use_dual_stack(true);
     }

@@ -29,22 +29,18 @@ pub(super) async fn page(store: &S3Store, request: &ListRequest) -> Result<ListP
         .send()
         .await;
     match reply {
-        Ok(reply) => read_page(&reply, request),
+        Ok(reply) => read_page(&reply),
         Err(error) => Err(sdk_error(LIST, &error)),
     }
 }
 
-fn read_page(reply: &ListObjectsV2Output, request: &ListRequest) -> Result<ListPage> {
+fn read_page(reply: &ListObjectsV2Output) -> Result<ListPage> {
     let malformed =
         |message: &str| Err(StoreError::new(LIST, Kind::Malformed).with_message(message));
     let is_encoded = reply.encoding_type() == Some(&EncodingType::Url);
     let next = match (reply.is_truncated(), reply.next_continuation_token()) {
         (Some(true), None) => {
             return malformed("the listing is cut, and the reply does not say where it goes on");
-        }
-        // A server that repeats itself would be listed for ever.
-        (Some(true), Some(token)) if request.token.as_deref() == Some(token) => {
-            return malformed("the server repeats its continuation token");
         }
         (Some(true), Some(token)) => Some(token.to_owned()),
         _ => None,

@@ -3,6 +3,7 @@
 
 pub mod connect;
 
+mod bodies;
 mod classify;
 mod http;
 mod list;

@@ -3,7 +3,9 @@
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 
+use super::bodies::Outgoing;
 use super::classify::sdk_error;
+use super::connect::Payload;
 use super::store::{S3Store, send_with_body, with_attributes, with_checksum, with_customer_key};
 use super::write::{check_stored, if_none_match, same_algorithm, tagging};
 use crate::domain::attributes::{Attributes, guess_content_type};
@@ -63,10 +65,11 @@ pub(super) async fn put_part(
         .part_number(part_number(number))
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
-    let request = with_checksum!(request, &body.checksum).body(ByteStream::from(body.bytes));
-    let reply = send_with_body!(request, store).map_err(|error| sdk_error(PART, &error))?;
-    let stored = same_algorithm(&body.checksum, |_| reply.checksum_crc64_nvme());
-    check_stored(PART, &body.checksum, stored.as_ref())?;
+    let checksum = body.checksum;
+    let request = with_checksum!(request, &checksum);
+    let reply = send_with_body!(request, body, store).map_err(|error| sdk_error(PART, &error))?;
+    let stored = same_algorithm(&checksum, |_| reply.checksum_crc64_nvme());
+    check_stored(PART, &checksum, stored.as_ref())?;
     match reply.e_tag() {
         Some(etag) => Ok(ETag::new(etag)),
         None => Err(StoreError::new(PART, Kind::Malformed).with_message("the reply has no ETag")),

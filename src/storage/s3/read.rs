@@ -22,7 +22,7 @@ use crate::domain::range::{ByteRange, ContentRange};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{GetReply, Read, Result};
 
-const GET: &str = "GetObject";
+pub(super) const GET: &str = "GetObject";
 const HEAD: &str = "HeadObject";
 
 /// What a reply says of the object's content. CRC64NVME first: it always is of the whole object.
@@ -133,10 +133,16 @@ impl Intercept for StatusInRange {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> std::result::Result<(), BoxError> {
-        if context.response().status().as_u16() != 200 {
+        let status = context.response().status();
+        let headers = context.response_mut().headers_mut();
+        if status.as_u16() != 200 {
+            // A success without content, or another that no read may have: it has no object.
+            if status.is_success() && status.as_u16() != 206 {
+                headers.remove("content-length");
+                headers.remove("content-range");
+            }
             return Ok(());
         }
-        let headers = context.response_mut().headers_mut();
         let length: Option<u64> = headers.get("content-length").and_then(|text| text.parse().ok());
         if let Some(length) =
             length.filter(|length| *length > 0 && headers.get("content-range").is_none())

@@ -180,14 +180,17 @@ macro_rules! with_checksum {
 
 /// Sends a request that carries an object's bytes, its signature over them or not.
 macro_rules! send_with_body {
-    ($request:expr, $store:expr) => {
+    ($request:expr, $body:expr, $store:expr) => {{
+        let outgoing = Outgoing { bytes: $body.bytes.clone(), taken: $body.taken };
+        let request = $request.body(ByteStream::from($body.bytes)).customize();
+        let request = request.mutate_request(move |request| {
+            request.add_extension(outgoing.clone());
+        });
         match $store.payload {
-            crate::storage::s3::Payload::Unsigned => {
-                $request.customize().disable_payload_signing().send().await
-            }
-            crate::storage::s3::Payload::Signed => $request.send().await,
+            Payload::Unsigned => request.disable_payload_signing().send().await,
+            Payload::Signed => request.send().await,
         }
-    };
+    }};
 }
 
 pub(super) use {send_with_body, with_attributes, with_checksum, with_customer_key};

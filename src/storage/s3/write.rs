@@ -3,7 +3,9 @@
 use aws_sdk_s3::primitives::ByteStream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::bodies::Outgoing;
 use super::classify::sdk_error;
+use super::connect::Payload;
 use super::store::{S3Store, send_with_body, with_attributes, with_checksum, with_customer_key};
 use crate::domain::attributes::{Attributes, guess_content_type};
 use crate::domain::checksum::{Algorithm, Checksum};
@@ -29,16 +31,17 @@ pub(super) async fn put(
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
     let request = with_attributes!(request, &how.attributes, object.key.file_name());
-    let request = with_checksum!(request, &body.checksum).body(ByteStream::from(body.bytes));
-    let reply = send_with_body!(request, store).map_err(|error| sdk_error(PUT, &error))?;
-    let stored = same_algorithm(&body.checksum, |algorithm| match algorithm {
+    let checksum = body.checksum;
+    let request = with_checksum!(request, &checksum);
+    let reply = send_with_body!(request, body, store).map_err(|error| sdk_error(PUT, &error))?;
+    let stored = same_algorithm(&checksum, |algorithm| match algorithm {
         Algorithm::Crc64Nvme => reply.checksum_crc64_nvme(),
         Algorithm::Crc32C => reply.checksum_crc32_c(),
         Algorithm::Crc32 => reply.checksum_crc32(),
         Algorithm::Sha1 => reply.checksum_sha1(),
         Algorithm::Sha256 => reply.checksum_sha256(),
     });
-    check_stored(PUT, &body.checksum, stored.as_ref())?;
+    check_stored(PUT, &checksum, stored.as_ref())?;
     Ok(Written {
         etag: reply.e_tag().map(ETag::new),
         version: reply.version_id().map(Into::into),

@@ -2,7 +2,7 @@
 //! It must never hold how a server is started or stopped; the testbed's own crate and the files
 //! of the others know that.
 
-use testbed::Testbed;
+use testbed::{Proxy, Testbed};
 
 /// The testbed's credentials, which the other servers are told, or don't ask for.
 pub(crate) const ACCESS_KEY: &str = "AKIDTEST";
@@ -32,5 +32,15 @@ impl Server for Testbed {
 
     fn env(&self) -> Vec<(String, String)> {
         Testbed::env(self)
+    }
+}
+
+impl Server for Proxy {
+    fn endpoint(&self) -> String {
+        Proxy::endpoint(self)
+    }
+
+    fn env(&self) -> Vec<(String, String)> {
+        Proxy::env(self)
     }
 }

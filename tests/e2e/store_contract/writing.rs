@@ -25,7 +25,7 @@ pub(super) async fn other_bytes_than_promised_are_refused(contract: &Contract) {
     if contract.can.compares_checksums == Can::No {
         return;
     }
-    let wrong = || Body { bytes: "sent".into(), checksum: body("promised").checksum };
+    let wrong = || Body::new("sent".into(), body("promised").checksum);
     let found = kind(contract.try_put("k", wrong(), WriteIf::Always).await);
     assert_eq!(found, Kind::Corrupted);
     assert!(contract.is_missing("k").await);
@@ -148,6 +148,19 @@ pub(super) async fn an_upload_needs_its_bucket(contract: &Contract) {
     let elsewhere = ObjectName::new(bucket, Key::new("key").expect("a key"));
     let created = contract.store.create_upload(&elsewhere, &Attributes::default()).await;
     assert_eq!(kind(created), Kind::MissingBucket);
+}
+
+/// Whoever waits for the reply goes by it: a store that does not count looks like a dead one.
+pub(super) async fn what_the_connection_takes_is_counted(contract: &Contract) {
+    let sent = body(content("counted", PART));
+    contract.try_put("k", sent.clone(), WriteIf::Always).await.expect("it can be put");
+    assert_eq!(sent.taken.bytes(), PART);
+    let again = sent.again();
+    assert_eq!(again.taken.bytes(), 0);
+    let upload = create(contract, "k").await;
+    send(contract, &upload, 1, again.clone()).await;
+    assert_eq!((again.taken.bytes(), sent.taken.bytes()), (PART, PART));
+    contract.store.abort_upload(&upload).await.expect("it is there");
 }
 
 async fn create(contract: &Contract, key: &str) -> Upload {

@@ -17,6 +17,7 @@
 //! The house, from the door inward:
 //! - `testbed`, `builder`: the handle a test holds, and how it is made.
 //! - `server`: connections and bodies; runs the faults and writes the log.
+//! - `proxy`: a raw TCP proxy that breaks connections, for what no server would do by itself.
 //! - `faults`, `log`, `request`: what is scripted, what was asked, how a request is understood.
 //! - `operations`: the S3 operations, one file a concern.
 //! - `store`: buckets, objects, multipart uploads, checksums. Knows nothing of HTTP.
@@ -25,6 +26,7 @@ mod builder;
 mod faults;
 mod log;
 mod operations;
+mod proxy;
 mod request;
 mod seed;
 mod server;
@@ -37,6 +39,9 @@ pub use builder::Builder;
 pub use bytes::Bytes;
 pub use faults::{Callback, Fault, FaultId, FaultKind, Gate, WrongRange};
 pub use log::{Request, Totals};
+pub use proxy::{
+    BlackHole, Break, Disruption, Exchange, Hook, Injected, Place, Proxy, Rule, RuleId, Verdict,
+};
 pub use request::Operation;
 pub use seed::{ObjectChecksum, PutOptions};
 pub use store::{Algorithm, Attributes, Checksum, ChecksumType, Content, StoredObject, StoredPart};

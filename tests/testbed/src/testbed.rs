@@ -1,5 +1,6 @@
 //! The handle a test holds: control of a running server, all of it synchronous.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -59,6 +60,10 @@ impl Testbed {
     /// `http://127.0.0.1:PORT`
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.running.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.running.address
     }
 
     pub fn port(&self) -> u16 {

@@ -11,3 +11,4 @@ mod send_queue;
 
 pub(crate) use front::Front;
 pub(crate) use listen::Running;
+pub(crate) use send_queue::Ports;

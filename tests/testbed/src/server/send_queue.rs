@@ -12,11 +12,11 @@ const ATTEMPTS: u32 = 1000;
 
 /// The ports of a connection: ours, then the peer's.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ports(pub(super) u16, pub(super) u16);
+pub(crate) struct Ports(pub(crate) u16, pub(crate) u16);
 
 impl Ports {
     /// Waits until the peer has acknowledged every byte. Where the kernel does not tell, at once.
-    pub(super) async fn drained(self) {
+    pub(crate) async fn drained(self) {
         for _ in 0..ATTEMPTS {
             match self.unacknowledged() {
                 None | Some(0) => return,

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use testbed::Testbed;
+use testbed::{Proxy, Testbed};
 
 pub(crate) struct Client {
     address: String,
@@ -39,6 +39,11 @@ impl Client {
             secret: "SECRET".to_owned(),
             region: "us-east-1".to_owned(),
         }
+    }
+
+    /// A client that takes the proxy for the server.
+    pub(crate) fn through(proxy: &Proxy, testbed: &Testbed) -> Self {
+        Self { address: proxy.address().to_string(), ..Self::new(testbed) }
     }
 
     pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
