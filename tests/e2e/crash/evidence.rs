@@ -91,6 +91,9 @@ pub(super) struct Evidence {
     scene: Scene,
     in_flight: u64,
     kills: u64,
+    /// Bytes of whole objects, no larger than a part, that were all there at a kill but for the
+    /// rename: their requests had ended, and nothing records them.
+    unnamed: u64,
     /// What was not there in full at each kill so far.
     unfinished: BTreeSet<String>,
     journaled: BTreeSet<String>,
@@ -118,6 +121,7 @@ impl Evidence {
             scene,
             in_flight,
             kills: 0,
+            unnamed: 0,
             unfinished: BTreeSet::new(),
             journaled: BTreeSet::new(),
             moved_when_journaled: 0,
@@ -143,6 +147,10 @@ impl Evidence {
             let lost = seen.state == State::Absent && seen.target.before == Before::Old;
             self.count_bad(seen, lost, "after a kill");
             if seen.state != State::New {
+                let size = seen.target.bytes.len() as u64;
+                if size <= self.scene.part_size() && seen.moved >= size {
+                    self.unnamed += size;
+                }
                 unfinished.insert(seen.target.name.clone());
             }
         }
@@ -172,7 +180,7 @@ impl Evidence {
         let unfinished = look.targets.iter().filter(|it| self.unfinished.contains(&it.target.name));
         let again = unfinished.map(|it| it.moved.saturating_sub(it.target.bytes.len() as u64));
         self.bytes_again = again.sum();
-        self.bytes_again_allowed = self.kills * self.in_flight;
+        self.bytes_again_allowed = self.kills * self.in_flight + self.unnamed;
         if self.scene.resumes() {
             self.must_have_resumed(look);
         }
