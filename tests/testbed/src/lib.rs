@@ -19,10 +19,12 @@
 //! - `server`: connections and bodies; runs the faults and writes the log.
 //! - `faults`, `log`, `request`: what is scripted, what was asked, how a request is understood.
 //! - `operations`: the S3 operations, one file a concern.
+//! - `tls`, `http_proxy`: what stands between a client and a real store.
 //! - `store`: buckets, objects, multipart uploads, checksums. Knows nothing of HTTP.
 
 mod builder;
 mod faults;
+mod http_proxy;
 mod log;
 mod operations;
 mod request;
@@ -31,13 +33,16 @@ mod server;
 mod settings;
 mod store;
 mod testbed;
+mod tls;
 mod url;
 
 pub use builder::Builder;
 pub use bytes::Bytes;
 pub use faults::{Callback, Fault, FaultId, FaultKind, Gate, WrongRange};
+pub use http_proxy::{HttpProxy, ProxyConduct};
 pub use log::{Request, Totals};
 pub use request::Operation;
 pub use seed::{ObjectChecksum, PutOptions};
 pub use store::{Algorithm, Attributes, Checksum, ChecksumType, Content, StoredObject, StoredPart};
 pub use testbed::{OpenUpload, Testbed};
+pub use tls::Certificate;
