@@ -87,7 +87,7 @@ impl JobError {
 
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Store { source, .. } => source.kind.is_transient(),
+            Self::Store { source, .. } => source.kind.may_pass(),
             Self::Mismatch { .. } | Self::KeepsChanging(_) | Self::Stopped => true,
             _ => false,
         }

@@ -18,6 +18,8 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// Where no request ever got a reply, the address is wrong more often than the network: so many
 /// tries take about three seconds.
 const UNPROVEN_ATTEMPTS: u32 = 6;
+/// The second try is signed with the store's own time: where that does not help, nothing will.
+const SKEWED_ATTEMPTS: u32 = 3;
 
 /// The tries of one request.
 #[derive(Debug)]
@@ -77,10 +79,10 @@ impl<'a> Tries<'a> {
 
     fn limit(&self, kind: &Kind) -> u32 {
         let most = self.context.limits.max_attempts;
-        if *kind == Kind::Unreachable && !self.context.is_store_proven() {
-            most.min(UNPROVEN_ATTEMPTS)
-        } else {
-            most
+        match kind {
+            Kind::Unreachable if !self.context.is_store_proven() => most.min(UNPROVEN_ATTEMPTS),
+            Kind::ClockSkew { .. } => most.min(SKEWED_ATTEMPTS),
+            _ => most,
         }
     }
 }
@@ -105,6 +107,10 @@ where
 }
 
 fn full_jitter(kind: &Kind, failed: u32) -> Duration {
+    // The next try is another one: to another region, or with other credentials.
+    if matches!(kind, Kind::Moved | Kind::Expired) && failed == 1 {
+        return Duration::ZERO;
+    }
     let base = if *kind == Kind::Throttled { THROTTLED_BASE } else { BASE };
     let longest = base.saturating_mul(1 << failed.min(16)).min(LONGEST);
     longest.mul_f64(fastrand::f64())

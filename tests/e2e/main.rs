@@ -17,4 +17,5 @@ mod output;
 mod real_servers;
 mod refusals;
 mod store_contract;
+mod trust;
 mod upload;
