@@ -7,6 +7,7 @@ mod credentials;
 mod hostile;
 mod names;
 mod proxies;
+mod refused;
 mod regions;
 mod secrets;
 mod tls;

@@ -48,6 +48,27 @@ fn a_token_that_is_the_same_again_ends_the_run_in_one_line() {
 }
 
 #[test]
+fn a_token_that_ends_while_the_bucket_is_listed_is_one_line_too() {
+    let builder = Testbed::builder().credentials("KEY1", "SECRET").page_size(10);
+    let (testbed, sandbox) = (filled(builder), Sandbox::new());
+    let vault = Vault::new(&sandbox, &answer("KEY1", ""));
+    let gate = Gate::new();
+    for (operation, from) in [(Operation::ListObjectsV2, 5), (Operation::GetObject, 20)] {
+        let held = Fault::new(operation, FaultKind::Gate(gate.clone()));
+        testbed.fault(held.occurrence(from..=u64::MAX));
+    }
+    let download = ["download", "s3://bucket/", "out/", "--concurrency", "16"];
+    let running = vault.haul(&testbed).args(download).spawn();
+    gate.wait_for(2);
+    testbed.expire_credentials("KEY1");
+    gate.open();
+    let output = running.wait();
+    output.code(1).stderr_has("expired").stderr_has("next: haul download").no_escapes();
+    assert_eq!(error_lines(&output), 1, "not one line\n{output}");
+    sandbox.no_leftovers("out");
+}
+
+#[test]
 fn a_token_that_ended_before_a_head_is_known_by_its_date() {
     let (testbed, sandbox) = (busy_testbed(), Sandbox::new());
     testbed.add_credentials("KEY2", "SECRET");
@@ -134,7 +155,11 @@ fn a_program_that_answers_nonsense_is_told_without_what_it_said() {
 }
 
 fn busy_testbed() -> Testbed {
-    let testbed = Testbed::builder().credentials("KEY1", "SECRET").spawn().expect("a testbed");
+    filled(Testbed::builder().credentials("KEY1", "SECRET"))
+}
+
+fn filled(builder: testbed::Builder) -> Testbed {
+    let testbed = builder.spawn().expect("a testbed");
     testbed.create_bucket(BUCKET);
     testbed.add_credentials("KEY2", "SECRET");
     for number in 0..OBJECTS {

@@ -98,6 +98,26 @@ fn no_flag_takes_a_secret() {
     }
 }
 
+/// Whoever can put a program, or a library, into the way must not be given a chance to.
+#[test]
+fn no_other_program_is_started() {
+    if !is_strace_here() {
+        return;
+    }
+    let stage = stage(Testbed::builder());
+    for words in COMMANDS {
+        let trace = stage.sandbox.path("trace");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-e", "trace=execve,execveat", "-o"]).arg(&trace);
+        command.arg(env!("CARGO_BIN_EXE_haul")).args(words);
+        command.envs(stage.testbed.env()).current_dir(stage.sandbox.path(""));
+        let output = command.stdin(Stdio::null()).output().expect("strace starts");
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{words:?} was not tried");
+        let programs = std::fs::read_to_string(&trace).expect("a trace was written");
+        assert_eq!(programs.matches("exec").count(), 1, "{words:?}\n{programs}");
+    }
+}
+
 const COMMANDS: [&[&str]; 6] = [
     &["download", "s3://bucket/p/", "out/", "--json"],
     &["download", "s3://bucket/p/large", "-", "--sse-c-key-file", "customer.key"],
