@@ -11,6 +11,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 
 use super::notice::{Listener, Notice};
+use super::transport::cause;
+use crate::storage::error::Kind;
 
 /// So long before they expire they are read again: a request may wait in a queue.
 const AHEAD: Duration = Duration::from_mins(1);
@@ -294,12 +296,8 @@ fn reason(error: &CredentialsError) -> String {
                 identity token, or the metadata service of a container or machine"
             .to_owned();
     }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause
-        .to_string()
+    cause(error, Kind::Transient)
+        .message
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")

@@ -98,6 +98,20 @@ fn any_certificate_is_taken_where_that_was_asked_for() {
 }
 
 #[test]
+fn who_gives_credentials_has_to_prove_who_it_is_all_the_same() {
+    let (stage, giver) = (stage(&Certificate::self_signed()), stage(&Certificate::self_signed()));
+    let uri = format!("{}/credentials", giver.testbed.endpoint());
+    let output = crate::harness::haul()
+        .env("AWS_ENDPOINT_URL", stage.testbed.endpoint())
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri)
+        .args(["ls", "s3://bucket/", "--no-verify-ssl"])
+        .run();
+    output.code(1).stderr_has("no usable credentials").stderr_has("not trusted here");
+    assert_eq!(giver.testbed.totals().requests, 0, "a stranger was asked for credentials");
+    assert_eq!(stage.testbed.totals().requests, 0);
+}
+
+#[test]
 fn a_server_that_speaks_no_tls_is_told_so() {
     let stage = Stage::with_keys(&["a"]);
     let https = stage.testbed.endpoint().replace("http://", "https://");

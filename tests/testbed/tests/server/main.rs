@@ -4,4 +4,5 @@ mod client;
 mod connections;
 mod faults;
 mod objects;
+mod trust;
 mod uploads;
