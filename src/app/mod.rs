@@ -6,6 +6,7 @@ pub mod exit;
 
 mod logging;
 mod run;
+mod shell;
 mod signals;
 mod threads;
 

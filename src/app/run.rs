@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::args::{Cli, Command, Output};
 use super::exit::Exit;
-use super::{logging, signals, threads};
+use super::{logging, shell, signals, threads};
 use crate::commands::error::{CommandError, Kind};
 use crate::commands::session::{self, Session};
 use crate::domain::record::OutputError;
@@ -133,7 +133,7 @@ async fn transfer(
     }
     let Ok(report) = report else { return Exit::Incomplete };
     let is_worth_repeating = report.may_pass() || matches!(exit, Exit::Interrupted(_));
-    let next = is_worth_repeating.then(|| typed(arguments));
+    let next = is_worth_repeating.then(|| shell::typed(arguments));
     match report.finish(&summary, next.as_deref()) {
         Err(OutputError::Failed(_)) if exit == Exit::Success => Exit::Incomplete,
         _ => exit,
@@ -244,32 +244,5 @@ fn options(command: &Command, output: &Output) -> Options {
             Purpose::Transfer
         },
         base: base(command).filter(|base| base != "-" && base != "."),
-    }
-}
-
-/// The command as it can be typed again.
-fn typed(arguments: &[OsString]) -> String {
-    let words = arguments.iter().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
-    std::iter::once("haul".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_are_quoted_for_a_shell() {
-        assert_eq!(quoted("s3://b/k"), "s3://b/k");
-        assert_eq!(quoted("s3://b/*"), "'s3://b/*'");
-        assert_eq!(quoted("it's $(x)"), r"'it'\''s $(x)'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -11,7 +11,7 @@ use super::error::CommandError;
 use super::options::{Connection, Transfer};
 use crate::jobs::planner::Planned;
 use crate::storage::local::state_folder;
-use crate::storage::s3::{self, Payload};
+use crate::storage::s3::{self, Listener, Notice, Payload, S3Store};
 use crate::transfer::cancel::Cancel;
 use crate::transfer::context::{Context, FileTimes, Limits, Scope};
 use crate::transfer::engine;
@@ -51,7 +51,7 @@ impl Session {
     pub async fn context(&self, manner: &Manner<'_>) -> Result<Context, CommandError> {
         let typed = manner.transfer;
         let connection = s3::Options { payload: manner.payload, ..typed.connection.resolve()? };
-        let store = s3::connect(&connection).await.map_err(CommandError::usage)?;
+        let store = self.connect(connection).await?;
         let speed = typed.speed.resolve(self.open_files)?;
         let limits = Limits {
             requests: speed.requests,
@@ -75,10 +75,21 @@ impl Session {
 
     /// For commands that only read: limits are the engine's usual ones.
     pub async fn reading_context(&self, connection: &Connection) -> Result<Context, CommandError> {
-        let store = s3::connect(&connection.resolve()?).await.map_err(CommandError::usage)?;
+        let store = self.connect(connection.resolve()?).await?;
         let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         let limits = Limits::for_reading(connection.timeout());
         Ok(Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone()))
+    }
+
+    async fn connect(&self, options: s3::Options) -> Result<S3Store, CommandError> {
+        let events = self.events.clone();
+        // From the middle of a request, which must not wait: where nobody has read the last
+        // thousand events, a note is what can be left out.
+        let listener = Listener::new(move |notice: Notice| {
+            let _unheard = events.try_send(Event::Notice(notice.to_string()));
+        });
+        let options = s3::Options { listener, ..options };
+        s3::connect(&options).await.map_err(CommandError::usage)
     }
 
     /// Does what the plan says, or only tells it.

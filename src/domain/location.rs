@@ -197,6 +197,18 @@ impl fmt::Display for Location {
     }
 }
 
+/// A link without its query, as it may be shown: a signed one is as good as a password. Anything
+/// else as it is.
+pub fn without_signature(text: &str) -> &str {
+    match text.split_once("://") {
+        Some((scheme, rest)) if scheme != "s3" && is_scheme(scheme) => {
+            let end = rest.find(['?', '#']).unwrap_or(rest.len());
+            &text[..scheme.len() + 3 + end]
+        }
+        _ => text,
+    }
+}
+
 fn is_scheme(text: &str) -> bool {
     text.len() > 1 && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
@@ -252,6 +264,15 @@ mod tests {
             .expect("a URI");
         assert_eq!(uri.bucket.as_str(), "arn:aws:s3:eu-west-1:123456789012:accesspoint/point");
         assert_eq!(uri.rest, "a/b");
+    }
+
+    #[test]
+    fn a_link_is_shown_without_its_signature() {
+        let link = "https://h/b/k?X-Amz-Signature=hush#hush";
+        assert_eq!(without_signature(link), "https://h/b/k");
+        for text in ["s3://b/k?x=y", "a?b", "?://?", "k#1"] {
+            assert_eq!(without_signature(text), text);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::uploads::below;
 use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Download, Expected, LocalSource, LocalTarget, Refused, Task, Upload};
-use crate::domain::location::{Bucket, Key, Location, ObjectName, S3Uri};
+use crate::domain::location::{Bucket, Key, Location, ObjectName, S3Uri, without_signature};
 use crate::domain::object::ETag;
 use crate::domain::pattern::Filter;
 use crate::domain::relative_path::RelativePath;
@@ -84,7 +84,8 @@ fn plan_row(planner: &mut Planner, row: &Row, common: &Common) -> Result<(), Clo
                 .or(row.key.as_deref())
                 .or(row.path.as_deref())
                 .unwrap_or_default();
-            planner.refuse_blocking(bad_row(row.line, name.to_owned(), &reason))
+            let name = without_signature(name).to_owned();
+            planner.refuse_blocking(bad_row(row.line, name, &reason))
         }
     }
 }
@@ -183,7 +184,7 @@ fn remote_source(row: &Row, base: Option<&S3Uri>) -> Result<(ObjectName, String)
     let Some(base) = base else {
         return Err(format!(
             "`{}` is a key without a bucket; give s3://bucket/ as the source",
-            Escaped(text)
+            Escaped(without_signature(text))
         ));
     };
     let object = below(&base.bucket, &base.rest, text).map_err(|error| error.to_string())?;
@@ -205,7 +206,7 @@ fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         text.or(row.key.as_deref().filter(|_| row.bucket.is_none() && row.destination.is_none()));
     let text = text.ok_or("it has no source")?;
     let Ok(Location::Local(path)) = Location::parse(text) else {
-        return Err(format!("`{}` is no local file", Escaped(text)));
+        return Err(format!("`{}` is no local file", Escaped(without_signature(text))));
     };
     if !common.filter.admits(text) {
         return Ok(None);
@@ -236,7 +237,7 @@ fn remote_destination(row: &Row, path: &str, base: Option<&S3Uri>) -> Result<Obj
     let Some(base) = base else {
         return Err(format!(
             "`{}` is a key without a bucket; give s3://bucket/ as the destination",
-            Escaped(name)
+            Escaped(without_signature(name))
         ));
     };
     let key = match given {

@@ -29,12 +29,16 @@ pub enum Kind {
     Throttled,
     /// No connection: refused, no route, no such host. Worth another try, and worth telling.
     Unreachable,
-    /// The token is too old: another try after the credentials were read again.
+    /// The token is too old: the credentials are read again before the next try.
     Expired,
+    /// The token is too old, and there is no fresh one to be had.
+    SignedOut,
     /// The credentials are wrong, or there are none: so they are for every other request.
     BadCredentials,
     /// The clock here and the store's differ by more than a signature may.
-    ClockSkew,
+    ClockSkew {
+        off: Option<ClockOff>,
+    },
     /// These credentials may not do this to this object.
     Denied,
     MissingKey,
@@ -52,7 +56,9 @@ pub enum Kind {
     },
     /// In an archive: to be restored first.
     Archived,
-    /// The bucket is elsewhere.
+    /// The bucket is in another region, which is known now: the next try goes there.
+    Moved,
+    /// The bucket is elsewhere, and cannot be reached from here.
     WrongRegion {
         region: Option<String>,
     },
@@ -60,6 +66,8 @@ pub enum Kind {
     Corrupted,
     /// The certificate, or the whole protocol, is wrong: no try will change that.
     Tls,
+    /// The proxy wants a name and a password, or lets nobody through.
+    ProxyDenied,
     /// The reply makes no sense: other bytes than asked for, no length, no tag.
     Malformed,
     /// The store can't do this, or refuses the request as it is.
@@ -75,16 +83,30 @@ impl Kind {
                 | Self::Throttled
                 | Self::Unreachable
                 | Self::Expired
-                | Self::ClockSkew
+                | Self::Moved
+                | Self::ClockSkew { .. }
                 | Self::Corrupted
                 | Self::Malformed
         )
     }
 
+    /// Whether the same command may succeed later, if not this request.
+    pub fn may_pass(&self) -> bool {
+        self.is_transient() || *self == Self::SignedOut
+    }
+
     /// Whether every other request will fail in the same way, so that there is no point in
     /// thousands of them.
     pub fn is_hopeless(&self) -> bool {
-        matches!(self, Self::BadCredentials | Self::MissingBucket | Self::Tls)
+        matches!(
+            self,
+            Self::BadCredentials
+                | Self::SignedOut
+                | Self::ClockSkew { .. }
+                | Self::MissingBucket
+                | Self::Tls
+                | Self::ProxyDenied
+        )
     }
 
     /// Groups failures in the summary.
@@ -93,9 +115,9 @@ impl Kind {
             Self::Transient => "the store or the network failed",
             Self::Throttled => "the store asked for a lower pace",
             Self::Unreachable => "cannot connect",
-            Self::Expired => "the credentials have expired",
+            Self::Expired | Self::SignedOut => "the credentials have expired",
             Self::BadCredentials => "the credentials were not accepted",
-            Self::ClockSkew => "the clock here is wrong",
+            Self::ClockSkew { .. } => "the clock here is wrong",
             Self::Denied => "access denied",
             Self::MissingKey => "no such object",
             Self::MissingBucket => "no such bucket",
@@ -105,9 +127,10 @@ impl Kind {
             Self::Conflict => "another writer was at work",
             Self::OutOfRange { .. } => "the object is shorter than expected",
             Self::Archived => "archived",
-            Self::WrongRegion { .. } => "the bucket is in another region",
+            Self::Moved | Self::WrongRegion { .. } => "the bucket is in another region",
             Self::Corrupted => "the store received other bytes",
             Self::Tls => "no secure connection",
+            Self::ProxyDenied => "the proxy refused",
             Self::Malformed => "the reply makes no sense",
             Self::Refused => "the store refused the request",
         }
@@ -119,11 +142,11 @@ impl Kind {
             Self::Unreachable => {
                 "check the endpoint (--endpoint-url, AWS_ENDPOINT_URL), the network and proxies"
             }
-            Self::Expired => "sign in again, then run the same command",
+            Self::Expired | Self::SignedOut => "sign in again, then run the same command",
             Self::BadCredentials => {
                 "check the profile (--profile, AWS_PROFILE) and keys; --no-sign-request reads public buckets"
             }
-            Self::ClockSkew => "set this machine's clock",
+            Self::ClockSkew { .. } => "set this machine's clock",
             Self::Denied => {
                 "the credentials in use lack a permission for this; check the policy, or use another --profile"
             }
@@ -132,10 +155,42 @@ impl Kind {
                 "check the bucket's name, and that the endpoint is the right one"
             }
             Self::Archived => "restore the object first, then run the same command",
-            Self::WrongRegion { .. } => "name the bucket's region with --region",
+            Self::WrongRegion { .. } => {
+                "name the bucket's region with --region, and the endpoint of that region, if any"
+            }
             Self::Tls => "check the certificate; --ca-bundle trusts one of your own",
+            Self::ProxyDenied => {
+                "name and password go into HTTPS_PROXY=http://name:password@host:port; NO_PROXY names hosts that need no proxy"
+            }
             _ => return None,
         })
+    }
+}
+
+/// By how much the clock here differs from the store's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClockOff {
+    Behind(Duration),
+    Ahead(Duration),
+}
+
+impl fmt::Display for ClockOff {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (by, side) = match self {
+            Self::Behind(by) => (by, "behind"),
+            Self::Ahead(by) => (by, "ahead of"),
+        };
+        write!(formatter, "the clock here is {} {side} the store's", amount(*by))
+    }
+}
+
+/// `17 min`, `3 h`, `2 days`: to the unit that matters.
+fn amount(by: Duration) -> String {
+    match by.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
     }
 }
 
@@ -179,5 +234,28 @@ impl fmt::Display for StoreError {
             Some(id) => write!(formatter, " (request id {})", Escaped(id)),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_told_in_the_unit_that_matters() {
+        let told = |off: ClockOff| off.to_string();
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        assert_eq!(
+            told(ClockOff::Behind(minutes(17))),
+            "the clock here is 17 min behind the store's"
+        );
+        assert_eq!(
+            told(ClockOff::Ahead(minutes(60 * 30))),
+            "the clock here is 30 h ahead of the store's"
+        );
+        assert_eq!(
+            told(ClockOff::Ahead(minutes(60 * 24 * 365))),
+            "the clock here is 365 days ahead of the store's"
+        );
     }
 }

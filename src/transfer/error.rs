@@ -66,7 +66,8 @@ impl JobError {
                     | Kind::Unreachable
                     | Kind::Expired
                     | Kind::BadCredentials
-                    | Kind::ClockSkew
+                    | Kind::ClockSkew { .. }
+                    | Kind::SignedOut
                     | Kind::Tls
             ),
             _ => false,
@@ -106,7 +107,7 @@ impl JobError {
 
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Store { source, .. } => source.kind.is_transient(),
+            Self::Store { source, .. } => source.kind.may_pass(),
             Self::Mismatch { .. } | Self::KeepsChanging(_) | Self::Stopped => true,
             _ => false,
         }

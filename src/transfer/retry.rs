@@ -20,6 +20,8 @@ const THROTTLED_BASE: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(20);
 /// The longest wait that a store may ask for itself.
 const LONGEST_ASKED: Duration = Duration::from_mins(1);
+/// The second try is signed with the store's own time: where that does not help, nothing will.
+const SKEWED_ATTEMPTS: u32 = 3;
 
 /// The tries of one request.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ impl<'a> Tries<'a> {
         if error.kind == Kind::Throttled {
             self.slow_down().await;
         }
-        if !error.kind.is_transient() || self.failed >= self.context.limits.max_attempts {
+        if !error.kind.is_transient() || self.failed >= self.limit(&error.kind) {
             return Err(self.fatal(error));
         }
         let Some(turn) = self.context.health.take_retry() else {
@@ -115,6 +117,11 @@ impl<'a> Tries<'a> {
         };
         JobError::Store { doing: format!("{}{tries}", self.doing), source: Box::new(error) }
     }
+
+    fn limit(&self, kind: &Kind) -> u32 {
+        let most = self.context.limits.max_attempts;
+        if matches!(kind, Kind::ClockSkew { .. }) { most.min(SKEWED_ATTEMPTS) } else { most }
+    }
 }
 
 /// Tries a request until it succeeds, fails for good, or the run stops.
@@ -146,6 +153,10 @@ fn wait(error: &StoreError, failed: u32) -> Duration {
 }
 
 fn jitter(kind: &Kind, failed: u32) -> Duration {
+    // The next try is another one: to another region, or with other credentials.
+    if matches!(kind, Kind::Moved | Kind::Expired) && failed == 1 {
+        return Duration::ZERO;
+    }
     let base = if *kind == Kind::Throttled { THROTTLED_BASE } else { BASE };
     let longest = base.saturating_mul(1 << failed.min(16)).min(LONGEST);
     // A server that starts up takes half a minute: ten tries must not, by bad luck, be over before.

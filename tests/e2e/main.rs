@@ -24,4 +24,5 @@ mod resume;
 #[cfg(target_os = "linux")]
 mod soak;
 mod store_contract;
+mod trust;
 mod upload;

@@ -9,7 +9,9 @@ use clap::{Args, ValueEnum};
 
 use crate::commands::error::CommandError;
 use crate::domain::attributes::CustomerKey;
-use crate::storage::s3::{Addressing, EndpointVariant, Options, Payer, Payload, Signing};
+use crate::storage::s3::{
+    Addressing, Certificates, EndpointVariant, Listener, Options, Payer, Payload, Signing,
+};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
@@ -42,9 +44,13 @@ pub struct Connection {
     #[arg(long)]
     request_payer: bool,
 
-    /// Trust the certificates in this PEM file, besides the system's
+    /// Trust the certificates in this PEM file, besides the system's; also from AWS_CA_BUNDLE
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
+
+    /// Take any certificate: whoever is in between can read and change everything
+    #[arg(long)]
+    no_verify_ssl: bool,
 
     /// Use S3 Transfer Acceleration
     #[arg(long)]
@@ -98,8 +104,15 @@ impl Connection {
                 fips: self.fips,
             },
             ca_bundle: self.ca_bundle.clone(),
+            certificates: if self.no_verify_ssl {
+                Certificates::Unchecked
+            } else {
+                Certificates::Checked
+            },
             customer_key: self.customer_key()?,
             connect_timeout: Some(self.timeout().min(Duration::from_secs(10))),
+            credentials_timeout: Some(2 * self.timeout()),
+            listener: Listener::default(),
         })
     }
 

@@ -2,16 +2,18 @@
 //! go on is here, by type, status and code; never by the words of a message.
 
 use std::error::Error;
-use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId as _;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::byte_stream::error::Error as ByteStreamError;
+use aws_smithy_types::date_time::Format;
 
-use crate::storage::error::{Kind, StoreError};
+use super::transport::{cause, chain, innermost};
+use crate::storage::error::{ClockOff, Kind, StoreError};
 
 /// Classifies what `send()` gave.
 pub(super) fn sdk_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> StoreError
@@ -52,7 +54,19 @@ fn service_error(
     let header = |name: &str| reply.headers().get(name);
     let mut kind = kind_of(operation, meta.code(), status);
     match &mut kind {
-        Kind::WrongRegion { region } => *region = header("x-amz-bucket-region").map(str::to_owned),
+        Kind::WrongRegion { region } => *region = region_of(reply),
+        // The same code, and 400 for a HEAD, stand for other mistakes, too: a region says which.
+        Kind::BadCredentials if meta.code() == Some("AuthorizationHeaderMalformed") => {
+            if let Some(region) = region_of(reply) {
+                kind = Kind::WrongRegion { region: Some(region) };
+            }
+        }
+        Kind::Refused if status == 400 && meta.code().is_none() => {
+            if let Some(region) = region_of(reply) {
+                kind = Kind::WrongRegion { region: Some(region) };
+            }
+        }
+        Kind::ClockSkew { off } => *off = clock_off(header("date"), SystemTime::now()),
         // `bytes */1234`
         Kind::OutOfRange { size } => {
             *size = header("content-range").and_then(|text| text.rsplit_once('/')?.1.parse().ok());
@@ -64,15 +78,46 @@ fn service_error(
         operation,
         status: Some(status),
         code: meta.code().map(Into::into),
-        message: match meta.code() {
-            Some(_) => meta.message().map(Into::into),
-            None => body_text(reply),
+        message: match (redirection(status, header("location")), meta.code()) {
+            (Some(redirection), _) => Some(redirection.into()),
+            (None, Some(_)) => meta.message().map(Into::into),
+            (None, None) => body_text(reply),
         },
         request_id: meta.request_id().map(Into::into),
         retry_after: header("retry-after")
             .and_then(|text| text.parse().ok())
             .map(Duration::from_secs),
     }
+}
+
+/// Where a reply says that the bucket is: in a header, or in the error itself.
+fn region_of(reply: &HttpResponse) -> Option<String> {
+    let in_header = reply.headers().get("x-amz-bucket-region");
+    let region = in_header.or_else(|| {
+        let body = std::str::from_utf8(reply.body().bytes()?).ok()?;
+        Some(body.split_once("<Region>")?.1.split_once("</Region>")?.0)
+    })?;
+    // Kept also where it can't be one: the error then says what was told.
+    Some(region.chars().take(64).collect()).filter(|region: &String| !region.is_empty())
+}
+
+/// A redirect, which is never followed: what is sent to one host is for that host.
+fn redirection(status: u16, location: Option<&str>) -> Option<String> {
+    let location = location.filter(|_| matches!(status, 300..=303 | 305..=308))?;
+    // Its path and query may hold what was sent.
+    let rest = location.split_once("://").map_or(location, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host: String = authority.rsplit('@').next().unwrap_or_default().chars().take(255).collect();
+    Some(format!("a redirect to `{host}`, which is not followed"))
+}
+
+fn clock_off(date: Option<&str>, now: SystemTime) -> Option<ClockOff> {
+    let there = DateTime::from_str(date?, Format::HttpDate).ok()?;
+    let there = SystemTime::try_from(there).ok()?;
+    Some(match there.duration_since(now) {
+        Ok(behind) => ClockOff::Behind(behind),
+        Err(ahead) => ClockOff::Ahead(ahead.duration()),
+    })
 }
 
 /// What a proxy or a server that speaks no S3 had to say, in short.
@@ -114,7 +159,7 @@ fn kind_of_code(code: &str) -> Option<Kind> {
         | "SignatureDoesNotMatch"
         | "InvalidToken"
         | "AuthorizationHeaderMalformed" => Kind::BadCredentials,
-        "RequestTimeTooSkewed" => Kind::ClockSkew,
+        "RequestTimeTooSkewed" => Kind::ClockSkew { off: None },
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => Kind::Denied,
         "NoSuchKey" | "NoSuchVersion" => Kind::MissingKey,
         "NoSuchBucket" => Kind::MissingBucket,
@@ -138,8 +183,9 @@ fn kind_of_status(operation: &str, status: u16) -> Kind {
             Kind::Exists
         }
         412 => Kind::Changed,
-        301 | 307 | 308 => Kind::WrongRegion { region: None },
+        300..=303 | 305..=308 => Kind::WrongRegion { region: None },
         401 => Kind::BadCredentials,
+        407 => Kind::ProxyDenied,
         403 => Kind::Denied,
         404 => Kind::MissingKey,
         409 => Kind::Conflict,
@@ -155,43 +201,15 @@ fn kind_of_status(operation: &str, status: u16) -> Kind {
 
 /// A request that never got a reply: no credentials, no connection, or a broken one.
 fn unsent(operation: &'static str, error: &(dyn Error + 'static), otherwise: Kind) -> StoreError {
-    let mut kind = otherwise;
-    for cause in chain(error) {
-        if cause.is::<CredentialsError>() {
-            let message = credentials_message(cause);
-            return StoreError::new(operation, Kind::BadCredentials).with_message(message);
-        }
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
-            kind = kind_of_io(error, kind);
-        }
+    let cause = cause(error, otherwise);
+    // Whatever it was that failed, it was on the way to credentials, and not to the store.
+    if chain(error).any(<dyn Error>::is::<CredentialsError>)
+        && !matches!(cause.kind, Kind::SignedOut | Kind::BadCredentials)
+    {
+        let message = format!("no usable credentials: {}", cause.message);
+        return StoreError::new(operation, Kind::BadCredentials).with_message(message);
     }
-    StoreError::new(operation, kind).with_message(innermost(error))
-}
-
-fn kind_of_io(error: &io::Error, otherwise: Kind) -> Kind {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::AddrNotAvailable
-        | io::ErrorKind::NotFound => Kind::Unreachable,
-        // rustls wraps what is wrong with a certificate or a peer that speaks no TLS in these.
-        io::ErrorKind::InvalidData => Kind::Tls,
-        _ => otherwise,
-    }
-}
-
-fn credentials_message(error: &(dyn Error + 'static)) -> String {
-    format!("no usable credentials: {}", innermost(error))
-}
-
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
-}
-
-/// The root of a chain of errors: the SDK's outer ones say only "dispatch failure".
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
+    StoreError::new(operation, cause.kind).with_message(cause.message)
 }
 
 #[cfg(test)]
@@ -207,6 +225,28 @@ mod tests {
         assert_eq!(kind_of("GetObject", Some("Unheard"), 400), Kind::Refused);
         assert_eq!(kind_of("CompleteMultipartUpload", Some("Unheard"), 200), Kind::Refused);
         assert_eq!(kind_of("CompleteMultipartUpload", None, 200), Kind::Malformed);
+    }
+
+    #[test]
+    fn a_redirect_names_its_host_and_nothing_else() {
+        let told = |location| redirection(307, Some(location)).expect("a redirect");
+        assert_eq!(
+            told("https://evil.example/b/k?X-Amz-Security-Token=secret"),
+            "a redirect to `evil.example`, which is not followed"
+        );
+        assert!(!told("http://user:secret@evil.example/").contains("secret"));
+        assert_eq!(redirection(304, Some("https://evil.example/")), None);
+        assert_eq!(redirection(301, None), None);
+    }
+
+    #[test]
+    fn a_clock_is_off_to_either_side() {
+        let date = "Tue, 24 Nov 2026 10:00:00 GMT";
+        let there = SystemTime::UNIX_EPOCH + Duration::from_hours(498_754);
+        let by = Duration::from_mins(17);
+        assert_eq!(clock_off(Some(date), there - by), Some(ClockOff::Behind(by)));
+        assert_eq!(clock_off(Some(date), there + by), Some(ClockOff::Ahead(by)));
+        assert_eq!(clock_off(Some("yesterday"), there), None);
     }
 
     #[test]

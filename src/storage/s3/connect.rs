@@ -3,22 +3,31 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_s3::Client;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::{
-    RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
+    IdentityCache, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
 };
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::bodies::WatchBodies;
-use super::http;
+use super::credentials::SharedCredentials;
+use super::notice::{Listener, Notice};
 use super::read::StatusInRange;
-use super::store::S3Store;
+use super::regions::is_region;
+use super::resolve::Resolver;
+use super::store::{Parts, S3Store};
+use super::{http, unverified};
 use crate::domain::attributes::CustomerKey;
 
 /// Where no region is named: what S3 itself and most S3-compatible servers take.
 const DEFAULT_REGION: &str = "us-east-1";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that reading credentials may take: some wait for a person to sign in.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How to reach a store. Everything left out comes from the environment and the files that every
 /// AWS tool reads.
@@ -34,9 +43,22 @@ pub struct Options {
     pub endpoint: EndpointVariant,
     /// PEM file of certificates to trust besides the system's.
     pub ca_bundle: Option<PathBuf>,
+    pub certificates: Certificates,
     pub customer_key: Option<CustomerKey>,
     /// Longest silence of a connection that is being made.
     pub connect_timeout: Option<Duration>,
+    /// Longest wait for whoever gives credentials.
+    pub credentials_timeout: Option<Duration>,
+    /// Hears what the store does by itself.
+    pub listener: Listener,
+}
+
+/// Whether a server has to prove who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Certificates {
+    #[default]
+    Checked,
+    Unchecked,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,25 +107,17 @@ pub struct EndpointVariant {
 
 /// Makes the store. No request is sent: what is wrong with credentials shows with the first one.
 pub async fn connect(options: &Options) -> Result<S3Store, ConnectError> {
-    let client = http::client(options.ca_bundle.as_deref())?;
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);
-    if let Some(profile) = &options.profile {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(region) = &options.region {
-        loader = loader.region(Region::new(check_region(region)?));
-    }
-    if options.signing == Signing::Anonymous {
-        loader = loader.no_credentials();
-    }
-    let shared = loader.load().await;
+    connect_by(options, Resolver::system()).await
+}
+
+async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, ConnectError> {
+    let client = http::client(options.ca_bundle.as_deref(), resolver)?;
+    let shared = environment(options, client).await?;
     let endpoint =
         options.endpoint_url.clone().or_else(|| shared.endpoint_url().map(str::to_owned));
     if let Some(endpoint) = &endpoint {
         check_endpoint(endpoint)?;
     }
-    let shown = endpoint.clone().unwrap_or_else(|| "S3".to_owned());
-    let has_region = shared.region().is_some();
     let mut config = aws_sdk_s3::config::Builder::from(&shared)
         // One retry place: `transfer::retry`. The SDK's own has a budget of tokens that no time
         // refills, after which every error of a long run is final.
@@ -111,11 +125,7 @@ pub async fn connect(options: &Options) -> Result<S3Store, ConnectError> {
         // Deadlines for silent bodies are the engine's, too; the SDK's misfire on replies that may
         // take minutes, such as CompleteMultipartUpload's.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(options.connect_timeout.unwrap_or(Duration::from_secs(10)))
-                .build(),
-        )
+        .timeout_config(TimeoutConfig::builder().connect_timeout(connect_timeout(options)).build())
         // `haul` computes and compares checksums itself, while the bytes are hot. The SDK's
         // trailers are refused by many S3-compatible servers.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
@@ -130,13 +140,64 @@ pub async fn connect(options: &Options) -> Result<S3Store, ConnectError> {
     if options.endpoint.fips {
         config = config.use_fips(true);
     }
-    if let Some(endpoint) = endpoint {
+    if let Some(endpoint) = &endpoint {
         config = config.endpoint_url(endpoint);
     }
-    if !has_region {
+    if shared.region().is_none() {
         config = config.region(Region::from_static(DEFAULT_REGION));
     }
-    Ok(S3Store::new(Client::from_conf(config.build()), shown, options))
+    if let Some(client) = unchecked_client(options, endpoint.as_deref())? {
+        config = config.http_client(client);
+    }
+    let credentials = shared.credentials_provider().map(|source| share(source, options));
+    if let Some(credentials) = credentials.clone() {
+        config = config
+            // Ours keeps them, and lets go of those that the store refuses before their time.
+            .identity_cache(IdentityCache::no_cache())
+            .credentials_provider(SharedCredentialsProvider::new(credentials));
+    }
+    Ok(S3Store::new(Parts { config: config.build(), endpoint, credentials }, options))
+}
+
+/// What every AWS tool reads: region, endpoint, and where credentials come from.
+async fn environment(
+    options: &Options,
+    client: aws_smithy_http_client::pool::Client,
+) -> Result<SdkConfig, ConnectError> {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &options.region {
+        loader = loader.region(Region::new(check_region(region)?));
+    }
+    if options.signing == Signing::Anonymous {
+        loader = loader.no_credentials();
+    }
+    Ok(loader.load().await)
+}
+
+/// The flag is for the store alone: who gives credentials has to prove who it is.
+fn unchecked_client(
+    options: &Options,
+    endpoint: Option<&str>,
+) -> Result<Option<SharedHttpClient>, ConnectError> {
+    // Only TLS has certificates. Without an endpoint it is S3's own.
+    let endpoint = endpoint.unwrap_or("https://s3.amazonaws.com");
+    if options.certificates == Certificates::Checked || !endpoint.starts_with("https://") {
+        return Ok(None);
+    }
+    options.listener.tell(Notice::CertificatesUnchecked);
+    unverified::client(endpoint, connect_timeout(options)).map(Some)
+}
+
+fn share(source: SharedCredentialsProvider, options: &Options) -> SharedCredentials {
+    let limit = options.credentials_timeout.unwrap_or(CREDENTIALS_TIMEOUT);
+    SharedCredentials::new(source, limit, options.listener.clone())
+}
+
+fn connect_timeout(options: &Options) -> Duration {
+    options.connect_timeout.unwrap_or(CONNECT_TIMEOUT)
 }
 
 fn is_path_style(addressing: Addressing, has_own_endpoint: bool) -> bool {
@@ -147,10 +208,8 @@ fn is_path_style(addressing: Addressing, has_own_endpoint: bool) -> bool {
     }
 }
 
-/// A region goes into a host name: one with other characters could name another host.
 fn check_region(region: &str) -> Result<String, ConnectError> {
-    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=32).contains(&region.len()) && region.bytes().all(is_allowed) {
+    if is_region(region) {
         Ok(region.to_owned())
     } else {
         Err(ConnectError::Region(region.to_owned()))
@@ -160,6 +219,10 @@ fn check_region(region: &str) -> Result<String, ConnectError> {
 fn check_endpoint(endpoint: &str) -> Result<(), ConnectError> {
     let rest = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
     match rest {
+        // It would be shown with every error.
+        Some(rest) if rest.split('/').next().is_some_and(|host| host.contains('@')) => {
+            Err(ConnectError::EndpointWithPassword)
+        }
         Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(()),
         _ => Err(ConnectError::Endpoint(endpoint.to_owned())),
     }
@@ -172,30 +235,30 @@ pub enum ConnectError {
     Region(String),
     #[error("`{0}` is not an endpoint; endpoints look like https://host or http://host:port")]
     Endpoint(String),
+    #[error("an endpoint holds no name and no password")]
+    EndpointWithPassword,
     #[error("could not read the certificates of `{}`", .path.display())]
     CaBundle { path: PathBuf, source: std::io::Error },
     #[error("`{}` holds no certificate", .0.display())]
     NoCertificate(PathBuf),
+    #[error("a certificate in `{}` is broken: {why}", .path.display())]
+    BadCertificate { path: PathBuf, why: String },
     #[error("could not set up connections")]
     Http(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::Ipv4Addr;
 
-    #[test]
-    fn a_region_can_not_name_a_host() {
-        assert!(check_region("eu-west-1").is_ok());
-        for region in ["", "evil.example#", "a/b", "US-EAST-1", "x@y"] {
-            assert!(check_region(region).is_err(), "{region}");
-        }
-    }
+    use super::*;
+    use crate::domain::location::{Bucket, Key, ObjectName};
+    use crate::storage::object_store::ObjectStore as _;
 
     #[test]
     fn an_endpoint_needs_scheme_and_host() {
         assert!(check_endpoint("http://127.0.0.1:9000").is_ok());
-        for endpoint in ["", "localhost:9000", "ftp://x", "http://", "https:///x"] {
+        for endpoint in ["", "localhost:9000", "ftp://x", "http://", "https:///x", "http://a:b@c"] {
             assert!(check_endpoint(endpoint).is_err(), "{endpoint}");
         }
     }
@@ -206,5 +269,31 @@ mod tests {
         assert!(
             is_path_style(Addressing::Path, false) && !is_path_style(Addressing::Virtual, true)
         );
+    }
+
+    /// Two servers behind one name, of which one is dead: whichever comes first.
+    #[tokio::test]
+    async fn a_dead_address_is_passed_over() {
+        let testbed = testbed::Testbed::builder().anonymous().spawn().expect("a testbed");
+        testbed.create_bucket("bucket");
+        testbed.put_object("bucket", "key", "bytes");
+        // The port is open on the first address only.
+        let (alive, dead) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2));
+        let resolver = Resolver::asking(move |_| {
+            Box::pin(async move { Ok(vec![dead.into(), alive.into(), dead.into()]) })
+        });
+        let options = Options {
+            endpoint_url: Some(format!("http://store.test:{}", testbed.port())),
+            region: Some("us-east-1".to_owned()),
+            signing: Signing::Anonymous,
+            ..Options::default()
+        };
+        let bucket = Bucket::new("bucket").expect("a name");
+        let object = ObjectName::new(bucket, Key::new("key").expect("a key"));
+        for _ in 0..4 {
+            // A pool of its own, so that each has to connect.
+            let store = connect_by(&options, resolver.clone()).await.expect("a store");
+            assert_eq!(store.head(&object).await.expect("an answer").size, 5);
+        }
     }
 }

@@ -16,7 +16,7 @@ const LIST: &str = "ListObjectsV2";
 
 pub(super) async fn page(store: &S3Store, request: &ListRequest) -> Result<ListPage> {
     let reply = store
-        .client
+        .client(&request.bucket)
         .list_objects_v2()
         .bucket(request.bucket.as_str())
         .prefix(&request.prefix)
@@ -85,7 +85,7 @@ pub(super) fn decode(text: &str, is_encoded: bool) -> Result<String> {
 
 pub(super) async fn buckets(store: &S3Store) -> Result<Vec<ListedBucket>> {
     let mut found = Vec::new();
-    let mut pages = store.client.list_buckets().into_paginator().send();
+    let mut pages = store.first_client().list_buckets().into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| sdk_error("ListBuckets", &error))?;
         found.extend(page.buckets().iter().map(|bucket| ListedBucket {

@@ -4,16 +4,28 @@
 pub mod connect;
 
 mod bodies;
-mod classify;
+mod credentials;
 mod http;
+mod resolve;
+mod unverified;
+
+mod notice;
+mod recovery;
+mod regions;
+mod store;
+
 mod list;
 mod multipart;
 mod read;
-mod store;
 mod unfinished;
 mod write;
 
+mod classify;
+mod transport;
+
 pub use connect::{
-    Addressing, ConnectError, EndpointVariant, Options, Payer, Payload, Signing, connect,
+    Addressing, Certificates, ConnectError, EndpointVariant, Options, Payer, Payload, Signing,
+    connect,
 };
+pub use notice::{Listener, Notice};
 pub use store::S3Store;

@@ -29,7 +29,7 @@ pub(super) async fn create(
     attributes: &Attributes,
 ) -> Result<UploadId> {
     let request = store
-        .client
+        .client(&object.bucket)
         .create_multipart_upload()
         .bucket(object.bucket.as_str())
         .key(object.key.as_str())
@@ -57,7 +57,7 @@ pub(super) async fn put_part(
     body: Body,
 ) -> Result<ETag> {
     let request = store
-        .client
+        .client(&upload.object.bucket)
         .upload_part()
         .bucket(upload.object.bucket.as_str())
         .key(upload.object.key.as_str())
@@ -84,7 +84,7 @@ pub(super) async fn complete(
     let parts = assembled.parts.iter().zip(1..).map(|(part, number)| completed_part(part, number));
     let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
     let request = store
-        .client
+        .client(&upload.object.bucket)
         .complete_multipart_upload()
         .bucket(upload.object.bucket.as_str())
         .key(upload.object.key.as_str())
@@ -111,7 +111,7 @@ fn completed_part(part: &AssembledPart, number: i32) -> CompletedPart {
 
 pub(super) async fn abort(store: &S3Store, upload: &Upload) -> Result<()> {
     let request = store
-        .client
+        .client(&upload.object.bucket)
         .abort_multipart_upload()
         .bucket(upload.object.bucket.as_str())
         .key(upload.object.key.as_str())

@@ -43,7 +43,7 @@ macro_rules! stored_checksum {
 
 pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Result<GetReply> {
     let request = store
-        .client
+        .client(&object.bucket)
         .get_object()
         .bucket(object.bucket.as_str())
         .key(object.key.as_str())
@@ -155,7 +155,7 @@ impl Intercept for StatusInRange {
 
 pub(super) async fn head(store: &S3Store, object: &ObjectName) -> Result<ObjectFacts> {
     let request = store
-        .client
+        .client(&object.bucket)
         .head_object()
         .bucket(object.bucket.as_str())
         .key(object.key.as_str())

@@ -3,18 +3,19 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use aws_sdk_s3::Client;
 use aws_sdk_s3::types::RequestPayer;
+use aws_sdk_s3::{Client, Config};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::Digest as _;
 
 use super::connect::{Options, Payer, Payload};
+use super::credentials::SharedCredentials;
+use super::recovery::Recovery;
 use super::{list, multipart, read, unfinished, write};
 use crate::domain::attributes::Attributes;
-use crate::domain::location::ObjectName;
+use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ETag, ObjectFacts};
-use crate::storage::error::Kind;
 use crate::storage::object_store::{
     Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, PartPage, Read,
     Result, Upload, UploadId, UploadPage, UploadsRequest, Write, Written,
@@ -22,12 +23,19 @@ use crate::storage::object_store::{
 
 /// S3, or a server that speaks as it does.
 pub struct S3Store {
-    pub(super) client: Client,
     pub(super) payload: Payload,
     pub(super) payer: Option<RequestPayer>,
     pub(super) customer_key: Option<CustomerKeyHeaders>,
-    /// For errors: where a connection could not be made to.
-    endpoint: String,
+    recovery: Recovery,
+}
+
+/// What `connect` makes a store of.
+pub(super) struct Parts {
+    pub(super) config: Config,
+    /// None: S3's own.
+    pub(super) endpoint: Option<String>,
+    /// None: requests are not signed.
+    pub(super) credentials: Option<SharedCredentials>,
 }
 
 /// What goes with every request for an object under a customer's own key.
@@ -37,27 +45,23 @@ pub(super) struct CustomerKeyHeaders {
 }
 
 impl S3Store {
-    pub(super) fn new(client: Client, endpoint: String, options: &Options) -> Self {
+    pub(super) fn new(parts: Parts, options: &Options) -> Self {
         let customer_key = options.customer_key.as_ref().map(|key| CustomerKeyHeaders {
             key: BASE64.encode(key.expose()),
             md5: BASE64.encode(md5::Md5::digest(key.expose())),
         });
         let payer = (options.payer == Payer::Requester).then_some(RequestPayer::Requester);
-        Self { client, payload: options.payload, payer, customer_key, endpoint }
+        let recovery = Recovery::new(parts, options.listener.clone());
+        Self { payload: options.payload, payer, customer_key, recovery }
     }
-}
 
-impl S3Store {
-    /// Says where no connection could be made to: the error below does not know.
-    fn located<T>(&self, reply: Result<T>) -> Result<T> {
-        reply.map_err(|mut error| {
-            if error.kind == Kind::Unreachable {
-                let cause = error.message.take().unwrap_or_default();
-                error.message =
-                    Some(format!("cannot connect to {}: {cause}", self.endpoint).into());
-            }
-            error
-        })
+    /// For requests about this bucket: signed for the region that it is in, as far as that is known.
+    pub(super) fn client(&self, bucket: &Bucket) -> Client {
+        self.recovery.regions.client(bucket)
+    }
+
+    pub(super) fn first_client(&self) -> &Client {
+        self.recovery.regions.first()
     }
 }
 
@@ -70,19 +74,22 @@ impl fmt::Debug for S3Store {
 #[async_trait]
 impl ObjectStore for S3Store {
     fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.recovery.endpoint()
     }
 
     async fn get(&self, object: &ObjectName, what: &Read) -> Result<GetReply> {
-        self.located(read::get(self, object, what).await)
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, read::get(self, object, what).await)
     }
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts> {
-        self.located(read::head(self, object).await)
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, read::head(self, object).await)
     }
 
     async fn put(&self, object: &ObjectName, body: Body, how: &Write) -> Result<Written> {
-        self.located(write::put(self, object, body, how).await)
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, write::put(self, object, body, how).await)
     }
 
     async fn create_upload(
@@ -90,35 +97,43 @@ impl ObjectStore for S3Store {
         object: &ObjectName,
         attributes: &Attributes,
     ) -> Result<UploadId> {
-        self.located(multipart::create(self, object, attributes).await)
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, multipart::create(self, object, attributes).await)
     }
 
     async fn put_part(&self, upload: &Upload, number: u32, body: Body) -> Result<ETag> {
-        self.located(multipart::put_part(self, upload, number, body).await)
+        let sent = self.recovery.sending(Some(&upload.object.bucket));
+        self.recovery.judge(&sent, multipart::put_part(self, upload, number, body).await)
     }
 
     async fn complete_upload(&self, upload: &Upload, parts: &Assembled) -> Result<Written> {
-        self.located(multipart::complete(self, upload, parts).await)
+        let sent = self.recovery.sending(Some(&upload.object.bucket));
+        self.recovery.judge(&sent, multipart::complete(self, upload, parts).await)
     }
 
     async fn abort_upload(&self, upload: &Upload) -> Result<()> {
-        self.located(multipart::abort(self, upload).await)
+        let sent = self.recovery.sending(Some(&upload.object.bucket));
+        self.recovery.judge(&sent, multipart::abort(self, upload).await)
     }
 
     async fn list_parts(&self, upload: &Upload, after: u32) -> Result<PartPage> {
-        self.located(unfinished::parts(self, upload, after).await)
+        let sent = self.recovery.sending(Some(&upload.object.bucket));
+        self.recovery.judge(&sent, unfinished::parts(self, upload, after).await)
     }
 
     async fn list_uploads(&self, request: &UploadsRequest) -> Result<UploadPage> {
-        self.located(unfinished::uploads(self, request).await)
+        let sent = self.recovery.sending(Some(&request.bucket));
+        self.recovery.judge(&sent, unfinished::uploads(self, request).await)
     }
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage> {
-        self.located(list::page(self, request).await)
+        let sent = self.recovery.sending(Some(&request.bucket));
+        self.recovery.judge(&sent, list::page(self, request).await)
     }
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {
-        self.located(list::buckets(self).await)
+        let sent = self.recovery.sending(None);
+        self.recovery.judge(&sent, list::buckets(self).await)
     }
 }
 

@@ -21,7 +21,7 @@ const UPLOADS: &str = "ListMultipartUploads";
 
 pub(super) async fn parts(store: &S3Store, upload: &Upload, after: u32) -> Result<PartPage> {
     let request = store
-        .client
+        .client(&upload.object.bucket)
         .list_parts()
         .bucket(upload.object.bucket.as_str())
         .key(upload.object.key.as_str())
@@ -68,7 +68,7 @@ fn listed(part: &Part) -> Option<ListedPart> {
 pub(super) async fn uploads(store: &S3Store, request: &UploadsRequest) -> Result<UploadPage> {
     let (key, id) = request.after.clone().unzip();
     let reply = store
-        .client
+        .client(&request.bucket)
         .list_multipart_uploads()
         .bucket(request.bucket.as_str())
         .prefix(&request.prefix)

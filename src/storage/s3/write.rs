@@ -23,7 +23,7 @@ pub(super) async fn put(
     how: &Write,
 ) -> Result<Written> {
     let request = store
-        .client
+        .client(&object.bucket)
         .put_object()
         .bucket(object.bucket.as_str())
         .key(object.key.as_str())

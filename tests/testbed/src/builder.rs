@@ -1,16 +1,17 @@
 //! How a testbed is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use crate::operations::Backend;
-use crate::server::{Front, Running};
+use crate::server::{Clock, Front, Place, Running};
 use crate::settings::{Anonymous, Etags, Logging, RangeChecksum, Settings};
 use crate::store::{Algorithm, Store};
 use crate::testbed::Testbed;
+use crate::tls::Certificate;
 
 /// Settings of a testbed before it starts. The defaults are S3's own where S3 has any.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Builder {
     first_byte_delay: Duration,
     bandwidth: Option<u64>,
     logging: Logging,
+    clock: Option<i64>,
+    certificate: Option<Certificate>,
     threads: usize,
 }
 
@@ -45,6 +48,8 @@ impl Default for Builder {
             first_byte_delay: Duration::ZERO,
             bandwidth: None,
             logging: Logging::Kept,
+            clock: None,
+            certificate: None,
             threads: 2,
         }
     }
@@ -135,6 +140,21 @@ impl Builder {
         self
     }
 
+    /// Serves https and not http, and shows this certificate.
+    #[must_use]
+    pub fn tls(mut self, certificate: Certificate) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
+    /// A clock that is so many seconds ahead of the real time, or behind it: replies are dated by
+    /// it, and requests dated otherwise are refused, as S3 does.
+    #[must_use]
+    pub fn clock(mut self, seconds_ahead: i64) -> Self {
+        self.clock = Some(seconds_ahead);
+        self
+    }
+
     /// Threads that serve; two by default.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
@@ -147,6 +167,7 @@ impl Builder {
         let settings = Settings {
             region: self.region,
             credentials: RwLock::new(BTreeMap::from([self.credentials.clone()])),
+            expired: RwLock::new(BTreeSet::new()),
             anonymous: self.anonymous,
             etags: self.etags,
             default_checksum: self.default_checksum,
@@ -155,12 +176,16 @@ impl Builder {
             page_size: self.page_size.max(1),
             first_byte_delay: self.first_byte_delay,
             bandwidth: self.bandwidth,
+            clock: self.clock.map(|ahead| Clock(time::Duration::seconds(ahead))),
             logging: self.logging,
         };
         let backend = Backend { store: Arc::new(Store::default()), settings: Arc::new(settings) };
         let front = Arc::new(Front::new(backend));
-        let running = Running::start(Arc::clone(&front), self.address, self.threads)?;
-        Ok(Testbed::new(front, running, self.credentials))
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        let tls = self.certificate.as_ref().map(Certificate::acceptor);
+        let place = Place { address: self.address, tls };
+        let running = Running::start(Arc::clone(&front), place, self.threads)?;
+        Ok(Testbed::new(front, running, scheme, self.credentials))
     }
 
     /// The same, for async callers.

@@ -20,10 +20,12 @@
 //! - `proxy`: a raw TCP proxy that breaks connections, for what no server would do by itself.
 //! - `faults`, `log`, `request`: what is scripted, what was asked, how a request is understood.
 //! - `operations`: the S3 operations, one file a concern.
+//! - `tls`, `http_proxy`: what stands between a client and a real store.
 //! - `store`: buckets, objects, multipart uploads, checksums. Knows nothing of HTTP.
 
 mod builder;
 mod faults;
+mod http_proxy;
 mod log;
 mod operations;
 mod proxy;
@@ -33,11 +35,13 @@ mod server;
 mod settings;
 mod store;
 mod testbed;
+mod tls;
 mod url;
 
 pub use builder::Builder;
 pub use bytes::Bytes;
 pub use faults::{Callback, Fault, FaultId, FaultKind, Gate, WrongRange};
+pub use http_proxy::{HttpProxy, ProxyConduct};
 pub use log::{Request, Totals};
 pub use proxy::{
     BlackHole, Break, Disruption, Exchange, Hook, Injected, Place, Proxy, Rule, RuleId, Verdict,
@@ -46,3 +50,4 @@ pub use request::Operation;
 pub use seed::{ObjectChecksum, PutOptions};
 pub use store::{Algorithm, Attributes, Checksum, ChecksumType, Content, StoredObject, StoredPart};
 pub use testbed::{OpenUpload, Testbed};
+pub use tls::Certificate;

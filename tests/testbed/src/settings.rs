@@ -1,9 +1,10 @@
 //! How a testbed was built, and the credentials it accepts now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::server::Clock;
 use crate::store::Algorithm;
 
 /// Fixed when the testbed starts, but for the credentials.
@@ -11,6 +12,8 @@ use crate::store::Algorithm;
 pub(crate) struct Settings {
     pub(crate) region: String,
     pub(crate) credentials: RwLock<BTreeMap<String, String>>,
+    /// Keys whose time is over.
+    pub(crate) expired: RwLock<BTreeSet<String>>,
     pub(crate) anonymous: Anonymous,
     pub(crate) etags: Etags,
     /// What the server computes for uploads that bring no checksum.
@@ -21,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) first_byte_delay: Duration,
     /// Bytes a second, each way, of one request.
     pub(crate) bandwidth: Option<u64>,
+    /// None: the real time.
+    pub(crate) clock: Option<Clock>,
     pub(crate) logging: Logging,
 }
 
@@ -58,5 +63,9 @@ impl Settings {
     pub(crate) fn secret_of(&self, access_key: &str) -> Option<String> {
         let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner);
         credentials.get(access_key).cloned()
+    }
+
+    pub(crate) fn is_expired(&self, access_key: &str) -> bool {
+        self.expired.read().unwrap_or_else(PoisonError::into_inner).contains(access_key)
     }
 }

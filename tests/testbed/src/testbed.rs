@@ -18,6 +18,7 @@ use crate::store::{Condition, StoredObject};
 pub struct Testbed {
     front: Arc<Front>,
     running: Running,
+    scheme: &'static str,
     credentials: (String, String),
 }
 
@@ -53,13 +54,18 @@ impl Testbed {
         Builder::default()
     }
 
-    pub(crate) fn new(front: Arc<Front>, running: Running, credentials: (String, String)) -> Self {
-        Self { front, running, credentials }
+    pub(crate) fn new(
+        front: Arc<Front>,
+        running: Running,
+        scheme: &'static str,
+        credentials: (String, String),
+    ) -> Self {
+        Self { front, running, scheme, credentials }
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// `http://127.0.0.1:PORT`, or `https://…` under TLS.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.running.address)
+        format!("{}://{}", self.scheme, self.running.address)
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -91,6 +97,12 @@ impl Testbed {
         let credentials = &self.front.backend.settings.credentials;
         let mut credentials = credentials.write().unwrap_or_else(PoisonError::into_inner);
         credentials.insert(id.into(), secret.into());
+    }
+
+    /// Takes a key for expired from now on: `400 ExpiredToken`, and to a HEAD a bare 400.
+    pub fn expire_credentials(&self, id: impl Into<String>) {
+        let expired = &self.front.backend.settings.expired;
+        expired.write().unwrap_or_else(PoisonError::into_inner).insert(id.into());
     }
 
     /// Refuses a key from now on: `InvalidAccessKeyId`.

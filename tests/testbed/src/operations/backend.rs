@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
@@ -41,7 +42,13 @@ pub(crate) fn service(backend: Backend) -> S3Service {
     let settings = Arc::clone(&backend.settings);
     let mut builder = S3ServiceBuilder::new(backend);
     builder.set_auth(access::Auth(Arc::clone(&settings)));
-    builder.set_access(access::Access(settings));
+    builder.set_access(access::Access(Arc::clone(&settings)));
+    if settings.clock.is_some() {
+        // The clock is looked at in front of it, and is another one than the system's.
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = u32::MAX;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    }
     builder.build()
 }
 

@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::send_queue::Ports;
+use super::stream::Stream;
 
 /// What requests know of, and may do to, the connection they came over.
 #[derive(Debug)]
@@ -65,12 +65,12 @@ impl Wire {
 /// The server's end of a connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     wire: Arc<Wire>,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, wire: Arc<Wire>) -> Self {
+    pub(crate) fn new(stream: Stream, wire: Arc<Wire>) -> Self {
         Self { stream, wire }
     }
 
@@ -91,7 +91,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if self.wire.reset.load(Ordering::Acquire) {
             // Without it the peer sees an orderly end, and the test that asked for more fails.
-            self.stream.set_zero_linger().ok();
+            self.stream.tcp().set_zero_linger().ok();
         }
     }
 }

@@ -77,6 +77,9 @@ impl Front {
         for kind in &script.changes {
             reply::change(kind, &mut reply, &mut spoil);
         }
+        if let Some(clock) = settings.clock {
+            clock.date(reply.headers_mut());
+        }
         in_flight.answered(reply.status().as_u16());
         let id = format!("{:016X}", in_flight.number());
         if let Ok(id) = HeaderValue::try_from(id) {
@@ -144,8 +147,8 @@ impl Front {
         script: &Script,
         body: RequestBody,
     ) -> Result<Reply, Hangup> {
-        if let Some(region) = self.other_region(&head, target) {
-            return Ok(reply::other_region(&region));
+        if let Some(refusal) = self.refusal(&head, target) {
+            return Ok(refusal);
         }
         let mut request = Request::from_parts(head, s3s::Body::http_body(body));
         if script.changes.iter().any(|kind| matches!(kind, FaultKind::WholeObjectForRange)) {
@@ -154,12 +157,19 @@ impl Front {
         self.service.call(request).await.map_err(|_| Hangup)
     }
 
-    /// The bucket's region, where it was given one and the request is signed for another.
-    fn other_region(&self, head: &Parts, target: &Target) -> Option<String> {
-        let region = self.backend.store.bucket_region(target.bucket.as_deref()?).ok()??;
+    /// What a signature is refused for besides being wrong, which the service itself checks.
+    fn refusal(&self, head: &Parts, target: &Target) -> Option<Reply> {
+        let settings = &self.backend.settings;
+        if settings.clock.is_some_and(|clock| clock.refuses(&head.headers)) {
+            return Some(reply::too_skewed());
+        }
         let authorization = head.headers.get("authorization")?.to_str().ok()?;
-        let scope = authorization.split("Credential=").nth(1)?.split(',').next()?;
-        (scope.split('/').nth(2)? != region).then_some(region)
+        let mut scope = authorization.split("Credential=").nth(1)?.split(',').next()?.split('/');
+        if settings.is_expired(scope.next()?) {
+            return Some(reply::expired_token());
+        }
+        let region = self.backend.store.bucket_region(target.bucket.as_deref()?).ok()??;
+        (scope.nth(1)? != region).then(|| reply::other_region(&region))
     }
 
     /// What S3 does not send: bodies where HTTP has none.

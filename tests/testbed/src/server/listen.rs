@@ -13,13 +13,21 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Connection, Wire};
 use super::front::Front;
 use super::send_queue::Ports;
+use super::stream::Stream;
 
 /// More connections than any test opens at once; a full queue would cost clients a second each.
 const BACKLOG: u32 = 4096;
+
+/// Where to listen, and whether under TLS.
+pub(crate) struct Place {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Option<TlsAcceptor>,
+}
 
 /// A server that listens until it is dropped.
 #[derive(Debug)]
@@ -30,11 +38,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn start(
-        front: Arc<Front>,
-        address: SocketAddr,
-        threads: usize,
-    ) -> io::Result<Self> {
+    pub(crate) fn start(front: Arc<Front>, place: Place, threads: usize) -> io::Result<Self> {
+        let Place { address, tls } = place;
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("testbed")
@@ -46,7 +51,7 @@ impl Running {
         let thread = std::thread::Builder::new().name("testbed".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, address, front) => {}
+                    () = accept(listener, Place { address, tls }, front) => {}
                     // Dropped or sent, it says the same.
                     _ = stopped => {}
                 }
@@ -78,12 +83,12 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn accept(listener: TcpListener, address: SocketAddr, front: Arc<Front>) {
+async fn accept(listener: TcpListener, place: Place, front: Arc<Front>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let ports = Ports(address.port(), peer.port());
-                tokio::spawn(converse(stream, ports, Arc::clone(&front)));
+                let ports = Ports(place.address.port(), peer.port());
+                tokio::spawn(converse(stream, place.tls.clone(), ports, Arc::clone(&front)));
             }
             // Out of descriptors, say: the next client may fare better.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -91,9 +96,17 @@ async fn accept(listener: TcpListener, address: SocketAddr, front: Arc<Front>) {
     }
 }
 
-async fn converse(stream: TcpStream, ports: Ports, front: Arc<Front>) {
+async fn converse(stream: TcpStream, tls: Option<TlsAcceptor>, ports: Ports, front: Arc<Front>) {
     // Latency only; a socket that cannot do it still works.
     stream.set_nodelay(true).ok();
+    let stream = match tls {
+        None => Stream::Plain(stream),
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => Stream::Tls(Box::new(stream)),
+            // A client that does not trust the certificate, as a test wants it.
+            Err(_) => return,
+        },
+    };
     let wire = Arc::new(Wire::new(front.log.connected(), ports));
     let connection = Connection::new(stream, Arc::clone(&wire));
     let service = service_fn(move |request| {

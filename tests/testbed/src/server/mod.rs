@@ -1,5 +1,6 @@
 //! HTTP in front of the S3 service: connections, bodies, the log, and the faults.
 
+mod clock;
 mod connection;
 mod front;
 mod listen;
@@ -8,7 +9,9 @@ mod reply;
 mod reply_body;
 mod request_body;
 mod send_queue;
+mod stream;
 
+pub(crate) use clock::Clock;
 pub(crate) use front::Front;
-pub(crate) use listen::Running;
+pub(crate) use listen::{Place, Running};
 pub(crate) use send_queue::Ports;

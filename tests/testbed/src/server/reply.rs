@@ -37,6 +37,16 @@ pub(super) fn other_region(region: &str) -> Reply {
     reply
 }
 
+pub(super) fn expired_token() -> Reply {
+    let text = "The provided token has expired.";
+    s3_error(StatusCode::BAD_REQUEST, "ExpiredToken", text)
+}
+
+pub(super) fn too_skewed() -> Reply {
+    let text = "The difference between the request time and the current time is too large.";
+    s3_error(StatusCode::FORBIDDEN, "RequestTimeTooSkewed", text)
+}
+
 /// The reply that takes the place of the work; none where there is none to give.
 pub(super) fn instead(kind: &FaultKind) -> Option<Reply> {
     match kind {

@@ -5,4 +5,5 @@ mod connections;
 mod faults;
 mod objects;
 mod proxy;
+mod trust;
 mod uploads;
