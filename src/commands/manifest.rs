@@ -9,11 +9,12 @@ use tokio::sync::mpsc;
 
 use super::download::{location, tell_plan};
 use super::error::CommandError;
-use super::options::Jobs;
+use super::journal::{self, Meaning};
+use super::options::{Jobs, Only, Transfer};
 use super::session::Session;
 use crate::domain::escape::Escaped;
 use crate::domain::location::{Location, S3Uri};
-use crate::jobs::manifest::{self, Compression, Format, Rows};
+use crate::jobs::manifest::{self, Compression, Format, ManifestError, Rows};
 use crate::jobs::manifested::{self, Common};
 use crate::jobs::planner::{Plan, Planned, Planner};
 use crate::transfer::context::Context;
@@ -40,10 +41,14 @@ pub(super) fn bases(paths: &[PathBuf]) -> Result<(Option<S3Uri>, Option<PathBuf>
 pub(super) async fn run(
     session: &Session,
     context: Arc<Context>,
-    (jobs, name): (&Jobs, &str),
+    (transfer, name): (&Transfer, &str),
     common: Common,
 ) -> Result<Summary, CommandError> {
+    let jobs = &transfer.jobs;
     let opened = open(&context, jobs, name).await?;
+    let meaning = Meaning::of_rows(name, &common, options(transfer, opened.format));
+    journal::open(&context, jobs, meaning).await?;
+    let opened = journal::check_rows(&context, opened, &common).await?;
     let (planned, planning) = plan(opened, common, session, context.limits.memory / 4).await?;
     let summary = session.run(context, planned, jobs.purpose()).await;
     if let Ok(plan) = planning.await {
@@ -52,26 +57,55 @@ pub(super) async fn run(
     Ok(summary)
 }
 
+/// What selects rows.
+fn options(transfer: &Transfer, format: Format) -> Vec<String> {
+    let mut options = vec![format!("--manifest-format={format}")];
+    options.extend(transfer.jobs.only.map(|Only::Failed| "--only=failed".to_owned()));
+    options.extend(transfer.selection.described());
+    options
+}
+
 /// A manifest that was opened.
-struct Opened {
-    read: Box<dyn Read + Send>,
+pub(super) struct Opened {
+    pub(super) read: Box<dyn Read + Send>,
     /// The same again, where that is possible: for the totals.
-    again: Option<File>,
+    pub(super) again: Option<File>,
+    pub(super) is_readable_twice: bool,
     format: Format,
     compression: Compression,
+    only: Option<Only>,
+}
+
+/// Begins to read rows as `opened` has them.
+pub(super) fn rows_of(read: Box<dyn Read + Send>, opened: &Opened) -> Result<Rows, ManifestError> {
+    match opened.only {
+        Some(Only::Failed) => manifest::open_failed(read, opened.compression),
+        None => manifest::open(read, opened.format, opened.compression),
+    }
+}
+
+/// What the manifest is written in: said, or told by its name.
+pub(super) fn format_of(jobs: &Jobs, name: &str) -> Option<Format> {
+    jobs.manifest_format.or_else(|| Format::from_name(name))
 }
 
 /// Opens the manifest. What is wrong with its name or its first row shows here, before any job.
 async fn open(context: &Arc<Context>, jobs: &Jobs, name: &str) -> Result<Opened, CommandError> {
-    let format = match jobs.manifest_format.or_else(|| Format::from_name(name)) {
+    let format = match format_of(jobs, name) {
         Some(format) => format,
         None if name == "-" => Format::Csv,
         None => {
             let text = format!("`{name}` does not say by its name what it is");
             return Err(CommandError::misuse(text)
-                .hint("say it: --manifest-format csv, tsv, jsonl, keys or keys0"));
+                .hint("say it: --manifest-format csv, tsv, jsonl, keys, keys0 or journal"));
         }
     };
+    if jobs.only.is_some() && format != Format::Journal {
+        let text = format!("--only is for journals, and `{name}` is read as {format}");
+        return Err(
+            CommandError::misuse(text).hint("say that it is one: --manifest-format journal")
+        );
+    }
     let compression = Compression::from_name(name);
     let unreadable = |error: std::io::Error| {
         CommandError::usage(
@@ -91,7 +125,8 @@ async fn open(context: &Arc<Context>, jobs: &Jobs, name: &str) -> Result<Opened,
                 (Box::new(file), None)
             }
         };
-    Ok(Opened { read, again, format, compression })
+    let is_readable_twice = again.is_some();
+    Ok(Opened { read, again, is_readable_twice, format, compression, only: jobs.only })
 }
 
 fn open_file(path: &Path) -> std::io::Result<File> {
@@ -114,8 +149,15 @@ async fn plan(
     session: &Session,
     memory: u64,
 ) -> Result<(mpsc::Receiver<Planned>, tokio::task::JoinHandle<Plan>), CommandError> {
-    let Opened { read, again, format, compression } = opened;
-    let rows = tokio::task::spawn_blocking(move || manifest::open(read, format, compression)).await;
+    let mut opened = opened;
+    // What of a journal is left out has sizes, too.
+    let again = opened.again.take().filter(|_| opened.only.is_none());
+    let (format, compression) = (opened.format, opened.compression);
+    let opening = tokio::task::spawn_blocking(move || {
+        let read = std::mem::replace(&mut opened.read, Box::new(std::io::empty()));
+        rows_of(read, &opened)
+    });
+    let rows = opening.await;
     let rows: Rows = rows.map_err(CommandError::failed)?.map_err(CommandError::usage)?;
     if !rows.ignored_columns().is_empty() {
         // A misspelt name would otherwise send files to where nobody meant them.

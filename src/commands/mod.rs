@@ -14,4 +14,5 @@ pub mod error;
 pub mod options;
 pub mod session;
 
+mod journal;
 mod manifest;

@@ -64,7 +64,10 @@ impl Session {
             scope: manner.scope,
         };
         let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
-        Ok(Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone()))
+        let endpoint = store.endpoint().to_owned();
+        let mut context = Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone());
+        context.endpoint = endpoint;
+        Ok(context)
     }
 
     /// For commands that only read: limits are the engine's usual ones.

@@ -14,6 +14,7 @@ use crate::domain::location::{Bucket, Key, Location, ObjectName, S3Uri};
 use crate::domain::object::ETag;
 use crate::domain::pattern::Filter;
 use crate::domain::relative_path::RelativePath;
+use crate::transfer::journal::{Journal, JournalError};
 
 /// Which way the rows go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,24 @@ pub fn plan(mut planner: Planner, rows: Rows, common: &Common) -> Plan {
         }
     }
     planner.finish()
+}
+
+/// Holds a manifest's rows against a journal: whether it is of them, and not of others.
+pub fn check(rows: Rows, common: &Common, journal: &Journal) -> Result<(), JournalError> {
+    let mut check = journal.check_rows();
+    for row in rows {
+        match row {
+            Ok(row) => {
+                if let Ok(Some(task)) = task_of(&row, common) {
+                    check.row(row.line, &task)?;
+                }
+            }
+            Err(Problem::Row(_)) => {}
+            // The run itself will say so; what lies behind it nobody knows.
+            Err(Problem::Fatal(_)) => return Ok(()),
+        }
+    }
+    check.finish()
 }
 
 fn plan_row(planner: &mut Planner, row: &Row, common: &Common) -> Result<(), Closed> {
@@ -154,6 +173,7 @@ fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     Ok(Some(Task::Download(Download {
         object,
         size: expected.size,
+        etag: None,
         last_modified: None,
         target,
         expected,

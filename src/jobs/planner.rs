@@ -167,7 +167,7 @@ mod tests {
             ObjectName::new(Bucket::new("b").expect("a name"), Key::new("k").expect("a key"));
         let target = LocalTarget::Below(RelativePath::new("k").expect("a path"));
         let expected = Expected { size, ..Expected::default() };
-        Task::Download(Download { object, size, last_modified: None, target, expected })
+        Task::Download(Download { object, size, etag: None, last_modified: None, target, expected })
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What every job of a run shares, and what one job's tasks share.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -12,12 +12,15 @@ use super::error::JobError;
 use super::event::{Event, Skip};
 use super::gate::{Gate, Permit};
 use super::gauge::{Gauge, JobGauge};
+use super::journal::{Course, Journal};
 use super::landing::Landing;
-use super::outcome::{Done, Verified};
+use super::outcome::{Done, Left, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
 use super::retry::Tries;
+use crate::domain::checksum::Checksum;
 use crate::domain::job::Job;
+use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::Destination;
@@ -101,8 +104,12 @@ pub struct Context {
     pub gauge: Arc<Gauge>,
     /// The folder below which downloads land.
     pub landing: Option<Landing>,
+    /// What the store is called: `S3`, or the address of another server.
+    pub endpoint: String,
     /// Where `-` as a destination writes.
     pub output: Mutex<Option<Output>>,
+    /// What became of each job, here and in earlier runs.
+    pub journal: OnceLock<Journal>,
     gate: Gate,
     pub(super) buffers: Buffers,
     events: mpsc::Sender<Event>,
@@ -124,7 +131,9 @@ impl Context {
             cancel,
             gauge,
             landing: None,
+            endpoint: String::new(),
             output: Mutex::new(None),
+            journal: OnceLock::new(),
             buffers: Buffers::default(),
             events,
             is_proven: AtomicBool::new(false),
@@ -187,18 +196,47 @@ pub(super) struct Work {
     pub(super) gauge: Arc<JobGauge>,
     started: Instant,
     retries: AtomicU32,
+    left: Mutex<Left>,
 }
 
 impl Work {
-    pub(super) fn new(context: Arc<Context>, job: Arc<Job>) -> Self {
-        let gauge = Arc::new(JobGauge::new(Arc::clone(&context.gauge), job.task.size()));
-        Self { context, job, gauge, started: Instant::now(), retries: AtomicU32::new(0) }
+    /// `size`: what the job's gauge shows from the start.
+    pub(super) fn new(context: Arc<Context>, job: Arc<Job>, size: Option<u64>) -> Self {
+        let gauge = Arc::new(JobGauge::new(Arc::clone(&context.gauge), size));
+        Self::with_gauge(context, job, gauge)
     }
 
     /// Of a job that is not one of the run's: its bytes do not count.
     pub(super) fn aside(context: Arc<Context>, job: Arc<Job>) -> Self {
         let gauge = Arc::new(JobGauge::new(Arc::default(), None));
-        Self { context, job, gauge, started: Instant::now(), retries: AtomicU32::new(0) }
+        Self::with_gauge(context, job, gauge)
+    }
+
+    fn with_gauge(context: Arc<Context>, job: Arc<Job>, gauge: Arc<JobGauge>) -> Self {
+        let (started, retries, left) = (Instant::now(), AtomicU32::new(0), Mutex::default());
+        Self { context, job, gauge, started, retries, left }
+    }
+
+    /// Notes which object was read, or written.
+    pub(super) fn left_object(&self, etag: Option<&ETag>, version: Option<&Arc<str>>) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.etag = etag.cloned();
+        left.version = version.cloned();
+    }
+
+    /// Notes what its bytes come to.
+    pub(super) fn left_checksum(&self, checksum: Checksum) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).checksum = Some(checksum);
+    }
+
+    /// Notes when the local file was modified.
+    pub(super) fn left_file(&self, modified: Option<SystemTime>) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).modified = modified;
+    }
+
+    /// What it took so far.
+    pub(super) fn course(&self) -> Course {
+        Course { elapsed: self.started.elapsed(), retries: self.retries.load(Relaxed) }
     }
 
     /// A permit for one request and `memory` bytes.
@@ -214,12 +252,9 @@ impl Work {
     }
 
     pub(super) fn done(&self, bytes: u64, verified: Verified) -> Outcome {
-        Outcome::Done(Done {
-            bytes,
-            verified,
-            elapsed: self.started.elapsed(),
-            retries: self.retries.load(Relaxed),
-        })
+        let Course { elapsed, retries } = self.course();
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Outcome::Done(Done { bytes, verified, elapsed, retries, left })
     }
 }
 

@@ -101,7 +101,7 @@ fn seconds(time: std::time::SystemTime) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-async fn head(work: &Work, job: &Download) -> Result<ObjectFacts, JobError> {
+pub(super) async fn head(work: &Work, job: &Download) -> Result<ObjectFacts, JobError> {
     let _in_flight = work.pass(0).await?;
     let context = &work.context;
     let tries = work.tries(format!("look at {}", job.object));
@@ -150,6 +150,7 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
     };
     work.gauge.discover(reply.facts.size);
     verify::expected(&job.expected, &reply.facts)?;
+    work.left_object(reply.facts.etag.as_ref(), reply.facts.version.as_ref());
     Ok(Opened { pin: Pin::of(&reply.facts), reply, in_flight, plan })
 }
 
@@ -187,6 +188,7 @@ async fn once(work: &Arc<Work>, job: &Download, file: StagedFile) -> Result<Outc
     };
     provable(work, job, &facts, is_whole, &stored)?;
     let content = Content { size: facts.size, crc, value: folded };
+    work.left_checksum(crc.checksum(folded));
     let verified =
         verify::file(&content, &file, stored.full_object(), job.expected.checksum.as_ref()).await?;
     match publish(work, file, &facts).await {
@@ -237,6 +239,7 @@ async fn publish(work: &Work, file: Arc<StagedFile>, facts: &ObjectFacts) -> Res
     } else {
         file.publish(how)?
     };
+    work.left_file(published.modified);
     if let Some(warning) = published.warning {
         work.context.tell(Event::Notice(warning.to_string())).await;
     }

@@ -200,7 +200,7 @@ impl Scene {
         let path = RelativePath::new(key).expect("a path");
         let (target, expected) = (LocalTarget::Below(path), Expected::default());
         let object = object(key);
-        let download = Download { object, size, last_modified: None, target, expected };
+        let download = Download { object, size, etag: None, last_modified: None, target, expected };
         Job { number, line: None, task: Task::Download(download) }
     }
 

@@ -133,6 +133,8 @@ impl<'a> Started<'a> {
             return Ok(Outcome::Skipped(Skip::Exists));
         };
         let verified = self.verified(&written, &assembled).await?;
+        self.work.left_object(written.etag.as_ref(), written.version.as_ref());
+        self.work.left_checksum(assembled.checksum);
         Ok(self.work.done(size, verified))
     }
 

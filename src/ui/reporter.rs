@@ -174,7 +174,9 @@ impl Reporter {
         let least = match event {
             Event::Failed { .. } => Verbosity::Quiet,
             Event::Notice(_) => Verbosity::Normal,
-            Event::Retrying { .. } | Event::Skipped { .. } => Verbosity::Verbose,
+            Event::Retrying { .. } | Event::Postponed { .. } | Event::Skipped { .. } => {
+                Verbosity::Verbose
+            }
             Event::Started { .. } | Event::Done { .. } => Verbosity::Everything,
             Event::PlanComplete => return false,
         };
@@ -266,6 +268,7 @@ mod tests {
         done: 1,
         bytes: 1 << 20,
         skipped: 1,
+        done_before: 0,
         failed: 1,
         missing: 0,
         stopped: 0,

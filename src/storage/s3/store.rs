@@ -48,6 +48,11 @@ impl S3Store {
 }
 
 impl S3Store {
+    /// `S3`, or the address of another server.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// Says where no connection could be made to: the error below does not know.
     fn located<T>(&self, reply: Result<T>) -> Result<T> {
         reply.map_err(|mut error| {
