@@ -225,3 +225,42 @@ impl RowCheck<'_> {
         Err(self.journal.other_row(line, &entry, None))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::journal::tests::{binding, entry};
+
+    #[tokio::test]
+    async fn a_journal_of_a_later_format_is_told_as_such() {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("j");
+        let later = Binding { format: FORMAT + 1, ..binding() };
+        JournalFile::open(&path)
+            .and_then(|file| file.append(&render(&later).expect("JSON")))
+            .expect("written");
+        let error = Journal::open(&path, binding()).expect_err("later").to_string();
+        assert!(error.contains("has format 2, this version of haul knows 1"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn lines_are_there_as_soon_as_they_are_taken_and_nothing_is_taken_after_the_end() {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("j");
+        let journal = Journal::open(&path, binding()).expect("made");
+        assert!(journal.is_empty());
+        for digest in 0..3000 {
+            journal.record(&entry(None, digest, Outcome::Done)).await.expect("taken");
+        }
+        journal.close().await.expect("durable");
+        let late = journal.record(&entry(None, 9, Outcome::Done)).await;
+        assert!(matches!(late, Err(JournalError::Ended)));
+        drop(journal);
+        let text = std::fs::read_to_string(&path).expect("there");
+        assert_eq!(text.lines().count(), 3001);
+        let again = Journal::open(&path, binding()).expect("the same command");
+        assert_eq!(again.index.len(), 3000);
+    }
+}
