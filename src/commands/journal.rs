@@ -2,13 +2,13 @@
 //! that is a manifest to the folder that its paths are below.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::CommandError;
-use super::manifest::{Opened, rows_of};
 use super::options::Jobs;
+use super::rehearsal::Opened;
 use crate::domain::journal::{Binding, FORMAT, LONGEST_LINE, parse};
 use crate::domain::location::{Location, S3Uri};
 use crate::jobs::manifested::{self, Common, Direction};
@@ -97,40 +97,22 @@ pub(super) async fn open(
     Ok(())
 }
 
-/// Holds all rows against the journal, before anything moves. A manifest that can be read only
-/// once is kept in a file meanwhile.
+/// Holds all rows against the journal, before anything moves.
 pub(super) async fn check_rows(
     context: &Arc<Context>,
-    mut opened: Opened,
+    opened: Opened,
     common: &Common,
 ) -> Result<Opened, CommandError> {
+    if context.journal.get().is_none_or(Journal::is_empty) {
+        return Ok(opened);
+    }
     let (context, common) = (Arc::clone(context), common.clone());
-    let checked = tokio::task::spawn_blocking(move || {
-        let Some(journal) = context.journal.get().filter(|journal| !journal.is_empty()) else {
-            return Ok(opened);
-        };
-        let unreadable = |error: std::io::Error| {
-            CommandError::usage(anyhow::Error::new(error).context("could not read the manifest"))
-        };
-        let mut file = if let Some(again) = opened.again.take() {
-            again
-        } else {
-            let mut kept = tempfile::tempfile().map_err(unreadable)?;
-            std::io::copy(&mut opened.read, &mut kept).map_err(unreadable)?;
-            kept.rewind().map_err(unreadable)?;
-            opened.read = Box::new(kept.try_clone().map_err(unreadable)?);
-            kept
-        };
-        let copy = file.try_clone().map_err(unreadable)?;
-        let rows = rows_of(Box::new(copy), &opened).map_err(CommandError::usage)?;
-        manifested::check(rows, &common, journal).map_err(refused)?;
-        file.rewind().map_err(unreadable)?;
-        if opened.is_readable_twice {
-            opened.again = Some(file);
-        }
-        Ok(opened)
-    });
-    checked.await.map_err(CommandError::failed)?
+    opened
+        .rehearse(move |rows| match context.journal.get() {
+            Some(journal) => manifested::check(rows, &common, journal).map_err(refused),
+            None => Ok(()),
+        })
+        .await
 }
 
 fn refused(error: JournalError) -> CommandError {

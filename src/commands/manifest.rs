@@ -11,10 +11,11 @@ use super::download::{location, tell_plan};
 use super::error::CommandError;
 use super::journal::{self, Meaning};
 use super::options::{Jobs, Only, Transfer};
+use super::rehearsal::{self, Opened};
 use super::session::Session;
 use crate::domain::escape::Escaped;
 use crate::domain::location::{Location, S3Uri};
-use crate::jobs::manifest::{self, Compression, Format, ManifestError, Rows};
+use crate::jobs::manifest::{self, Compression, Format, Rows};
 use crate::jobs::manifested::{self, Common};
 use crate::jobs::planner::{Plan, Planned, Planner};
 use crate::transfer::context::Context;
@@ -45,7 +46,10 @@ pub(super) async fn run(
     common: Common,
 ) -> Result<Summary, CommandError> {
     let jobs = &transfer.jobs;
-    let opened = open(&context, jobs, name).await?;
+    let mut opened = open(&context, jobs, name).await?;
+    if transfer.failure.is_strict() {
+        opened = rehearsal::refuse_bad_rows(opened, &common, context.limits.memory / 4).await?;
+    }
     let meaning = Meaning::of_rows(name, &common, options(transfer, opened.format));
     journal::open(&context, jobs, meaning).await?;
     let opened = journal::check_rows(&context, opened, &common).await?;
@@ -63,25 +67,6 @@ fn options(transfer: &Transfer, format: Format) -> Vec<String> {
     options.extend(transfer.jobs.only.map(|Only::Failed| "--only=failed".to_owned()));
     options.extend(transfer.selection.described());
     options
-}
-
-/// A manifest that was opened.
-pub(super) struct Opened {
-    pub(super) read: Box<dyn Read + Send>,
-    /// The same again, where that is possible: for the totals.
-    pub(super) again: Option<File>,
-    pub(super) is_readable_twice: bool,
-    format: Format,
-    compression: Compression,
-    only: Option<Only>,
-}
-
-/// Begins to read rows as `opened` has them.
-pub(super) fn rows_of(read: Box<dyn Read + Send>, opened: &Opened) -> Result<Rows, ManifestError> {
-    match opened.only {
-        Some(Only::Failed) => manifest::open_failed(read, opened.compression),
-        None => manifest::open(read, opened.format, opened.compression),
-    }
 }
 
 /// What the manifest is written in: said, or told by its name.
@@ -125,8 +110,7 @@ async fn open(context: &Arc<Context>, jobs: &Jobs, name: &str) -> Result<Opened,
                 (Box::new(file), None)
             }
         };
-    let is_readable_twice = again.is_some();
-    Ok(Opened { read, again, is_readable_twice, format, compression, only: jobs.only })
+    Ok(Opened { read, again, format, compression, only: jobs.only })
 }
 
 fn open_file(path: &Path) -> std::io::Result<File> {
@@ -155,7 +139,7 @@ async fn plan(
     let (format, compression) = (opened.format, opened.compression);
     let opening = tokio::task::spawn_blocking(move || {
         let read = std::mem::replace(&mut opened.read, Box::new(std::io::empty()));
-        rows_of(read, &opened)
+        opened.rows(read)
     });
     let rows = opening.await;
     let rows: Rows = rows.map_err(CommandError::failed)?.map_err(CommandError::usage)?;

@@ -16,3 +16,4 @@ pub mod session;
 
 mod journal;
 mod manifest;
+mod rehearsal;

@@ -81,7 +81,8 @@ impl Planner {
         Plan { planned: self.planned, duplicates: self.guard.duplicates() }
     }
 
-    fn admit(&mut self, line: Option<u64>, task: Task) -> Option<Planned> {
+    /// As a job, or refused; `None` for one that is the same as one before.
+    pub(super) fn admit(&mut self, line: Option<u64>, task: Task) -> Option<Planned> {
         self.planned += 1;
         let refuse = |task: &Task, cause: &str, reason: String| {
             Some(Err(Refused {

@@ -3,6 +3,7 @@
 //! which unit tests cover.
 
 mod rows;
+mod strict;
 mod whole;
 
 use std::io::Write;

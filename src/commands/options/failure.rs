@@ -14,9 +14,17 @@ pub struct Failure {
     /// Start no more objects after this many have failed
     #[arg(long, value_name = "N", conflicts_with = "fail_fast", value_parser = clap::value_parser!(u64).range(1..))]
     max_errors: Option<u64>,
+
+    /// Refuse the whole manifest, before anything moves, if one of its rows is bad
+    #[arg(long, requires = "manifest")]
+    strict: bool,
 }
 
 impl Failure {
+    pub fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     pub fn resolve(&self) -> Tolerance {
         match self.max_errors {
             _ if self.fail_fast => Tolerance::FailFast,
