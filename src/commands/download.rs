@@ -6,13 +6,15 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::error::CommandError;
-use super::manifest;
+use super::journal::{self, Meaning, absolute, exact};
+use super::manifest::{self, format_of};
 use super::options::{LiteralKeys, Transfer};
 use super::session::{Manner, Purpose, Session};
 use super::upload::check_part_size;
 use crate::domain::attributes::Attributes;
 use crate::domain::location::{Location, S3Uri};
-use crate::jobs::downloads::{self, Source, Target, hint_for_missing};
+use crate::jobs::downloads::{self, Keys, Source, Target, hint_for_missing};
+use crate::jobs::manifest::Format;
 use crate::jobs::manifested::{AbsolutePaths, Bases, Common, Direction};
 use crate::jobs::planner::{Plan, Planner};
 use crate::storage::s3::Payload;
@@ -97,6 +99,7 @@ impl DownloadArgs {
             prepare(&mut context, session, &target, folder);
         }
         let context = Arc::new(context);
+        journal::open(&context, &self.transfer.jobs, self.meaning(&target)?).await?;
         let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.limits.memory / 4);
         let only = match sources.as_slice() {
             [Source::Object(object)] => Some(object.clone()),
@@ -123,6 +126,31 @@ impl DownloadArgs {
             session.notice(hint).await;
         }
         Ok(summary)
+    }
+
+    /// What was typed, for a journal.
+    fn meaning(&self, target: &Target) -> Result<Meaning, CommandError> {
+        let places = self.paths.iter().map(|path| location(path)).collect::<Result<Vec<_>, _>>()?;
+        let uris = places.iter().filter_map(|place| match place {
+            Location::S3(uri) => Some(exact(uri)),
+            _ => None,
+        });
+        let path = self.paths.last().map(|path| absolute(path)).unwrap_or_default();
+        let folder = match target {
+            Target::Folder => Some(path.clone()),
+            Target::Exact(_) => path.parent().map(Path::to_owned),
+            Target::Stdout => None,
+        };
+        let destination = match target {
+            Target::Stdout => "-".to_owned(),
+            _ => path.to_string_lossy().into_owned(),
+        };
+        let mut options = self.transfer.selection.described();
+        if self.literal.keys() == Keys::Raw {
+            options.push("--raw".to_owned());
+        }
+        let (verb, sources, manifest) = ("download", uris.collect(), None);
+        Ok(Meaning { verb, sources, manifest, destination, folder, options })
     }
 
     /// What was typed, as sources and a destination.
@@ -158,7 +186,13 @@ impl DownloadArgs {
         rows: RowsAs,
     ) -> Result<Summary, CommandError> {
         let (remote, local) = manifest::bases(&self.paths)?;
-        let local = local.unwrap_or_else(|| PathBuf::from("."));
+        let local = match local {
+            Some(local) => local,
+            None if format_of(&self.transfer.jobs, name) == Some(Format::Journal) => {
+                journal::folder_of(name)?
+            }
+            None => PathBuf::from("."),
+        };
         let mut context = session.context(&self.manner(rows.payload, Scope::ManyBuckets)).await?;
         if rows.direction != Direction::Down {
             check_part_size(context.limits.part_size)?;
@@ -175,7 +209,7 @@ impl DownloadArgs {
             filter: self.transfer.selection.resolve()?.filter,
             attributes: rows.attributes,
         };
-        manifest::run(session, context, (&self.transfer.jobs, name), common).await
+        manifest::run(session, context, (&self.transfer, name), common).await
     }
 }
 

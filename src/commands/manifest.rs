@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 
 use super::download::{location, tell_plan};
 use super::error::CommandError;
-use super::options::Jobs;
+use super::journal::{self, Meaning};
+use super::options::{Jobs, Only, Transfer};
+use super::rehearsal::{self, Opened};
 use super::session::Session;
 use crate::domain::escape::Escaped;
 use crate::domain::location::{Location, S3Uri};
@@ -40,10 +42,17 @@ pub(super) fn bases(paths: &[PathBuf]) -> Result<(Option<S3Uri>, Option<PathBuf>
 pub(super) async fn run(
     session: &Session,
     context: Arc<Context>,
-    (jobs, name): (&Jobs, &str),
+    (transfer, name): (&Transfer, &str),
     common: Common,
 ) -> Result<Summary, CommandError> {
-    let opened = open(&context, jobs, name).await?;
+    let jobs = &transfer.jobs;
+    let mut opened = open(&context, jobs, name).await?;
+    if transfer.failure.is_strict() {
+        opened = rehearsal::refuse_bad_rows(opened, &common, context.limits.memory / 4).await?;
+    }
+    let meaning = Meaning::of_rows(name, &common, options(transfer, opened.format));
+    journal::open(&context, jobs, meaning).await?;
+    let opened = journal::check_rows(&context, opened, &common).await?;
     let (planned, planning) = plan(opened, common, session, context.limits.memory / 4).await?;
     let mut summary = session.run(context, planned, jobs.purpose()).await;
     if let Some(plan) = session.planned(planning, &mut summary).await {
@@ -52,26 +61,36 @@ pub(super) async fn run(
     Ok(summary)
 }
 
-/// A manifest that was opened.
-struct Opened {
-    read: Box<dyn Read + Send>,
-    /// The same again, where that is possible: for the totals.
-    again: Option<File>,
-    format: Format,
-    compression: Compression,
+/// What selects rows.
+fn options(transfer: &Transfer, format: Format) -> Vec<String> {
+    let mut options = vec![format!("--manifest-format={format}")];
+    options.extend(transfer.jobs.only.map(|Only::Failed| "--only=failed".to_owned()));
+    options.extend(transfer.selection.described());
+    options
+}
+
+/// What the manifest is written in: said, or told by its name.
+pub(super) fn format_of(jobs: &Jobs, name: &str) -> Option<Format> {
+    jobs.manifest_format.or_else(|| Format::from_name(name))
 }
 
 /// Opens the manifest. What is wrong with its name or its first row shows here, before any job.
 async fn open(context: &Arc<Context>, jobs: &Jobs, name: &str) -> Result<Opened, CommandError> {
-    let format = match jobs.manifest_format.or_else(|| Format::from_name(name)) {
+    let format = match format_of(jobs, name) {
         Some(format) => format,
         None if name == "-" => Format::Csv,
         None => {
             let text = format!("`{name}` does not say by its name what it is");
             return Err(CommandError::misuse(text)
-                .hint("say it: --manifest-format csv, tsv, jsonl, keys or keys0"));
+                .hint("say it: --manifest-format csv, tsv, jsonl, keys, keys0 or journal"));
         }
     };
+    if jobs.only.is_some() && format != Format::Journal {
+        let text = format!("--only is for journals, and `{name}` is read as {format}");
+        return Err(
+            CommandError::misuse(text).hint("say that it is one: --manifest-format journal")
+        );
+    }
     let compression = Compression::from_name(name);
     let unreadable = |error: std::io::Error| {
         CommandError::usage(
@@ -91,7 +110,7 @@ async fn open(context: &Arc<Context>, jobs: &Jobs, name: &str) -> Result<Opened,
                 (Box::new(file), None)
             }
         };
-    Ok(Opened { read, again, format, compression })
+    Ok(Opened { read, again, format, compression, only: jobs.only })
 }
 
 fn open_file(path: &Path) -> std::io::Result<File> {
@@ -114,8 +133,15 @@ async fn plan(
     session: &Session,
     memory: u64,
 ) -> Result<(mpsc::Receiver<Planned>, tokio::task::JoinHandle<Plan>), CommandError> {
-    let Opened { read, again, format, compression } = opened;
-    let rows = tokio::task::spawn_blocking(move || manifest::open(read, format, compression)).await;
+    let mut opened = opened;
+    // What of a journal is left out has sizes, too.
+    let again = opened.again.take().filter(|_| opened.only.is_none());
+    let (format, compression) = (opened.format, opened.compression);
+    let opening = tokio::task::spawn_blocking(move || {
+        let read = std::mem::replace(&mut opened.read, Box::new(std::io::empty()));
+        opened.rows(read)
+    });
+    let rows = opening.await;
     let rows: Rows = rows.map_err(CommandError::failed)?.map_err(CommandError::usage)?;
     if !rows.ignored_columns().is_empty() {
         // A misspelt name would otherwise send files to where nobody meant them.

@@ -15,4 +15,6 @@ pub mod error;
 pub mod options;
 pub mod session;
 
+mod journal;
 mod manifest;
+mod rehearsal;

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::download::{location, tell_plan};
 use super::error::CommandError;
+use super::journal::{self, Meaning, absolute, exact};
 use super::manifest;
 use super::options::{Attributes, Transfer};
 use super::session::{Manner, Purpose, Session};
@@ -93,6 +94,7 @@ impl UploadArgs {
         let (sources, common) = self.sources()?;
         let context = Arc::new(session.context(&self.manner(Scope::OneBucket)).await?);
         check_part_size(context.limits.part_size)?;
+        journal::open(&context, &self.transfer.jobs, self.meaning()?).await?;
         let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.limits.memory / 4);
         let planning =
             tokio::task::spawn_blocking(move || uploads::plan(planner, &sources, &common));
@@ -107,6 +109,25 @@ impl UploadArgs {
             tell_plan(session, plan).await;
         }
         Ok(summary)
+    }
+
+    /// What was typed, for a journal.
+    fn meaning(&self) -> Result<Meaning, CommandError> {
+        let (mut sources, mut destination) = (Vec::new(), String::new());
+        for path in &self.paths {
+            match location(path)? {
+                Location::S3(uri) => destination = exact(&uri),
+                Location::Local(path) => {
+                    sources.push(absolute(&path).to_string_lossy().into_owned());
+                }
+                Location::Stream => sources.push("-".to_owned()),
+            }
+        }
+        let mut options = self.transfer.selection.described();
+        if self.files.no_follow_symlinks {
+            options.push("--no-follow-symlinks".to_owned());
+        }
+        Ok(Meaning { verb: "upload", sources, destination, options, ..Meaning::default() })
     }
 
     /// What was typed, as sources and a destination.
@@ -182,7 +203,7 @@ impl UploadArgs {
             filter: self.transfer.selection.resolve()?.filter,
             attributes: Arc::new(self.attributes.resolve()?),
         };
-        manifest::run(session, context, (&self.transfer.jobs, name), common).await
+        manifest::run(session, context, (&self.transfer, name), common).await
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Download {
     pub object: ObjectName,
     /// From a listing or a manifest.
     pub size: Option<u64>,
+    /// From a listing: which bytes the object has now.
+    pub etag: Option<ETag>,
     /// From a listing.
     pub last_modified: Option<SystemTime>,
     pub target: LocalTarget,

@@ -2,8 +2,10 @@
 
 pub mod attributes;
 pub mod checksum;
+pub mod digest;
 pub mod escape;
 pub mod job;
+pub mod journal;
 pub mod location;
 pub mod object;
 pub mod overwrite;

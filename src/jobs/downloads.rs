@@ -121,8 +121,14 @@ async fn plan_object(
             Err(error) => return planner.refuse(unsafe_name(object.uri(), &error)).await,
         },
     };
-    let download =
-        Download { object, size: None, last_modified: None, target, expected: Expected::default() };
+    let download = Download {
+        object,
+        size: None,
+        etag: None,
+        last_modified: None,
+        target,
+        expected: Expected::default(),
+    };
     planner.submit(None, Task::Download(download)).await
 }
 
@@ -194,6 +200,7 @@ impl Listing<'_> {
             Task::Download(Download {
                 object,
                 size: Some(listed.size),
+                etag: listed.etag,
                 last_modified: listed.last_modified,
                 target: LocalTarget::Below(path),
                 expected: Expected::default(),

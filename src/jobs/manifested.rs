@@ -14,6 +14,7 @@ use crate::domain::location::{Bucket, Key, Location, ObjectName, S3Uri, without_
 use crate::domain::object::ETag;
 use crate::domain::pattern::Filter;
 use crate::domain::relative_path::RelativePath;
+use crate::transfer::journal::{Journal, JournalError};
 
 /// Which way the rows go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,15 +57,7 @@ pub fn plan(mut planner: Planner, rows: Rows, common: &Common) -> Plan {
     for row in rows {
         let handed_over = match row {
             Ok(row) => plan_row(&mut planner, &row, common),
-            Err(Problem::Row(error)) => {
-                planner.refuse_blocking(bad_row(error.line, String::new(), &error.reason))
-            }
-            Err(Problem::Fatal(error)) => {
-                let reason = crate::transfer::error::chain(&error);
-                let name = "the manifest".to_owned();
-                let cause = "the manifest cannot be read to its end".to_owned();
-                planner.refuse_blocking(Refused { line: None, name, cause, reason, hint: None })
-            }
+            Err(problem) => planner.refuse_blocking(problem_row(&problem)),
         };
         if handed_over == Err(Closed) {
             break;
@@ -73,19 +66,69 @@ pub fn plan(mut planner: Planner, rows: Rows, common: &Common) -> Plan {
     planner.finish()
 }
 
+/// The first row that would be refused, and how many would be.
+pub fn first_refusal(rows: Rows, common: &Common, memory: u64) -> Option<(Refused, u64)> {
+    let (mut planner, _jobs) = Planner::new(Arc::default(), memory);
+    let mut first = None;
+    let mut count = 0;
+    for row in rows {
+        let refused = match row {
+            Ok(row) => match task_of(&row, common) {
+                Ok(Some(task)) => planner.admit(Some(row.line), task).and_then(Result::err),
+                Ok(None) => None,
+                Err(reason) => Some(bad_row(row.line, name_of(&row), &reason)),
+            },
+            Err(problem) => Some(problem_row(&problem)),
+        };
+        if let Some(refused) = refused {
+            count += 1;
+            first.get_or_insert(refused);
+        }
+    }
+    first.map(|first| (first, count))
+}
+
+/// Holds a manifest's rows against a journal: whether it is of them, and not of others.
+pub fn check(rows: Rows, common: &Common, journal: &Journal) -> Result<(), JournalError> {
+    let mut check = journal.check_rows();
+    for row in rows {
+        match row {
+            Ok(row) => {
+                if let Ok(Some(task)) = task_of(&row, common) {
+                    check.row(row.line, &task)?;
+                }
+            }
+            Err(Problem::Row(_)) => {}
+            // The run itself will say so; what lies behind it nobody knows.
+            Err(Problem::Fatal(_)) => return Ok(()),
+        }
+    }
+    check.finish()
+}
+
 fn plan_row(planner: &mut Planner, row: &Row, common: &Common) -> Result<(), Closed> {
     match task_of(row, common) {
         Ok(Some(task)) => planner.submit_blocking(Some(row.line), task),
         Ok(None) => Ok(()),
-        Err(reason) => {
-            let name = row
-                .source
-                .as_deref()
-                .or(row.key.as_deref())
-                .or(row.path.as_deref())
-                .unwrap_or_default();
-            let name = without_signature(name).to_owned();
-            planner.refuse_blocking(bad_row(row.line, name, &reason))
+        Err(reason) => planner.refuse_blocking(bad_row(row.line, name_of(row), &reason)),
+    }
+}
+
+/// What a row that is no job is called.
+fn name_of(row: &Row) -> String {
+    let name = row.source.as_ref().or(row.key.as_ref()).or(row.path.as_ref());
+    without_signature(name.map(String::as_str).unwrap_or_default()).to_owned()
+}
+
+/// What can't be read as a row.
+fn problem_row(problem: &Problem) -> Refused {
+    match problem {
+        Problem::Row(error) => bad_row(error.line, String::new(), &error.reason),
+        Problem::Fatal(error) => {
+            let reason = crate::transfer::error::chain(error);
+            let name = "the manifest".to_owned();
+            let cause = "the manifest cannot be read to its end".to_owned();
+            Refused { line: None, name, cause, reason, hint: None }
         }
     }
 }
@@ -155,6 +198,7 @@ fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     Ok(Some(Task::Download(Download {
         object,
         size: expected.size,
+        etag: None,
         last_modified: None,
         target,
         expected,

@@ -81,7 +81,8 @@ impl Planner {
         Plan { planned: self.planned, duplicates: self.guard.duplicates() }
     }
 
-    fn admit(&mut self, line: Option<u64>, task: Task) -> Option<Planned> {
+    /// As a job, or refused; `None` for one that is the same as one before.
+    pub(super) fn admit(&mut self, line: Option<u64>, task: Task) -> Option<Planned> {
         self.planned += 1;
         let refuse = |task: &Task, cause: &str, reason: String| {
             Some(Err(Refused {
@@ -167,7 +168,7 @@ mod tests {
             ObjectName::new(Bucket::new("b").expect("a name"), Key::new("k").expect("a key"));
         let target = LocalTarget::Below(RelativePath::new("k").expect("a path"));
         let expected = Expected { size, ..Expected::default() };
-        Task::Download(Download { object, size, last_modified: None, target, expected })
+        Task::Download(Download { object, size, etag: None, last_modified: None, target, expected })
     }
 
     #[test]

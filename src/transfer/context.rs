@@ -1,9 +1,9 @@
 //! What every job of a run shares, and what one job's tasks share.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -14,14 +14,17 @@ use super::event::{Event, Skip};
 use super::gate::{Gate, Permit};
 use super::gauge::{Gauge, JobGauge};
 use super::health::Health;
+use super::journal::{Course, Journal};
 use super::landing::Landing;
-use super::outcome::{Done, Verified};
+use super::outcome::{Done, Left, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
 use super::patience::{Overdue, Sending};
 use super::resume::Resume;
 use super::retry::Tries;
+use crate::domain::checksum::Checksum;
 use crate::domain::job::Job;
+use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::Destination;
@@ -114,11 +117,12 @@ pub struct Context {
     pub state_folder: Option<PathBuf>,
     /// Where `-` as a destination writes.
     pub output: Mutex<Option<Output>>,
+    /// What became of each job, here and in earlier runs.
+    pub journal: OnceLock<Journal>,
     pub(super) gate: Gate,
     pub(super) health: Health,
     pub(super) buffers: Buffers,
     events: mpsc::Sender<Event>,
-    kept: AtomicU64,
 }
 
 impl Context {
@@ -139,9 +143,9 @@ impl Context {
             landing: None,
             state_folder: None,
             output: Mutex::new(None),
+            journal: OnceLock::new(),
             buffers: Buffers::default(),
             events,
-            kept: AtomicU64::new(0),
         }
     }
 
@@ -155,16 +159,6 @@ impl Context {
     /// Tells a fact. Nobody may be listening any more: that changes nothing.
     pub(super) async fn tell(&self, event: Event) {
         let _unheard = self.events.send(event).await;
-    }
-
-    /// An unfinished transfer was left for a later run.
-    pub(super) fn kept(&self) {
-        self.kept.fetch_add(1, Relaxed);
-    }
-
-    /// Unfinished transfers that a later run continues.
-    pub(super) fn kept_so_far(&self) -> u64 {
-        self.kept.load(Relaxed)
     }
 
     /// Runs until done, or until the run stops.
@@ -245,18 +239,64 @@ pub(super) struct Work {
     pub(super) gauge: Arc<JobGauge>,
     started: Instant,
     retries: AtomicU32,
+    left: Mutex<Left>,
+    is_kept: AtomicBool,
 }
 
 impl Work {
-    pub(super) fn new(context: Arc<Context>, job: Arc<Job>) -> Self {
-        let gauge = Arc::new(JobGauge::new(Arc::clone(&context.gauge), job.task.size()));
-        Self { context, job, gauge, started: Instant::now(), retries: AtomicU32::new(0) }
+    /// `size`: what the job's gauge shows from the start.
+    pub(super) fn new(context: Arc<Context>, job: Arc<Job>, size: Option<u64>) -> Self {
+        let gauge = Arc::new(JobGauge::new(Arc::clone(&context.gauge), size));
+        Self::with_gauge(context, job, gauge)
     }
 
     /// Of a job that is not one of the run's: its bytes do not count.
     pub(super) fn aside(context: Arc<Context>, job: Arc<Job>) -> Self {
         let gauge = Arc::new(JobGauge::new(Arc::default(), None));
-        Self { context, job, gauge, started: Instant::now(), retries: AtomicU32::new(0) }
+        Self::with_gauge(context, job, gauge)
+    }
+
+    fn with_gauge(context: Arc<Context>, job: Arc<Job>, gauge: Arc<JobGauge>) -> Self {
+        Self {
+            context,
+            job,
+            gauge,
+            started: Instant::now(),
+            retries: AtomicU32::new(0),
+            left: Mutex::default(),
+            is_kept: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes which object was read, or written.
+    pub(super) fn left_object(&self, etag: Option<&ETag>, version: Option<&Arc<str>>) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.etag = etag.cloned();
+        left.version = version.cloned();
+    }
+
+    /// Notes what its bytes come to.
+    pub(super) fn left_checksum(&self, checksum: Checksum) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).checksum = Some(checksum);
+    }
+
+    /// Notes when the local file was modified.
+    pub(super) fn left_file(&self, modified: Option<SystemTime>) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).modified = modified;
+    }
+
+    /// What it took so far.
+    pub(super) fn course(&self) -> Course {
+        Course {
+            elapsed: self.started.elapsed(),
+            retries: self.retries.load(Relaxed),
+            is_kept: self.is_kept.load(Relaxed),
+        }
+    }
+
+    /// What was moved so far was left for a later run.
+    pub(super) fn kept(&self) {
+        self.is_kept.store(true, Relaxed);
     }
 
     /// A permit for one request and `memory` bytes.
@@ -277,13 +317,9 @@ impl Work {
 
     /// The same, where `resumed` of the bytes were there before this run.
     pub(super) fn done_from(&self, resumed: u64, bytes: u64, verified: Verified) -> Outcome {
-        Outcome::Done(Done {
-            bytes,
-            resumed,
-            verified,
-            elapsed: self.started.elapsed(),
-            retries: self.retries.load(Relaxed),
-        })
+        let Course { elapsed, retries, .. } = self.course();
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Outcome::Done(Done { bytes, resumed, verified, elapsed, retries, left })
     }
 }
 

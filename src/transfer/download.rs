@@ -105,7 +105,7 @@ fn seconds(time: std::time::SystemTime) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-async fn head(work: &Work, job: &Download) -> Result<ObjectFacts, JobError> {
+pub(super) async fn head(work: &Work, job: &Download) -> Result<ObjectFacts, JobError> {
     let _in_flight = work.pass(0).await?;
     let context = &work.context;
     let tries = work.tries(format!("look at {}", job.object));
@@ -154,6 +154,7 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
     };
     work.gauge.discover(reply.facts.size);
     verify::expected(&job.expected, &reply.facts)?;
+    work.left_object(reply.facts.etag.as_ref(), reply.facts.version.as_ref());
     Ok(Opened { pin: Pin::of(&reply.facts), reply, in_flight, plan })
 }
 
@@ -172,7 +173,7 @@ async fn once(work: &Arc<Work>, job: &Download, spot: Spot) -> Result<Outcome, J
         (Err(error), owned) => {
             let is_worth_it = resume == Resume::Kept && error.is_resumable();
             if is_worth_it && owned.is_some_and(StagedFile::keep) {
-                work.context.kept();
+                work.kept();
             }
             Err(error)
         }
@@ -228,6 +229,7 @@ async fn fill(
     };
     provable(work, job, &facts, is_whole, &stored)?;
     let content = Content { size: facts.size, crc, value: folded };
+    work.left_checksum(crc.checksum(folded));
     let verified =
         verify::file(&content, file, stored.full_object(), job.expected.checksum.as_ref()).await?;
     Ok(Filled { facts, verified, resumed })
@@ -310,6 +312,7 @@ async fn go_on(work: &Arc<Work>, job: &Download, have: Have) -> Result<Option<Be
         return Ok(None);
     }
     verify::expected(&job.expected, &facts)?;
+    work.left_object(facts.etag.as_ref(), facts.version.as_ref());
     work.gauge.discover(facts.size);
     work.gauge.resume(pieces.iter().map(|piece| piece.length).sum());
     Ok(Some(Begun { facts, pin, crc, have: pieces, missing, reply, stored }))
@@ -388,6 +391,7 @@ async fn publish(work: &Work, file: StagedFile, facts: &ObjectFacts) -> Result<(
     } else {
         file.publish(how)?
     };
+    work.left_file(published.modified);
     if let Some(warning) = published.warning {
         work.context.tell(Event::Notice(warning.to_string())).await;
     }

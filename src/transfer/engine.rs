@@ -1,56 +1,37 @@
 //! The engine's one public entry: a stream of jobs in, a summary out.
 
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, stream};
 use tokio::task::{JoinError, JoinSet};
 
 use super::context::{Context, Outcome, Scope, Tolerance, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
+use super::journal::{self as entry, Course};
 use super::outcome::{End, Failure, Summary};
-use super::{download, upload};
-use crate::domain::job::{Job, Refused, Task};
+use super::{download, still_done, upload};
+use crate::domain::job::{Job, LocalSource, LocalTarget, Refused, Task};
+use crate::domain::journal::Entry;
 use crate::storage::error::Kind;
 
 /// Does all jobs of a stream, as many at once as the limits allow, and says what became of them.
 ///
 /// Jobs are taken one at a time, when there is room for one more: a stream of millions is never in
-/// memory. Every task is owned here and ended before this returns, an interrupt included.
+/// memory. Every task is owned here and ended before this returns, an interrupt included. What
+/// failed and may pass is started once more when everything else has ended.
 pub async fn run(
     context: Arc<Context>,
     jobs: impl Stream<Item = Result<Job, Refused>> + Send,
 ) -> Summary {
     let started = Instant::now();
-    let mut run = Run::new(Arc::clone(&context));
-    let mut tasks = JoinSet::new();
-    let mut jobs = pin!(jobs);
-    let slots = context.limits.requests.max(1);
-    loop {
-        tokio::select! {
-            biased;
-            Some(ended) = tasks.join_next() => run.note(ended).await,
-            () = context.cancel.drained() => break,
-            next = jobs.next(), if tasks.len() < slots => match next {
-                Some(Ok(job)) => {
-                    let (context, job) = (Arc::clone(&context), Arc::new(job));
-                    tasks.spawn(async move { (Arc::clone(&job), one(context, job).await) });
-                }
-                Some(Err(refused)) => run.refuse(refused).await,
-                None => {
-                    context.gauge.complete_plan();
-                    context.tell(Event::PlanComplete).await;
-                    break;
-                }
-            },
-        }
-    }
-    while let Some(ended) = tasks.join_next().await {
-        run.note(ended).await;
-    }
-    run.summary.kept = context.kept_so_far();
+    let mut run = Run::new(&context);
+    run.work_off(jobs.map(|planned| planned.map(Attempt::first))).await;
+    run.start_again().await;
+    run.close_journal().await;
     run.summary.elapsed = started.elapsed();
     run.summary.end = context.cancel.end();
     run.summary
@@ -62,7 +43,7 @@ pub async fn dry_run(
     jobs: impl Stream<Item = Result<Job, Refused>> + Send,
 ) -> Summary {
     let started = Instant::now();
-    let mut run = Run::new(Arc::clone(&context));
+    let mut run = Run::new(&context);
     let mut jobs = pin!(jobs);
     loop {
         tokio::select! {
@@ -83,21 +64,69 @@ pub async fn dry_run(
     run.summary
 }
 
-async fn one(context: Arc<Context>, job: Arc<Job>) -> Result<Outcome, JobError> {
-    let work = Arc::new(Work::new(context, Arc::clone(&job)));
+/// A job, and what its gauge shows from the start.
+#[derive(Debug)]
+struct Attempt {
+    job: Arc<Job>,
+    size: Option<u64>,
+}
+
+impl Attempt {
+    fn first(job: Job) -> Self {
+        Self { size: job.task.size(), job: Arc::new(job) }
+    }
+}
+
+/// A job that came to an end.
+struct Ended {
+    attempt: Attempt,
+    course: Course,
+    result: Result<Outcome, JobError>,
+}
+
+async fn one(context: Arc<Context>, attempt: Attempt) -> Ended {
+    let job = Arc::clone(&attempt.job);
+    let work = Arc::new(Work::new(context, Arc::clone(&job), attempt.size));
     work.context
         .tell(Event::Started { job: Arc::clone(&job), gauge: Arc::clone(&work.gauge) })
         .await;
-    let ended = match &job.task {
-        Task::Download(task) => download::download(&work, task).await,
-        Task::Upload(task) => upload::upload(&work, task).await,
+    let result = move_it(&work).await.inspect_err(|_| work.gauge.uncount_all());
+    let attempt = Attempt { job, size: work.gauge.size() };
+    Ended { attempt, course: work.course(), result }
+}
+
+async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
+    if let Some(journal) = work.context.journal.get()
+        && still_done::is_still_done(work, journal).await?
+    {
+        return Ok(Outcome::Skipped(Skip::DoneBefore));
+    }
+    match &work.job.task {
+        Task::Download(task) => download::download(work, task).await,
+        Task::Upload(task) => upload::upload(work, task).await,
         Task::MakeFolder { folder, .. } => {
             work.context.destination()?.make_folder(folder)?;
             Ok(work.done(0, super::outcome::Verified::Length))
         }
-    };
-    ended.inspect_err(|_| work.gauge.uncount_all())
+    }
 }
+
+/// Which time it is that jobs are started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    First,
+    Last,
+}
+
+/// A job that failed, and is to be started once more.
+struct Postponed {
+    attempt: Attempt,
+    failure: Failure,
+    course: Course,
+}
+
+/// So many failed jobs wait for their second start; of more, each is told at once.
+const MOST_POSTPONED: usize = 4096;
 
 /// So many jobs that were tried in vain, and not one request that succeeded in between, say that
 /// the store is dead: all others would be tried in vain, too.
@@ -106,38 +135,98 @@ const LOST_IN_A_ROW: u32 = 10;
 struct Run {
     context: Arc<Context>,
     summary: Summary,
+    round: Round,
+    postponed: Vec<Postponed>,
     lost_in_a_row: u32,
     /// Requests that had succeeded when the last job was lost.
     successes: u64,
 }
 
 impl Run {
-    fn new(context: Arc<Context>) -> Self {
-        Self { context, summary: Summary::default(), lost_in_a_row: 0, successes: 0 }
-    }
-
-    async fn note(&mut self, ended: Result<(Arc<Job>, Result<Outcome, JobError>), JoinError>) {
-        match ended {
-            Ok((job, Ok(Outcome::Done(done)))) => {
-                self.summary.add_done(&done);
-                self.context.tell(Event::Done { job, done }).await;
-            }
-            Ok((job, Ok(Outcome::Skipped(why)))) => {
-                self.summary.add_skipped(why);
-                self.context.tell(Event::Skipped { job, why }).await;
-            }
-            Ok((job, Err(error))) => self.fail(job, &error).await,
-            Err(error) => {
-                let failure = internal(&error);
-                self.failed(None, failure).await;
-            }
+    fn new(context: &Arc<Context>) -> Self {
+        Self {
+            context: Arc::clone(context),
+            summary: Summary::default(),
+            round: Round::First,
+            postponed: Vec::new(),
+            lost_in_a_row: 0,
+            successes: 0,
         }
     }
 
-    async fn fail(&mut self, job: Arc<Job>, error: &JobError) {
+    /// Does jobs until there are no more, or no more are wanted, and all that began have ended.
+    async fn work_off(&mut self, jobs: impl Stream<Item = Result<Attempt, Refused>>) {
+        let context = Arc::clone(&self.context);
+        let slots = context.limits.requests.max(1);
+        let mut tasks = JoinSet::new();
+        let mut jobs = pin!(jobs);
+        loop {
+            tokio::select! {
+                biased;
+                Some(ended) = tasks.join_next() => self.note(ended).await,
+                () = context.cancel.drained() => break,
+                next = jobs.next(), if tasks.len() < slots => match next {
+                    Some(Ok(attempt)) => {
+                        tasks.spawn(one(Arc::clone(&context), attempt));
+                    }
+                    Some(Err(refused)) => self.refuse(refused).await,
+                    None => {
+                        if self.round == Round::First {
+                            context.gauge.complete_plan();
+                            context.tell(Event::PlanComplete).await;
+                        }
+                        break;
+                    }
+                },
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            self.note(ended).await;
+        }
+    }
+
+    /// Starts what was postponed. Where nothing at all was done meanwhile, the trouble is not over:
+    /// then, and when the run is ending, the first failure was the last word.
+    async fn start_again(&mut self) {
+        self.round = Round::Last;
+        let mut waiting = std::mem::take(&mut self.postponed).into_iter();
+        if self.summary.done > 0 && !self.context.cancel.is_draining() {
+            let again = waiting.by_ref().map(|postponed| Ok(postponed.attempt));
+            self.work_off(stream::iter(again)).await;
+        }
+        for Postponed { attempt, failure, course } in waiting {
+            self.failed(Some((attempt.job, course)), failure).await;
+        }
+    }
+
+    async fn note(&mut self, ended: Result<Ended, JoinError>) {
+        let Ended { attempt, course, result } = match ended {
+            Ok(ended) => ended,
+            Err(error) => return self.failed(None, internal(&error)).await,
+        };
+        let job = Arc::clone(&attempt.job);
+        match result {
+            Ok(Outcome::Done(done)) => {
+                self.summary.add_done(&done);
+                self.write_down(|here| entry::done(here, &job, &done)).await;
+                self.context.tell(Event::Done { job, done }).await;
+            }
+            Ok(Outcome::Skipped(why)) => {
+                self.summary.add_skipped(why);
+                if why != Skip::DoneBefore {
+                    self.write_down(|here| entry::skipped(here, &job, why, course)).await;
+                }
+                self.context.tell(Event::Skipped { job, why }).await;
+            }
+            Err(error) => self.fail(attempt, course, &error).await,
+        }
+    }
+
+    async fn fail(&mut self, attempt: Attempt, course: Course, error: &JobError) {
         let was_hopeless = self.context.cancel.is_draining();
         if matches!(error, JobError::Stopped) || was_hopeless && self.is_hopeless(error) {
             self.summary.stopped += 1;
+            self.summary.kept += u64::from(course.is_kept);
             return;
         }
         if error.store_kind() == Some(&Kind::MissingKey) {
@@ -162,8 +251,34 @@ impl Run {
             // One line, not one for every job: all others would fail in the same way.
             self.context.cancel.drain(End::GaveUp);
         }
-        let failure = error.failure(&job);
-        self.failed(Some(job), failure).await;
+        let failure = error.failure(&attempt.job);
+        if self.may_wait(&attempt.job, &failure) {
+            let job = Arc::clone(&attempt.job);
+            self.context.tell(Event::Postponed { job, failure: failure.clone() }).await;
+            self.postponed.push(Postponed { attempt, failure, course });
+            return;
+        }
+        self.failed(Some((attempt.job, course)), failure).await;
+    }
+
+    /// Whether a failed job is worth a second start, and the run has patience for it.
+    fn may_wait(&self, job: &Job, failure: &Failure) -> bool {
+        let is_patient = match self.context.limits.tolerance {
+            Tolerance::FailFast => false,
+            // Those that wait are failures so far.
+            Tolerance::Errors(most) => self.failed_so_far() + 1 < most,
+            Tolerance::Any => true,
+        };
+        is_patient
+            && failure.may_pass
+            && is_repeatable(&job.task)
+            && self.round == Round::First
+            && self.postponed.len() < MOST_POSTPONED
+            && !self.context.cancel.is_draining()
+    }
+
+    fn failed_so_far(&self) -> u64 {
+        self.summary.failed + self.postponed.len() as u64
     }
 
     fn is_hopeless(&self, error: &JobError) -> bool {
@@ -201,16 +316,63 @@ impl Run {
         self.failed(None, failure).await;
     }
 
-    async fn failed(&mut self, job: Option<Arc<Job>>, failure: Failure) {
+    async fn failed(&mut self, job: Option<(Arc<Job>, Course)>, failure: Failure) {
+        if let Some((_, course)) = &job {
+            self.summary.kept += u64::from(course.is_kept);
+        }
+        self.write_down(|here| match &job {
+            Some((job, course)) => entry::failed(here, job, &failure, *course),
+            None => entry::refused(&failure),
+        })
+        .await;
+        self.tell_failure(job.map(|(job, _)| job), failure).await;
+    }
+
+    async fn tell_failure(&mut self, job: Option<Arc<Job>>, failure: Failure) {
         self.summary.failed += 1;
         self.context.tell(Event::Failed { job, failure }).await;
         match self.context.limits.tolerance {
             Tolerance::FailFast => self.context.cancel.stop(End::GaveUp),
-            Tolerance::Errors(most) if self.summary.failed >= most => {
+            Tolerance::Errors(most) if self.failed_so_far() >= most => {
                 self.context.cancel.drain(End::GaveUp);
             }
             Tolerance::Errors(_) | Tolerance::Any => {}
         }
+    }
+
+    /// Hands a line to the journal, where there is one. A journal that takes no more ends the run:
+    /// it was asked for, and nobody would know what is done. Why is told when it is closed.
+    async fn write_down(&self, entry: impl FnOnce(&Path) -> Entry) {
+        if let Some(journal) = self.context.journal.get()
+            && journal.record(&entry(journal.here())).await.is_err()
+        {
+            self.context.cancel.drain(End::GaveUp);
+        }
+    }
+
+    async fn close_journal(&mut self) {
+        let Some(journal) = self.context.journal.get() else { return };
+        if let Err(error) = journal.close().await {
+            let failure = Failure {
+                line: None,
+                source: error.path.to_string_lossy().into_owned(),
+                destination: None,
+                cause: "the journal could not be written".to_owned(),
+                message: error.to_string(),
+                hint: error.hint().map(str::to_owned),
+                may_pass: true,
+            };
+            self.tell_failure(None, failure).await;
+        }
+    }
+}
+
+/// A stream is read, or written, only once.
+fn is_repeatable(task: &Task) -> bool {
+    match task {
+        Task::Download(download) => download.target != LocalTarget::Stdout,
+        Task::Upload(upload) => matches!(upload.source, LocalSource::File { .. }),
+        Task::MakeFolder { .. } => true,
     }
 }
 

@@ -13,6 +13,7 @@ use super::cancel::Cancel;
 use super::context::{Context, Limits, Tolerance};
 use super::engine;
 use super::event::Event;
+use super::gauge::Gauge;
 use super::landing::Landing;
 use super::outcome::{End, Summary};
 use crate::domain::job::{
@@ -30,6 +31,7 @@ struct Scene {
     store: Arc<MemoryStore>,
     folder: TempDir,
     cancel: Arc<Cancel>,
+    gauge: Arc<Gauge>,
     limits: Limits,
 }
 
@@ -170,12 +172,56 @@ async fn an_upload_that_fails_for_good_leaves_no_parts() {
     }
 }
 
+#[tokio::test]
+async fn what_is_started_again_is_counted_once() {
+    let mut scene = Scene::new();
+    scene.limits.max_attempts = 2;
+    let mut unsized_job = scene.download(1, "a", "bytes");
+    if let Task::Download(download) = &mut unsized_job.task {
+        download.size = None;
+    }
+    let jobs = vec![Ok(unsized_job), Ok(scene.download(2, "b", "bytes"))];
+    for _ in &jobs {
+        scene.gauge.plan(None);
+    }
+    scene.gauge.discover(5);
+    // The size is known before the body breaks off, and again.
+    for _ in 0..2 {
+        scene.store.break_body("a", 2, error("GetObject", Kind::Transient));
+    }
+    let (summary, events) = scene.run(stream::iter(jobs)).await;
+    assert_eq!((summary.done, summary.failed, summary.bytes), (2, 0, 10));
+    let count = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
+    assert_eq!(count(|event| matches!(event, Event::Postponed { .. })), 1);
+    assert_eq!(count(|event| matches!(event, Event::PlanComplete)), 1);
+    assert_eq!(count(|event| matches!(event, Event::Started { .. })), 3);
+    let sample = scene.gauge.sample();
+    assert_eq!((sample.bytes, sample.planned_bytes, sample.unsized_objects), (10, 10, 0));
+}
+
+#[tokio::test]
+async fn those_that_wait_for_a_second_start_are_failures_so_far() {
+    let mut scene = Scene::new();
+    (scene.limits.requests, scene.limits.max_attempts) = (1, 1);
+    scene.limits.tolerance = Tolerance::Errors(3);
+    let mut jobs = vec![scene.download(1, "b", "b")];
+    jobs.extend((2..=50).map(|number| scene.download(number, "a", "a")));
+    for _ in 0..50 {
+        scene.refuse(Operation::Get, "a", Kind::Transient);
+    }
+    let (summary, events) = scene.run(stream::iter(jobs.into_iter().map(Ok))).await;
+    assert_eq!((summary.done, summary.failed, summary.end), (1, 3, End::GaveUp));
+    let failed = events.iter().filter(|event| matches!(event, Event::Failed { .. }));
+    assert_eq!(failed.count(), 3, "each is told, those that waited too");
+}
+
 impl Scene {
     fn new() -> Self {
         Self {
             store: Arc::new(MemoryStore::with_bucket("bucket")),
             folder: TempDir::new().expect("a folder"),
             cancel: Arc::default(),
+            gauge: Arc::default(),
             limits: Limits::for_reading(Duration::from_mins(1)),
         }
     }
@@ -200,7 +246,7 @@ impl Scene {
         let path = RelativePath::new(key).expect("a path");
         let (target, expected) = (LocalTarget::Below(path), Expected::default());
         let object = object(key);
-        let download = Download { object, size, last_modified: None, target, expected };
+        let download = Download { object, size, etag: None, last_modified: None, target, expected };
         Job { number, line: None, task: Task::Download(download) }
     }
 
@@ -216,7 +262,7 @@ impl Scene {
     async fn run(&self, jobs: impl Stream<Item = Planned> + Send) -> (Summary, Vec<Event>) {
         let (sender, mut heard) = mpsc::channel(16);
         let store = Arc::clone(&self.store);
-        let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::default());
+        let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         let mut context = Context::new(store, self.limits.clone(), cancel, gauge, sender);
         context.landing = Some(Landing::new(self.folder.path().to_owned()));
         let listener = tokio::spawn(async move {

@@ -31,6 +31,11 @@ pub enum Event {
         job: Arc<Job>,
         why: Skip,
     },
+    /// It failed, and will be started once more when all others have ended: no end of the job.
+    Postponed {
+        job: Arc<Job>,
+        failure: Failure,
+    },
     Failed {
         job: Option<Arc<Job>>,
         failure: Failure,
@@ -61,6 +66,8 @@ pub enum Skip {
     UpToDate,
     /// The same row stood in the manifest before.
     Duplicate,
+    /// The journal says that it was done, and both sides are as they were then.
+    DoneBefore,
     /// `--dry-run`.
     DryRun,
 }

@@ -57,7 +57,7 @@ pub(super) async fn upload_file(
             Err(error) => error,
         };
         if started.is_recorded && error.is_resumable() {
-            work.context.kept();
+            work.kept();
             return Err(error);
         }
         started.abort().await;
@@ -200,6 +200,8 @@ impl<'a> Started<'a> {
             return Ok(Outcome::Skipped(Skip::Exists));
         };
         let verified = self.verified(&written, &assembled).await?;
+        self.work.left_object(written.etag.as_ref(), written.version.as_ref());
+        self.work.left_checksum(assembled.checksum);
         Ok(self.work.done_from(resumed, size, verified))
     }
 

@@ -1,9 +1,11 @@
 //! What became of jobs, and of a run.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use super::event::Skip;
-use crate::domain::checksum::Algorithm;
+use crate::domain::checksum::{Algorithm, Checksum};
+use crate::domain::object::ETag;
 
 /// A job that is done.
 #[derive(Debug, Clone)]
@@ -15,6 +17,20 @@ pub struct Done {
     pub elapsed: Duration,
     /// Requests that were tried again.
     pub retries: u32,
+    pub left: Left,
+}
+
+/// What a job left on the two sides: enough to tell later, without its bytes, whether it is still
+/// so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Left {
+    /// Of the object, as it was read or is now stored.
+    pub etag: Option<ETag>,
+    pub version: Option<Arc<str>>,
+    /// Of all bytes, computed here.
+    pub checksum: Option<Checksum>,
+    /// When the local file was modified.
+    pub modified: Option<SystemTime>,
 }
 
 /// How far the content of a finished job is proven to be the source's.
@@ -53,6 +69,8 @@ pub struct Summary {
     /// Of the bytes, those that an earlier run had moved.
     pub resumed: u64,
     pub skipped: u64,
+    /// Of the skipped ones, those that the journal says were done, and that still are.
+    pub done_before: u64,
     pub failed: u64,
     /// Of the failed ones, those whose source does not exist.
     pub missing: u64,
@@ -91,8 +109,11 @@ impl Summary {
         }
     }
 
-    pub fn add_skipped(&mut self, _why: Skip) {
+    pub fn add_skipped(&mut self, why: Skip) {
         self.skipped += 1;
+        if why == Skip::DoneBefore {
+            self.done_before += 1;
+        }
     }
 
     /// Whether everything asked for is done.

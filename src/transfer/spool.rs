@@ -16,8 +16,14 @@ pub async fn spool(context: &Arc<Context>, object: ObjectName) -> Result<File, J
     let folder = tempfile::tempdir().map_err(failed)?;
     let path = folder.path().join("object");
     let target = LocalTarget::Exact(path.clone());
-    let task =
-        Download { object, size: None, last_modified: None, target, expected: Expected::default() };
+    let task = Download {
+        object,
+        size: None,
+        etag: None,
+        last_modified: None,
+        target,
+        expected: Expected::default(),
+    };
     let job = Arc::new(Job { number: 0, line: None, task: Task::Download(task.clone()) });
     download(&Arc::new(Work::aside(Arc::clone(context), job)), &task).await?;
     File::open(&path).map_err(failed)

@@ -45,6 +45,7 @@ pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, Jo
             "the file has {size} bytes, the manifest says {wanted}"
         )));
     }
+    work.left_file(Some(source.modified()));
     let modified = source.modified().duration_since(std::time::UNIX_EPOCH).ok();
     let modified = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
     if let Some(skip) = skip(work, &job.object, Side { size: Some(size), modified }).await? {
@@ -176,6 +177,8 @@ pub(super) async fn put(work: &Arc<Work>, job: &Upload, body: Body) -> Result<Ou
     };
     work.gauge.count(size);
     let verified = verified(&written, &body.checksum)?;
+    work.left_object(written.etag.as_ref(), written.version.as_ref());
+    work.left_checksum(body.checksum);
     Ok(work.done(size, verified))
 }
 

@@ -8,7 +8,8 @@
 //! | `start` | job, `size` |
 //! | `retry` | job, `attempt` (the one that failed, from 1), `part`, `wait_seconds`, `reason` |
 //! | `done` | job, `bytes`, `verified` (`crc64nvme`, … or `length`), `seconds`, `retries` |
-//! | `skipped` | job, `reason` (`exists`, `up_to_date`, `duplicate`, `dry_run`) |
+//! | `skipped` | job, `reason` (`exists`, `up_to_date`, `duplicate`, `done_before`, `dry_run`) |
+//! | `postponed` | job, `cause`, `message`: it failed, and starts once more after all others |
 //! | `failed` | `number`, `line`, `source`, `destination`, `cause`, `message`, `hint`, `may_pass` |
 //! | `notice` | `message` |
 //! | `plan` | job, `action` (`download`, `upload`, `make_folder`), `size`: what a dry run would do |
@@ -65,6 +66,12 @@ pub enum EventLine {
         reason: &'static str,
         #[serde(skip)]
         why: Skip,
+    },
+    Postponed {
+        #[serde(flatten)]
+        job: JobFields,
+        cause: String,
+        message: String,
     },
     Failed(FailedFields),
     Notice {
@@ -148,6 +155,11 @@ impl EventLine {
             Event::Skipped { job, why } => {
                 Self::Skipped { job: JobFields::new(job, base), reason: skip_name(*why), why: *why }
             }
+            Event::Postponed { job, failure } => Self::Postponed {
+                job: JobFields::new(job, base),
+                cause: failure.cause.clone(),
+                message: failure.message.clone(),
+            },
             Event::Failed { job, failure } => Self::failed(job.as_deref(), failure, base),
             Event::Notice(message) => Self::Notice { message: message.clone() },
             Event::PlanComplete => return None,
@@ -212,6 +224,10 @@ impl EventLine {
                 format!("done: {job} ({} in {time}, {verified})", ByteSize(*bytes))
             }
             Self::Skipped { job, why, .. } => format!("skip: {job}: {}", skip_text(*why)),
+            Self::Postponed { message, .. } => {
+                let label = paint.warning("later:");
+                format!("{label} {}; it starts once more after all others", Escaped(message))
+            }
             Self::Failed(failed) => failed.text(paint),
             Self::Notice { message } => format!("{} {}", paint.hint("note:"), Escaped(message)),
         }
@@ -262,6 +278,7 @@ fn skip_name(why: Skip) -> &'static str {
         Skip::Exists => "exists",
         Skip::UpToDate => "up_to_date",
         Skip::Duplicate => "duplicate",
+        Skip::DoneBefore => "done_before",
         Skip::DryRun => "dry_run",
     }
 }
@@ -271,6 +288,7 @@ fn skip_text(why: Skip) -> &'static str {
         Skip::Exists => "something is there already",
         Skip::UpToDate => "up to date",
         Skip::Duplicate => "stood in the manifest before",
+        Skip::DoneBefore => "done before, as the journal says, and unchanged",
         Skip::DryRun => "dry run",
     }
 }
@@ -283,6 +301,7 @@ mod tests {
     use super::*;
     use crate::domain::checksum::Algorithm;
     use crate::transfer::gauge::Gauge;
+    use crate::transfer::outcome::Left;
     use crate::ui::state::tests::{failure, job, started};
 
     fn events() -> Vec<Event> {
@@ -299,6 +318,7 @@ mod tests {
             verified: Verified::EndToEnd(Algorithm::Crc64Nvme),
             elapsed: Duration::from_millis(1500),
             retries: 1,
+            left: Left::default(),
         };
         let mut failure = failure("not a row", "s3://bucket/b\n");
         failure.line = Some(17);

@@ -174,7 +174,9 @@ impl Reporter {
         let least = match event {
             Event::Failed { .. } => Verbosity::Quiet,
             Event::Notice(_) => Verbosity::Normal,
-            Event::Retrying { .. } | Event::Skipped { .. } => Verbosity::Verbose,
+            Event::Retrying { .. } | Event::Postponed { .. } | Event::Skipped { .. } => {
+                Verbosity::Verbose
+            }
             Event::Started { .. } | Event::Done { .. } => Verbosity::Everything,
             Event::PlanComplete => return false,
         };
@@ -267,6 +269,7 @@ mod tests {
         bytes: 1 << 20,
         resumed: 0,
         skipped: 1,
+        done_before: 0,
         failed: 1,
         missing: 0,
         stopped: 0,

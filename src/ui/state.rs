@@ -53,6 +53,10 @@ impl State {
                 self.active.remove(&job.number);
                 self.settled += 1;
             }
+            // It keeps its place in the totals: it will be started again.
+            Event::Postponed { job, .. } => {
+                self.active.remove(&job.number);
+            }
             Event::Skipped { job, .. } => self.write_off(job),
             Event::Failed { job, .. } => {
                 self.failed += 1;
@@ -118,14 +122,21 @@ pub(super) mod tests {
     use crate::domain::relative_path::RelativePath;
     use crate::transfer::event::Skip;
     use crate::transfer::gauge::Gauge;
-    use crate::transfer::outcome::{Done, Failure, Verified};
+    use crate::transfer::outcome::{Done, Failure, Left, Verified};
 
     pub(in crate::ui) fn job(number: u64, key: &str, size: Option<u64>) -> Arc<Job> {
         let object =
             ObjectName::new(Bucket::new("bucket").expect("a name"), Key::new(key).expect("a key"));
         let target = LocalTarget::Below(RelativePath::new(key).expect("a safe key"));
         let expected = Expected::default();
-        let task = Task::Download(Download { object, size, last_modified: None, target, expected });
+        let task = Task::Download(Download {
+            object,
+            size,
+            etag: None,
+            last_modified: None,
+            target,
+            expected,
+        });
         Arc::new(Job { number, line: None, task })
     }
 
@@ -141,6 +152,7 @@ pub(super) mod tests {
             verified: Verified::Length,
             elapsed: Duration::from_millis(250),
             retries: 0,
+            left: Left::default(),
         };
         Event::Done { job: job.clone(), done }
     }

@@ -2,9 +2,10 @@
 //!
 //! As JSON: `summary` with `success`, `end` (`complete`, `gave_up`, `interrupted`), `signal`,
 //! `objects`, `bytes`, `resumed` (of the bytes, those that an earlier run had moved), `seconds`,
-//! `verified` (end to end), `retries`, `skipped`, `failed`, `stopped` (given up when the run was
-//! stopped), `kept` (unfinished transfers that the same command continues), `causes` (of failures:
-//! `cause`, `count`, `hint`), and for a dry run `planned_objects`, `planned_bytes`.
+//! `verified` (end to end), `retries`, `skipped`, `done_before` (of the skipped, those that the
+//! journal knows), `failed`, `stopped` (given up when the run was stopped), `kept` (unfinished
+//! transfers that the same command continues), `causes` (of failures: `cause`, `count`, `hint`), and
+//! for a dry run `planned_objects`, `planned_bytes`.
 
 use serde::Serialize;
 
@@ -49,6 +50,7 @@ pub struct SummaryLine<'a> {
     verified: u64,
     retries: u64,
     skipped: u64,
+    done_before: u64,
     failed: u64,
     stopped: u64,
     kept: u64,
@@ -78,6 +80,7 @@ impl<'a> Account<'a> {
             verified: summary.verified,
             retries: summary.retries,
             skipped: self.skipped(),
+            done_before: summary.done_before,
             failed: summary.failed,
             stopped: summary.stopped,
             kept: summary.kept,
@@ -121,7 +124,10 @@ impl<'a> Account<'a> {
             Some(planned) => planned.facts(),
             None => self.done(),
         };
-        for (number, what) in [(self.skipped(), "skipped"), (summary.failed, "failed")] {
+        let skipped = self.skipped() - summary.done_before;
+        for (number, what) in
+            [(summary.done_before, "done before"), (skipped, "skipped"), (summary.failed, "failed")]
+        {
             if number > 0 {
                 let fact = format!("{number} {what}");
                 facts.push(if what == "failed" { paint.error(&fact) } else { fact });
@@ -219,6 +225,7 @@ mod tests {
             bytes: 1429 * MIB,
             resumed: 0,
             skipped: 0,
+            done_before: 0,
             failed: 0,
             missing: 0,
             stopped: 0,
@@ -316,6 +323,6 @@ mod tests {
             failures: &failures,
             planned: None,
         };
-        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"verified":310,"retries":3,"skipped":0,"failed":1,"stopped":0,"kept":0,"causes":[{"cause":"access denied","count":1}]}"#);
+        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"verified":310,"retries":3,"skipped":0,"done_before":0,"failed":1,"stopped":0,"kept":0,"causes":[{"cause":"access denied","count":1}]}"#);
     }
 }

@@ -15,6 +15,7 @@ mod download;
 mod faults;
 mod hostile_keys;
 mod interrupts;
+mod journal;
 mod ls;
 mod manifest;
 mod output;

@@ -3,6 +3,8 @@
 //! which unit tests cover.
 
 mod rows;
+mod strict;
+mod whole;
 
 use std::io::Write;
 

@@ -20,9 +20,17 @@ pub struct Failure {
     /// continues inside each object]
     #[arg(long)]
     no_resume: bool,
+
+    /// Refuse the whole manifest, before anything moves, if one of its rows is bad
+    #[arg(long, requires = "manifest")]
+    strict: bool,
 }
 
 impl Failure {
+    pub fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     pub fn resume(&self) -> Resume {
         if self.no_resume { Resume::Off } else { Resume::Kept }
     }

@@ -15,6 +15,6 @@ pub use connection::Connection;
 pub use failure::Failure;
 pub use overwriting::Overwriting;
 pub use selection::{Filters, LiteralKeys, Selection};
-pub use source::Jobs;
+pub use source::{Jobs, Only};
 pub use speed::Speed;
 pub use transfer::Transfer;

@@ -81,6 +81,15 @@ impl Args for Rules {
 }
 
 impl Selection {
+    /// As it was typed, in a form that two commands can be compared by.
+    pub fn described(&self) -> Vec<String> {
+        let rules = self.filters.rules.0.iter().map(|(verdict, glob)| match verdict {
+            Verdict::Include => format!("--include={glob}"),
+            Verdict::Exclude => format!("--exclude={glob}"),
+        });
+        rules.chain(self.flatten.then(|| "--flatten".to_owned())).collect()
+    }
+
     pub fn resolve(&self) -> Result<downloads::Selection, CommandError> {
         let filter = self.filters.resolve()?;
         let layout = if self.flatten { Layout::Flat } else { Layout::Tree };

@@ -1,6 +1,8 @@
 //! Where a run's jobs come from, and whether they are done.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 
 use crate::commands::session::Purpose;
 use crate::jobs::manifest::Format;
@@ -12,13 +14,30 @@ pub struct Jobs {
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<String>,
 
-    /// How to read the manifest: csv, tsv, jsonl, keys or keys0 [default: by its name]
+    /// How to read the manifest: csv, tsv, jsonl, keys, keys0 or journal [default: by its name]
     #[arg(long, value_name = "FORMAT", requires = "manifest")]
     pub manifest_format: Option<Format>,
+
+    /// Of a manifest that is a journal, take only the jobs that failed
+    #[arg(long, value_name = "WHICH", requires = "manifest")]
+    pub only: Option<Only>,
+
+    /// Write down what became of each job, and skip what this file says was done and is still so
+    ///
+    /// The same command with the same journal goes on where it was interrupted, and does what
+    /// failed once more. The file is JSON Lines; `--manifest FILE --only failed` reads it back.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub journal: Option<PathBuf>,
 
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Which of a journal's jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Only {
+    Failed,
 }
 
 impl Jobs {

@@ -18,11 +18,14 @@ pub enum Format {
     Keys,
     /// One source up to each NUL, verbatim: what `find -print0` writes.
     Keys0,
+    /// What `--journal` wrote: the last line about each job.
+    Journal,
 }
 
 impl Format {
     /// Every format, in the order in which help texts list them.
-    pub const ALL: [Self; 5] = [Self::Csv, Self::Tsv, Self::Jsonl, Self::Keys, Self::Keys0];
+    pub const ALL: [Self; 6] =
+        [Self::Csv, Self::Tsv, Self::Jsonl, Self::Keys, Self::Keys0, Self::Journal];
 
     /// The name that `--manifest-format` takes.
     pub fn name(self) -> &'static str {
@@ -32,6 +35,7 @@ impl Format {
             Self::Jsonl => "jsonl",
             Self::Keys => "keys",
             Self::Keys0 => "keys0",
+            Self::Journal => "journal",
         }
     }
 
@@ -43,7 +47,8 @@ impl Format {
         match extension(stem)?.as_str() {
             "csv" => Some(Self::Csv),
             "tsv" | "tab" => Some(Self::Tsv),
-            "jsonl" | "ndjson" | "journal" => Some(Self::Jsonl),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "journal" => Some(Self::Journal),
             "keys" | "txt" | "list" | "lst" => Some(Self::Keys),
             "keys0" => Some(Self::Keys0),
             _ => None,
@@ -68,7 +73,7 @@ impl FromStr for Format {
 
 /// A name that is no format's.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("unknown manifest format {0:?}: known are csv, tsv, jsonl, keys and keys0")]
+#[error("unknown manifest format {0:?}: known are csv, tsv, jsonl, keys, keys0 and journal")]
 pub struct UnknownFormat(pub String);
 
 /// How the bytes of a manifest are packed.
@@ -139,6 +144,7 @@ mod tests {
             ("m.ndjson.zst", Some(Format::Jsonl), Compression::Zstd),
             ("list.txt", Some(Format::Keys), Compression::None),
             ("m.keys0", Some(Format::Keys0), Compression::None),
+            ("run.journal", Some(Format::Journal), Compression::None),
             ("manifest.json", None, Compression::None),
             ("m.gz", None, Compression::Gzip),
             ("a.csv/m", None, Compression::None),

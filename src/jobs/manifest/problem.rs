@@ -126,6 +126,21 @@ pub enum ManifestError {
         /// The one that the format has.
         expected: char,
     },
+    /// A journal's first line is missing, or is another's.
+    #[error("the manifest is no journal of this version of haul: its first line is not one's")]
+    NoJournal,
+    /// A line that does not have its sum, and is not the last.
+    #[error("line {line} of the journal is damaged, or was edited")]
+    DamagedJournal {
+        /// Which one.
+        line: u64,
+    },
+    /// What is read of a journal is kept in a file until its end is known.
+    #[error("could not keep the rows of the journal in a temporary file")]
+    Keep {
+        /// What the system said.
+        source: io::Error,
+    },
     /// JSON, but not a value a line.
     #[error("the manifest is a JSON array: write one object a line (jq -c '.[]')")]
     JsonArray,

@@ -5,6 +5,7 @@ use std::io::Read;
 
 use super::delimited::Delimited;
 use super::input::{ByteOrderMark, Input};
+use super::journal::{JournalRows, Taken};
 use super::jsonl::Jsonl;
 use super::keys::Keys;
 use super::lines::LineEnd;
@@ -21,6 +22,16 @@ pub fn open(
     compression: Compression,
 ) -> Result<Rows, ManifestError> {
     Ok(Rows { reader: reader(source, format, compression)?, ended: Ended::No })
+}
+
+/// Begins to read a journal, of which only the jobs that failed are rows.
+pub fn open_failed(
+    source: Box<dyn Read + Send>,
+    compression: Compression,
+) -> Result<Rows, ManifestError> {
+    let input = Input::open(source, compression, ByteOrderMark::Verbatim)?;
+    let reader = Box::new(JournalRows::new(input, Taken::Failed));
+    Ok(Rows { reader, ended: Ended::No })
 }
 
 /// The rows of a manifest in their order.
@@ -88,7 +99,7 @@ pub(super) fn reader(
     compression: Compression,
 ) -> Result<Box<dyn RowReader>, ManifestError> {
     let mark = match format {
-        Format::Keys0 => ByteOrderMark::Verbatim,
+        Format::Keys0 | Format::Journal => ByteOrderMark::Verbatim,
         Format::Csv | Format::Tsv | Format::Jsonl | Format::Keys => ByteOrderMark::Text,
     };
     let input = Input::open(source, compression, mark)?;
@@ -98,6 +109,7 @@ pub(super) fn reader(
         Format::Jsonl => Box::new(Jsonl::new(input)),
         Format::Keys => Box::new(Keys::new(input, LineEnd::Newline)),
         Format::Keys0 => Box::new(Keys::new(input, LineEnd::Nul)),
+        Format::Journal => Box::new(JournalRows::new(input, Taken::All)),
     })
 }
 

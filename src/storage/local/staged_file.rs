@@ -74,6 +74,8 @@ pub enum IfExists {
 #[must_use = "it may hold a warning"]
 pub struct Published {
     pub path: PathBuf,
+    /// When it was modified, as the system has it.
+    pub modified: Option<SystemTime>,
     /// What could not be done beside the content: its modification time.
     pub warning: Option<LocalError>,
 }
@@ -248,6 +250,7 @@ impl StagedFile {
             .modified
             .and_then(|modified| self.file.set_modified(modified).err())
             .map(|cause| self.error("set the modification time of", cause));
+        let modified = self.file.metadata().and_then(|metadata| metadata.modified()).ok();
         let path = self.path();
         match publish.sync {
             SyncMode::Durable => {
@@ -260,7 +263,7 @@ impl StagedFile {
             }
             SyncMode::Lazy => self.rename(publish.if_exists)?,
         }
-        Ok(Published { path, warning })
+        Ok(Published { path, modified, warning })
     }
 
     fn sync(&self) -> Result<(), LocalError> {

@@ -208,7 +208,7 @@ fn a_line_of_a_hundred_mebibytes_costs_no_such_memory() {
 }
 
 #[cfg(target_os = "linux")]
-fn peak_memory(status: &str) -> u64 {
+pub(super) fn peak_memory(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

@@ -1,0 +1,81 @@
+//! The one writer of a journal.
+//!
+//! What is durable when: a line is written only after its object is (a download is synced and
+//! renamed, an upload acknowledged). It is written at once, so that it outlives the process however
+//! that ends; the file is synced a second after the first unsynced line, and at the end. A power
+//! cut thus loses the lines of about a second, and a lost line only means that its job is looked at
+//! again. After an error nothing more is written: behind a torn line, no other may stand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::storage::local::{JournalFile, LocalError};
+
+/// Lines that wait to be written: a slow disk slows the run rather than growing memory.
+const WAITING: usize = 4096;
+const BATCH: usize = 1024;
+/// The longest that a line is not synced.
+const UNSYNCED: Duration = Duration::from_secs(1);
+
+/// Takes lines, until it is closed.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) lines: Sender<String>,
+    ended: JoinHandle<Result<(), LocalError>>,
+}
+
+impl Writer {
+    /// Needs a runtime's context.
+    pub(super) fn start(file: Arc<JournalFile>) -> Self {
+        let (lines, taken) = mpsc::channel(WAITING);
+        let runtime = tokio::runtime::Handle::current();
+        // A thread of its own: a disk that hangs must not hang a worker of the engine.
+        let ended = tokio::task::spawn_blocking(move || runtime.block_on(write(&file, taken)));
+        Self { lines, ended }
+    }
+
+    /// Waits until all lines are durable, or says why they are not.
+    pub(super) async fn close(self) -> Result<(), LocalError> {
+        drop(self.lines);
+        match self.ended.await {
+            Ok(written) => written,
+            Err(error) => {
+                let cause = std::io::Error::other(error.to_string());
+                Err(LocalError::new("write to the journal", "", cause))
+            }
+        }
+    }
+}
+
+async fn write(file: &JournalFile, mut taken: Receiver<String>) -> Result<(), LocalError> {
+    let mut batch = Vec::new();
+    let mut due: Option<Instant> = None;
+    loop {
+        let wait = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = wait => {
+                file.sync()?;
+                due = None;
+            }
+            received = taken.recv_many(&mut batch, BATCH) => {
+                if received == 0 {
+                    break;
+                }
+                file.append(&batch.concat())?;
+                batch.clear();
+                due.get_or_insert_with(|| Instant::now() + UNSYNCED);
+            }
+        }
+    }
+    file.sync()
+}
