@@ -43,13 +43,23 @@ pub(super) async fn run(
     (jobs, name): (&Jobs, &str),
     common: Common,
 ) -> Result<Summary, CommandError> {
-    let opened = open(&context, jobs, name).await?;
-    let (planned, planning) = plan(opened, common, session, context.limits.memory / 4).await?;
+    let (planned, planning) = self::planned(session, &context, (jobs, name), common).await?;
     let summary = session.run(context, planned, jobs.purpose()).await;
     if let Ok(plan) = planning.await {
         tell_plan(session, plan).await;
     }
     Ok(summary)
+}
+
+/// The jobs of the manifest's rows, and the planning that goes on beside them.
+pub(super) async fn planned(
+    session: &Session,
+    context: &Arc<Context>,
+    (jobs, name): (&Jobs, &str),
+    common: Common,
+) -> Result<(mpsc::Receiver<Planned>, tokio::task::JoinHandle<Plan>), CommandError> {
+    let opened = open(context, jobs, name).await?;
+    plan(opened, common, session, context.limits.memory / 4).await
 }
 
 /// A manifest that was opened.

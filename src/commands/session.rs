@@ -7,11 +7,11 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::error::CommandError;
-use super::options::{Connection, Transfer};
+use super::options::{Connection, Failure, Speed, Transfer};
 use crate::jobs::planner::Planned;
-use crate::storage::s3::{self, Payload};
+use crate::storage::s3::{self, Payload, Replies};
 use crate::transfer::cancel::Cancel;
-use crate::transfer::context::{Context, FileTimes, Limits, Scope};
+use crate::transfer::context::{Context, FileTimes, Limits, Scope, Verify};
 use crate::transfer::engine;
 use crate::transfer::event::Event;
 use crate::transfer::gauge::Gauge;
@@ -48,7 +48,10 @@ impl Session {
     /// Connects, and sets up what all jobs share.
     pub async fn context(&self, manner: &Manner<'_>) -> Result<Context, CommandError> {
         let typed = manner.transfer;
-        let connection = s3::Options { payload: manner.payload, ..typed.connection.resolve()? };
+        let verify = typed.integrity.resolve();
+        let replies = if verify == Verify::Off { Replies::Ignored } else { Replies::Compared };
+        let payload = manner.payload;
+        let connection = s3::Options { payload, replies, ..typed.connection.resolve()? };
         let store = s3::connect(&connection).await.map_err(CommandError::usage)?;
         let speed = typed.speed.resolve(self.open_files)?;
         let limits = Limits {
@@ -60,6 +63,7 @@ impl Session {
             timeout: typed.connection.timeout(),
             overwrite: typed.overwriting.resolve(),
             file_times: manner.file_times,
+            verify,
             tolerance: typed.failure.resolve(),
             scope: manner.scope,
         };
@@ -72,6 +76,30 @@ impl Session {
         let store = s3::connect(&connection.resolve()?).await.map_err(CommandError::usage)?;
         let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         let limits = Limits::for_reading(connection.timeout());
+        Ok(Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone()))
+    }
+
+    /// For comparisons: they write nothing, and take as many requests as transfers do.
+    pub async fn comparing_context(
+        &self,
+        connection: &Connection,
+        speed: &Speed,
+        failure: &Failure,
+        scope: Scope,
+    ) -> Result<Context, CommandError> {
+        let store = s3::connect(&connection.resolve()?).await.map_err(CommandError::usage)?;
+        let speed = speed.resolve(self.open_files)?;
+        let limits = Limits {
+            requests: speed.requests,
+            part_size: speed.part_size,
+            part_choice: speed.part_choice,
+            memory: speed.memory,
+            max_attempts: speed.max_attempts,
+            tolerance: failure.resolve(),
+            scope,
+            ..Limits::for_reading(connection.timeout())
+        };
+        let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         Ok(Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone()))
     }
 

@@ -2,7 +2,10 @@
 
 pub mod attributes;
 pub mod checksum;
+pub mod comparison;
+pub mod composite;
 pub mod escape;
+pub mod evidence;
 pub mod job;
 pub mod location;
 pub mod object;

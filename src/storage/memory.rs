@@ -15,11 +15,12 @@ use md5::{Digest as _, Md5};
 
 use super::error::{Kind, StoreError};
 use super::object_store::{
-    Assembled, Body, Depth, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, Read,
-    Result, Upload, UploadId, Write, WriteIf, Written,
+    Assembled, Body, Depth, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, PartsPage,
+    Read, Result, Upload, UploadId, Write, WriteIf, Written,
 };
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::{Checksum, Hasher};
+use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, Key, ObjectName};
 use crate::domain::object::{ETag, ListedObject, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
@@ -35,6 +36,7 @@ pub struct MemoryStore {
 pub enum Operation {
     Get,
     Head,
+    Parts,
     Put,
     CreateUpload,
     PutPart,
@@ -76,6 +78,8 @@ struct Stored {
     etag: ETag,
     modified: SystemTime,
     checksum: Checksum,
+    /// Of an object that was uploaded in parts.
+    parts: Vec<StoredPart>,
 }
 
 #[derive(Debug)]
@@ -201,6 +205,17 @@ impl ObjectStore for MemoryStore {
         })
     }
 
+    async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {
+        self.answer(Operation::Parts, Some(&object.key), |state| {
+            let stored = state.object("GetObjectAttributes", object)?;
+            let after = usize::try_from(after).unwrap_or(usize::MAX);
+            let parts = stored.parts.iter().skip(after).take(PAGE).cloned().collect::<Vec<_>>();
+            let listed = after.saturating_add(parts.len());
+            let next = u32::try_from(listed).ok().filter(|_| listed < stored.parts.len());
+            Ok(PartsPage { etag: Some(stored.etag.clone()), parts, next })
+        })
+    }
+
     async fn put(&self, object: &ObjectName, body: Body, write: &Write) -> Result<Written> {
         self.answer(Operation::Put, Some(&object.key), |state| {
             let stored = Stored::checked("PutObject", body)?;
@@ -321,7 +336,7 @@ impl State {
 impl Stored {
     fn new(bytes: Bytes, checksum: Checksum) -> Self {
         let etag = ETag::new(&hex(&Md5::digest(&bytes)));
-        Self { bytes, etag, modified: SystemTime::now(), checksum }
+        Self { bytes, etag, modified: SystemTime::now(), checksum, parts: Vec::new() }
     }
 
     fn checked(operation: &'static str, body: Body) -> Result<Self> {
@@ -345,6 +360,7 @@ impl Unfinished {
         let refused = |text| failed("CompleteMultipartUpload", Kind::Refused, text);
         let mut bytes = Vec::new();
         let mut digests = Md5::new();
+        let mut parts = Vec::new();
         for (number, part) in (1..).zip(&wanted.parts) {
             let found = self.parts.get(&number).filter(|found| found.etag == part.etag);
             let found = found.ok_or_else(|| refused("a part is missing, or another one"))?;
@@ -354,6 +370,8 @@ impl Unfinished {
             }
             bytes.extend_from_slice(&found.bytes);
             digests.update(Md5::digest(&found.bytes));
+            let (size, checksum) = (found.bytes.len() as u64, Some(found.checksum.clone()));
+            parts.push(StoredPart { size, checksum });
         }
         if wanted.parts.is_empty() || bytes.len() as u64 != wanted.size {
             return Err(refused("the parts do not have that size"));
@@ -361,7 +379,7 @@ impl Unfinished {
         check("CompleteMultipartUpload", &bytes, &wanted.checksum)?;
         let etag = format!("{}-{}", hex(&digests.finalize()), wanted.parts.len());
         let stored = Stored::new(bytes.into(), wanted.checksum.clone());
-        Ok(Stored { etag: ETag::new(&etag), ..stored })
+        Ok(Stored { etag: ETag::new(&etag), parts, ..stored })
     }
 }
 

@@ -12,6 +12,7 @@ use futures::stream::BoxStream;
 use super::error::StoreError;
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
+use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ETag, ListedObject, ObjectFacts};
 use crate::domain::range::ByteRange;
@@ -29,6 +30,10 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn get(&self, object: &ObjectName, read: &Read) -> Result<GetReply>;
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts>;
+
+    /// One page of the parts that an object was uploaded in, those behind part number `after`.
+    /// Not every store knows them: then it refuses, or there are none.
+    async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage>;
 
     /// Writes a whole object. Idempotent but for `WriteIf::Absent`, where a second try of a
     /// request whose reply was lost says `Exists`.
@@ -75,6 +80,16 @@ impl fmt::Debug for GetReply {
             .field("range", &self.range)
             .finish_non_exhaustive()
     }
+}
+
+/// Some of an object's parts, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartsPage {
+    /// Of the object, by which the page is known to be about the version that was asked for.
+    pub etag: Option<ETag>,
+    pub parts: Vec<StoredPart>,
+    /// The number behind which the next page starts.
+    pub next: Option<u32>,
 }
 
 /// Bytes to send, and their checksum, computed when they were read from the source.

@@ -1,5 +1,6 @@
 //! What every job of a run shares, and what one job's tasks share.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,11 +14,13 @@ use super::event::{Event, Skip};
 use super::gate::{Gate, Permit};
 use super::gauge::{Gauge, JobGauge};
 use super::landing::Landing;
-use super::outcome::{Done, Verified};
+use super::outcome::{Comparison, Done, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
 use super::retry::Tries;
+use crate::domain::comparison::Verdict;
 use crate::domain::job::Job;
+use crate::domain::location::Bucket;
 use crate::domain::overwrite::Overwrite;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::Destination;
@@ -39,6 +42,7 @@ pub struct Limits {
     pub timeout: Duration,
     pub overwrite: Overwrite,
     pub file_times: FileTimes,
+    pub verify: Verify,
     pub tolerance: Tolerance,
     pub scope: Scope,
 }
@@ -55,6 +59,7 @@ impl Limits {
             timeout,
             overwrite: Overwrite::Always,
             file_times: FileTimes::Now,
+            verify: Verify::Auto,
             tolerance: Tolerance::Any,
             scope: Scope::OneBucket,
         }
@@ -67,6 +72,17 @@ pub enum FileTimes {
     /// When the object was.
     LikeObject,
     Now,
+}
+
+/// How far content must be proven. Length and tag are checked in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// By whatever checksum the store has.
+    Auto,
+    /// An object without a usable checksum fails.
+    Require,
+    /// No checksum is compared, unless nothing else pins the parts to one version.
+    Off,
 }
 
 /// How many failed jobs end a run.
@@ -107,6 +123,8 @@ pub struct Context {
     pub(super) buffers: Buffers,
     events: mpsc::Sender<Event>,
     is_proven: AtomicBool,
+    /// Buckets that were seen to exist: a HEAD does not tell a missing one from a missing key.
+    pub(super) seen_buckets: Mutex<HashSet<Bucket>>,
 }
 
 impl Context {
@@ -128,6 +146,7 @@ impl Context {
             buffers: Buffers::default(),
             events,
             is_proven: AtomicBool::new(false),
+            seen_buckets: Mutex::default(),
         }
     }
 
@@ -221,6 +240,11 @@ impl Work {
             retries: self.retries.load(Relaxed),
         })
     }
+
+    pub(super) fn compared(&self, verdict: Verdict, bytes: u64) -> Outcome {
+        let (elapsed, retries) = (self.started.elapsed(), self.retries.load(Relaxed));
+        Outcome::Compared(Comparison { verdict, bytes, elapsed, retries })
+    }
 }
 
 /// A request in flight: the gate's permit and its place in the gauge.
@@ -253,5 +277,6 @@ impl Drop for InFlight {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Done(Done),
+    Compared(Comparison),
     Skipped(Skip),
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::context::{FRAMES, FileTimes, InFlight, Outcome, Work};
+use super::context::{FRAMES, FileTimes, InFlight, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::fetch::{Fetch, Pin, fetch};
@@ -12,7 +12,7 @@ use super::part_size::download_part_size;
 use super::plan::{self, DownloadPlan};
 use super::retry::until_done;
 use super::stream_out;
-use super::verify::{self, Content};
+use super::verify::{self, Content, Wanted};
 use crate::domain::job::{Download, LocalTarget};
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::domain::overwrite::{Decision, Overwrite, Side};
@@ -163,8 +163,12 @@ async fn once(work: &Arc<Work>, job: &Download, file: StagedFile) -> Result<Outc
     // A range's reply has no checksum of the object: one HEAD alongside asks for it.
     // Likewise where the reply is the first to tell of such a size: it may have been cut short.
     let is_as_listed = opened.plan == DownloadPlan::Whole && job.size == Some(facts.size);
-    let stored = (!is_whole || facts.checksum == StoredChecksum::None && !is_as_listed)
-        .then(|| ChecksumLater::ask(work, job, &opened.pin));
+    let asks = match work.context.limits.verify {
+        // The size must be known from two replies all the same.
+        Verify::Off if facts.etag.is_some() => job.size != Some(facts.size),
+        _ => !is_whole || facts.checksum == StoredChecksum::None && !is_as_listed,
+    };
+    let stored = asks.then(|| ChecksumLater::ask(work, job, &opened.pin));
     let crc = facts
         .checksum
         .full_object()
@@ -187,8 +191,8 @@ async fn once(work: &Arc<Work>, job: &Download, file: StagedFile) -> Result<Outc
     };
     provable(work, job, &facts, is_whole, &stored)?;
     let content = Content { size: facts.size, crc, value: folded };
-    let verified =
-        verify::file(&content, &file, stored.full_object(), job.expected.checksum.as_ref()).await?;
+    let wanted = Wanted::of(work, job, &facts, &stored).await?;
+    let verified = verify::file(&content, &file, &wanted).await?;
     match publish(work, file, &facts).await {
         // It appeared while this was on its way, and it was to be kept.
         Err(JobError::Local(error)) if error.kind == LocalKind::AlreadyExists => {

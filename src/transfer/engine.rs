@@ -11,7 +11,7 @@ use super::context::{Context, Outcome, Scope, Tolerance, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::outcome::{End, Failure, Summary};
-use super::{download, upload};
+use super::{compare, download, upload};
 use crate::domain::job::{Job, Refused, Task};
 use crate::storage::error::Kind;
 
@@ -90,9 +90,10 @@ async fn one(context: Arc<Context>, job: Arc<Job>) -> Result<Outcome, JobError> 
     let ended = match &job.task {
         Task::Download(task) => download::download(&work, task).await,
         Task::Upload(task) => upload::upload(&work, task).await,
+        Task::Compare(pair) => compare::compare(&work, pair).await,
         Task::MakeFolder { folder, .. } => {
             work.context.destination()?.make_folder(folder)?;
-            Ok(work.done(0, super::outcome::Verified::Length))
+            Ok(work.done(0, super::outcome::Verified::NoContent))
         }
     };
     ended.inspect_err(|_| work.gauge.uncount_all())
@@ -109,6 +110,10 @@ impl Run {
             Ok((job, Ok(Outcome::Done(done)))) => {
                 self.summary.add_done(&done);
                 self.context.tell(Event::Done { job, done }).await;
+            }
+            Ok((job, Ok(Outcome::Compared(comparison)))) => {
+                self.summary.add_compared(&comparison);
+                self.context.tell(Event::Compared { job, comparison }).await;
             }
             Ok((job, Ok(Outcome::Skipped(why)))) => {
                 self.summary.add_skipped(why);

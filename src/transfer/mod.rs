@@ -16,10 +16,12 @@ pub mod part_size;
 pub mod spool;
 
 mod buffers;
+mod compare;
 mod download;
 mod fetch;
 mod gate;
 mod multipart;
+mod part_sums;
 mod plan;
 mod retry;
 mod stream_in;

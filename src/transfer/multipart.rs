@@ -7,15 +7,15 @@ use std::time::Duration;
 use md5::Digest as _;
 use tokio::task::JoinSet;
 
-use super::context::{InFlight, Outcome, Work};
+use super::context::{InFlight, Outcome, Verify, Work};
 use super::download::end_all;
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::outcome::Verified;
 use super::plan;
 use super::retry::until_done;
-use super::upload::{condition, look_now, read, read_back, verified};
-use super::verify::USUAL_CRC;
+use super::upload::{condition, look_now, read, read_back};
+use super::verify::{self, USUAL_CRC};
 use crate::domain::checksum::{Checksum, Hasher};
 use crate::domain::job::Upload;
 use crate::domain::object::ETag;
@@ -107,6 +107,8 @@ impl<'a> Started<'a> {
         };
         match completed {
             Ok(outcome) => Ok(outcome),
+            // The object is there; only what it is remains in doubt.
+            Err(error @ (JobError::Stored { .. } | JobError::UnprovenUpload(_))) => Err(error),
             Err(error) => {
                 self.abort().await;
                 Err(error)
@@ -189,15 +191,13 @@ impl<'a> Started<'a> {
         written: &Written,
         assembled: &Assembled,
     ) -> Result<Verified, JobError> {
-        if written.checksum.is_some() {
-            return verified(written, &assembled.checksum);
+        let (work, object, sent) = (self.work, &self.upload.object, &assembled.checksum);
+        if written.checksum.is_some() || work.context.limits.verify == Verify::Off {
+            return verify::sent(work, object, written.checksum.as_ref(), sent);
         }
-        let found =
-            read_back(self.work, &self.upload.object, assembled.size, &assembled.checksum).await;
-        Ok(match found {
-            Ok(Some(_)) => Verified::EndToEnd(assembled.checksum.algorithm()),
-            _ => Verified::Length,
-        })
+        let found = read_back(work, object, assembled.size, sent).await;
+        let stored = found.ok().flatten().and_then(|found| found.checksum);
+        verify::sent(work, object, stored.as_ref(), sent)
     }
 
     /// Leaves nothing behind, or says what it left.

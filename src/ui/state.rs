@@ -53,7 +53,7 @@ impl State {
                 self.active.remove(&job.number);
                 self.settled += 1;
             }
-            Event::Skipped { job, .. } => self.write_off(job),
+            Event::Compared { job, .. } | Event::Skipped { job, .. } => self.write_off(job),
             Event::Failed { job, .. } => {
                 self.failed += 1;
                 if let Some(job) = job {

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::commands::error::CommandError;
 use crate::domain::attributes::CustomerKey;
-use crate::storage::s3::{Addressing, EndpointVariant, Options, Payer, Payload, Signing};
+use crate::storage::s3::{Addressing, EndpointVariant, Options, Payer, Payload, Replies, Signing};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
@@ -92,6 +92,7 @@ impl Connection {
             },
             payer: if self.request_payer { Payer::Requester } else { Payer::Owner },
             payload: Payload::Unsigned,
+            replies: Replies::Compared,
             endpoint: EndpointVariant {
                 accelerate: self.accelerate,
                 dual_stack: self.dualstack,

@@ -3,6 +3,7 @@
 mod attributes;
 mod connection;
 mod failure;
+mod integrity;
 mod machine;
 mod overwriting;
 mod selection;
@@ -13,6 +14,7 @@ mod transfer;
 pub use attributes::Attributes;
 pub use connection::Connection;
 pub use failure::Failure;
+pub use integrity::Integrity;
 pub use overwriting::Overwriting;
 pub use selection::{Filters, LiteralKeys, Selection};
 pub use source::Jobs;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Connection, Failure, Jobs, Overwriting, Selection, Speed};
+use super::{Connection, Failure, Integrity, Jobs, Overwriting, Selection, Speed};
 
 #[derive(Debug, Clone, Args)]
 pub struct Transfer {
@@ -12,6 +12,8 @@ pub struct Transfer {
     pub selection: Selection,
     #[command(flatten)]
     pub overwriting: Overwriting,
+    #[command(flatten)]
+    pub integrity: Integrity,
     #[command(flatten)]
     pub failure: Failure,
     #[command(flatten)]

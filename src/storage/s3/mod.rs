@@ -7,11 +7,12 @@ mod classify;
 mod http;
 mod list;
 mod multipart;
+mod parts;
 mod read;
 mod store;
 mod write;
 
 pub use connect::{
-    Addressing, ConnectError, EndpointVariant, Options, Payer, Payload, Signing, connect,
+    Addressing, ConnectError, EndpointVariant, Options, Payer, Payload, Replies, Signing, connect,
 };
 pub use store::S3Store;

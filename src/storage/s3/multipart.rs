@@ -66,7 +66,7 @@ pub(super) async fn put_part(
     let request = with_checksum!(request, &body.checksum).body(ByteStream::from(body.bytes));
     let reply = send_with_body!(request, store).map_err(|error| sdk_error(PART, &error))?;
     let stored = same_algorithm(&body.checksum, |_| reply.checksum_crc64_nvme());
-    check_stored(PART, &body.checksum, stored.as_ref())?;
+    check_stored(store, PART, &body.checksum, stored.as_ref())?;
     match reply.e_tag() {
         Some(etag) => Ok(ETag::new(etag)),
         None => Err(StoreError::new(PART, Kind::Malformed).with_message("the reply has no ETag")),

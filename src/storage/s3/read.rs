@@ -16,6 +16,7 @@ use futures::stream::{self, BoxStream};
 use super::classify::{body_error, sdk_error};
 use super::store::{S3Store, with_customer_key};
 use crate::domain::checksum::{Algorithm, Checksum};
+use crate::domain::composite::Composite;
 use crate::domain::location::ObjectName;
 use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
 use crate::domain::range::{ByteRange, ContentRange};
@@ -189,7 +190,12 @@ fn choose_checksum(
             Some(checksum) if kind != Some(&ChecksumType::Composite) => {
                 return StoredChecksum::FullObject(checksum);
             }
-            _ => found = StoredChecksum::Composite,
+            _ if found != StoredChecksum::None => {}
+            _ => {
+                // What is neither says nothing.
+                let composite = Composite::from_base64(algorithm, value);
+                found = composite.map_or(StoredChecksum::None, StoredChecksum::Composite);
+            }
         }
     }
     found

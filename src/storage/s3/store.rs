@@ -9,21 +9,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::Digest as _;
 
-use super::connect::{Options, Payer, Payload};
-use super::{list, multipart, read, write};
+use super::connect::{Options, Payer, Payload, Replies};
+use super::{list, multipart, parts, read, write};
 use crate::domain::attributes::Attributes;
 use crate::domain::location::ObjectName;
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::storage::error::Kind;
 use crate::storage::object_store::{
-    Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, Read, Result,
-    Upload, UploadId, Write, Written,
+    Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, PartsPage, Read,
+    Result, Upload, UploadId, Write, Written,
 };
 
 /// S3, or a server that speaks as it does.
 pub struct S3Store {
     pub(super) client: Client,
     pub(super) payload: Payload,
+    pub(super) replies: Replies,
     pub(super) payer: Option<RequestPayer>,
     pub(super) customer_key: Option<CustomerKeyHeaders>,
     /// For errors: where a connection could not be made to.
@@ -43,7 +44,8 @@ impl S3Store {
             md5: BASE64.encode(md5::Md5::digest(key.expose())),
         });
         let payer = (options.payer == Payer::Requester).then_some(RequestPayer::Requester);
-        Self { client, payload: options.payload, payer, customer_key, endpoint }
+        let Options { payload, replies, .. } = *options;
+        Self { client, payload, replies, payer, customer_key, endpoint }
     }
 }
 
@@ -75,6 +77,10 @@ impl ObjectStore for S3Store {
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts> {
         self.located(read::head(self, object).await)
+    }
+
+    async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {
+        self.located(parts::page(self, object, after).await)
     }
 
     async fn put(&self, object: &ObjectName, body: Body, how: &Write) -> Result<Written> {
