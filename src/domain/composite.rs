@@ -153,6 +153,10 @@ mod tests {
         let mut unsummed = parts();
         unsummed[1].checksum = None;
         assert_eq!(PartSums::listed(unsummed, 13, &composite), None, "a part without a sum");
+        let miscounted = Composite { parts: Some(4), ..composite.clone() };
+        assert_eq!(PartSums::listed(parts(), 13, &miscounted), None, "another count");
+        let uncounted = Composite { parts: None, ..composite.clone() };
+        assert!(PartSums::listed(parts(), 13, &uncounted).is_some(), "not every server counts");
         let other = Composite::from_base64(Algorithm::Crc32, "AAAAAA==-3").expect("read");
         assert_eq!(PartSums::listed(parts(), 13, &other), None, "another algorithm");
         let huge = StoredPart { size: u64::MAX, ..part(b"one") };

@@ -212,7 +212,7 @@ impl ObjectStore for MemoryStore {
             let parts = stored.parts.iter().skip(after).take(PAGE).cloned().collect::<Vec<_>>();
             let listed = after.saturating_add(parts.len());
             let next = u32::try_from(listed).ok().filter(|_| listed < stored.parts.len());
-            Ok(PartsPage { etag: Some(stored.etag.clone()), parts, next })
+            Ok(PartsPage { parts, next })
         })
     }
 

@@ -85,10 +85,8 @@ impl fmt::Debug for GetReply {
 /// Some of an object's parts, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PartsPage {
-    /// Of the object, by which the page is known to be about the version that was asked for.
-    pub etag: Option<ETag>,
     pub parts: Vec<StoredPart>,
-    /// The number behind which the next page starts.
+    /// The number behind which the next page starts: always higher than the one asked for.
     pub next: Option<u32>,
 }
 

@@ -19,7 +19,9 @@ pub struct CompareLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    found: Option<Found>,
+    found: Option<Found<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sizes: Option<Found<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     bytes: u64,
@@ -29,32 +31,32 @@ pub struct CompareLine {
 
 /// What each side has.
 #[derive(Debug, Clone, Serialize)]
-struct Found {
-    source: String,
-    destination: String,
+struct Found<T> {
+    source: T,
+    destination: T,
 }
 
 impl CompareLine {
     pub fn new(job: &Job, comparison: &Comparison) -> Self {
         let verdict = &comparison.verdict;
-        let (found, reason) = match verdict {
+        let (mut found, mut sizes, mut reason) = (None, None, None);
+        match verdict {
             Verdict::Size { source, destination } => {
-                let said = |bytes: &u64| format!("{bytes} bytes");
-                let (source, destination) = (said(source), said(destination));
-                (Some(Found { source, destination }), None)
+                sizes = Some(Found { source: *source, destination: *destination });
             }
             Verdict::Content { source, destination, .. } => {
                 let (source, destination) = (source.clone(), destination.clone());
-                (Some(Found { source, destination }), None)
+                found = Some(Found { source, destination });
             }
-            Verdict::NotComparable { reason } => (None, Some(reason.clone())),
-            Verdict::Same(_) | Verdict::Missing | Verdict::Extra => (None, None),
-        };
+            Verdict::NotComparable { reason: text } => reason = Some(text.clone()),
+            Verdict::Same(_) | Verdict::Missing | Verdict::Extra => {}
+        }
         Self {
             job: JobFields::new(job, None),
             result: verdict.name(),
             by: verdict.proof().map(crate::domain::comparison::Proof::name),
             found,
+            sizes,
             reason,
             bytes: comparison.bytes,
             seconds: comparison.elapsed.as_secs_f64(),
@@ -71,10 +73,10 @@ impl DataLine for CompareLine {
     /// `content         s3://b/k -> out/k  crc64nvme:…, crc64nvme:…`.
     fn text(&self) -> String {
         let kind = self.result.replace('_', " ");
-        let more = match (&self.found, &self.reason, self.by) {
-            (Some(found), _, _) => format!("{}, {}", found.source, found.destination),
-            (None, Some(reason), _) => reason.clone(),
-            (None, None, by) => by.unwrap_or_default().to_owned(),
+        let more = match (&self.found, &self.sizes) {
+            (Some(found), _) => format!("{}, {}", found.source, found.destination),
+            (_, Some(sizes)) => format!("{} bytes, {} bytes", sizes.source, sizes.destination),
+            _ => self.reason.as_deref().or(self.by).unwrap_or_default().to_owned(),
         };
         format!("{kind:<14}  {}  {}", self.job, Escaped(&more)).trim_end().to_owned()
     }
@@ -216,8 +218,9 @@ mod tests {
     #[test]
     fn json_is_exact() {
         let json = |line: &CompareLine| serde_json::to_string(line).expect("JSON");
-        let lines: Vec<_> = lines().iter().skip(4).map(json).collect();
+        let lines: Vec<_> = lines().iter().skip(3).map(json).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"event":"compared","number":3,"source":"s3://b/k\n","destination":"out/k\n","result":"size","sizes":{"source":7,"destination":8},"bytes":7,"seconds":0.25,"retries":0}
         {"event":"compared","number":3,"source":"s3://b/k\n","destination":"out/k\n","result":"content","by":"crc32c-parts","found":{"source":"crc32c:AAAAAA==","destination":"crc32c:BBBBBB=="},"bytes":7,"seconds":0.25,"retries":0}
         {"event":"compared","number":3,"source":"s3://b/k\n","destination":"out/k\n","result":"not_comparable","reason":"the object has no checksum","bytes":7,"seconds":0.25,"retries":0}
         "#);

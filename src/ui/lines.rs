@@ -8,7 +8,7 @@
 //! | `start` | job, `size` |
 //! | `retry` | job, `attempt` (the one that failed, from 1), `part`, `wait_seconds`, `reason` |
 //! | `done` | job, `bytes`, `verified` (`crc64nvme`, …; `crc32-parts`, …; `length`; `no_content`), `seconds`, `retries` |
-//! | `compared` | job, `result` (`same`, `missing`, `extra`, `size`, `content`, `not_comparable`), `by` (as `verified`; `etag`, `size`, `read`), `found` (`source`, `destination`: what each has), `reason`, `bytes`, `seconds`, `retries` |
+//! | `compared` | job, `result` (`same`, `missing`, `extra`, `size`, `content`, `not_comparable`), `by` (as `verified`; `etag`, `size`, `read`), `found` and `sizes` (`source`, `destination`: what each has), `reason`, `bytes`, `seconds`, `retries` |
 //! | `skipped` | job, `reason` (`exists`, `up_to_date`, `duplicate`, `dry_run`) |
 //! | `failed` | `number`, `line`, `source`, `destination`, `cause`, `message`, `hint`, `may_pass` |
 //! | `notice` | `message` |

@@ -3,6 +3,7 @@
 
 use testbed::{
     Algorithm, Fault, FaultKind, ObjectChecksum, Operation, PutOptions, StoredObject, Testbed,
+    WrongRange,
 };
 
 use crate::harness::{Output, content};
@@ -110,8 +111,7 @@ fn untold() -> Vec<FaultKind> {
         FaultKind::status(501, "NotImplemented"),
         FaultKind::internal_error(),
         FaultKind::HtmlBody,
-        // A server that takes the request for a GET.
-        FaultKind::Reply { status: 200, headers, body: vec![7; 6 << 20].into() },
+        FaultKind::Reply { status: 200, headers, body: "no XML".into() },
         attributes("another", &part(1, SIZE)),
         attributes(&etag, &part(1, SIZE)),
         attributes(&etag, &part(1, SIZE - 1)),
@@ -119,6 +119,26 @@ fn untold() -> Vec<FaultKind> {
         attributes(&etag, "<IsTruncated>true</IsTruncated>"),
         attributes(&etag, ""),
     ]
+}
+
+/// A server that does not know the request takes it for a GET, and sends the object.
+#[test]
+fn an_object_in_place_of_its_parts_is_not_read() {
+    let stage = composite(Algorithm::Crc32c);
+    let object = FaultKind::Reply {
+        status: 200,
+        headers: vec![("content-type".to_owned(), "application/octet-stream".to_owned())],
+        body: vec![7; 8 << 20].into(),
+    };
+    stage.testbed.fault(Fault::new(Operation::GetObjectAttributes, object).always());
+    // Whoever reads it waits for its end.
+    let stall = FaultKind::Stall { after_bytes: 1000 };
+    stage.testbed.fault(Fault::new(Operation::GetObjectAttributes, stall).always());
+    let output = download(&stage, &["--timeout", "60"]);
+    output.code(0).stderr_has("1 by length and ETag only");
+    assert!(output.took.as_secs() < 30, "it was read\n{output}");
+    let asked = stage.testbed.count(Operation::GetObjectAttributes);
+    assert_eq!(asked, 1, "it will not know the request the next time either");
 }
 
 #[test]
@@ -210,6 +230,22 @@ fn without_verification_no_checksum_is_asked_for() {
     assert_eq!(asked(&stage), (1, 1));
 }
 
+/// The first reply says that the object ends with it: the size must be known from two replies.
+#[test]
+fn without_verification_the_length_is_checked_all_the_same() {
+    for destination in ["out/", "-"] {
+        let stage = Stage::new();
+        let bytes = content("object", 3 << 20);
+        stage.testbed.put_object(BUCKET, "object", bytes.clone());
+        let lie = FaultKind::WrongContentRange(WrongRange::Total(1 << 20));
+        stage.testbed.fault(Fault::new(Operation::GetObject, lie).always());
+        let args = ["download", "s3://bucket/object", destination, "--verify", "off"];
+        let output = stage.haul().args(args).args(["--part-size", "1MiB"]).run();
+        output.code(1).stderr_has("s3://bucket/object");
+        assert!(stage.files("out").is_empty(), "{output}");
+    }
+}
+
 /// Nothing else would tell the parts of two versions apart.
 #[test]
 fn without_an_etag_the_checksum_is_compared_whatever_was_asked_for() {
@@ -287,6 +323,7 @@ fn an_upload_of_which_the_store_tells_no_checksum_fails_where_one_is_required() 
         output.code(1).stderr_has("s3://bucket/key was written and is there");
         assert_eq!(stage.object("key").len(), size, "the object is there, as it says");
         assert!(stage.testbed.open_uploads(BUCKET).is_empty());
+        assert_eq!(stage.testbed.count(Operation::AbortMultipartUpload), 0, "nothing is open");
         for how in ["auto", "off"] {
             let output = stage.haul().args(upload).arg(how).run();
             output.code(0).stderr_has("1 by length and ETag only");

@@ -12,13 +12,14 @@ use super::store::{S3Store, with_customer_key};
 use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::composite::StoredPart;
 use crate::domain::location::ObjectName;
-use crate::domain::object::ETag;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{PartsPage, Result};
 
 const ATTRIBUTES: &str = "GetObjectAttributes";
 /// What S3 lists at most at once.
 const PAGE: i32 = 1000;
+/// S3 has no object of more; a server that lists for ever is asked no longer.
+const MOST_PARTS: u32 = 10_000;
 /// Some 300 bytes a part.
 const LONGEST_REPLY: u64 = 4 << 20;
 
@@ -29,7 +30,6 @@ pub(super) async fn page(store: &S3Store, object: &ObjectName, after: u32) -> Re
         .bucket(object.bucket.as_str())
         .key(object.key.as_str())
         .set_version_id(object.version.as_deref().map(str::to_owned))
-        .object_attributes(ObjectAttributes::Etag)
         .object_attributes(ObjectAttributes::ObjectParts)
         .max_parts(PAGE)
         .set_part_number_marker((after > 0).then(|| after.to_string()))
@@ -77,14 +77,14 @@ impl Intercept for SmallReply {
 fn read_page(reply: &GetObjectAttributesOutput, after: u32) -> Result<PartsPage> {
     let malformed =
         |message: &str| Err(StoreError::new(ATTRIBUTES, Kind::Malformed).with_message(message));
-    let mut page = PartsPage { etag: reply.e_tag().map(ETag::new), ..PartsPage::default() };
+    let mut page = PartsPage::default();
     let Some(listed) = reply.object_parts() else { return Ok(page) };
     let mut last = after;
     for part in listed.parts() {
         let number = part.part_number().and_then(|number| u32::try_from(number).ok());
         let size = part.size().and_then(|size| u64::try_from(size).ok());
         match (number, size) {
-            (Some(number), Some(size)) if number > last => {
+            (Some(number), Some(size)) if number > last && number <= MOST_PARTS => {
                 last = number;
                 page.parts.push(StoredPart { size, checksum: checksum(part) });
             }
@@ -111,4 +111,47 @@ fn checksum(part: &ObjectPart) -> Option<Checksum> {
     ];
     let mut values = values.into_iter();
     values.find_map(|(algorithm, value)| Checksum::from_base64(algorithm, value?))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::types::GetObjectAttributesParts;
+
+    use super::*;
+
+    fn reply(numbers: &[i32], is_truncated: bool) -> GetObjectAttributesOutput {
+        let parts = numbers.iter().map(|number| {
+            ObjectPart::builder().part_number(*number).size(7).checksum_crc32("AAAAAA==").build()
+        });
+        let parts = GetObjectAttributesParts::builder()
+            .set_parts(Some(parts.collect()))
+            .is_truncated(is_truncated)
+            .build();
+        GetObjectAttributesOutput::builder().object_parts(parts).build()
+    }
+
+    #[test]
+    fn pages_go_on_behind_their_last_part() {
+        let page = read_page(&reply(&[3, 4, 9], true), 2).expect("a page");
+        assert_eq!((page.parts.len(), page.next), (3, Some(9)));
+        assert_eq!(page.parts[0].checksum, Checksum::from_base64(Algorithm::Crc32, "AAAAAA=="));
+        assert_eq!(read_page(&reply(&[10], false), 9).expect("a page").next, None);
+        let none = GetObjectAttributesOutput::builder().build();
+        assert_eq!(read_page(&none, 0).expect("a page"), PartsPage::default());
+    }
+
+    #[test]
+    fn a_list_that_never_ends_or_is_none_makes_no_sense() {
+        for (numbers, is_truncated, after) in [
+            ([].as_slice(), true, 0),
+            (&[2, 1], false, 0),
+            (&[1, 1], false, 0),
+            (&[1], true, 1),
+            (&[9999, 10_001], true, 0),
+            (&[-1], false, 0),
+        ] {
+            let page = read_page(&reply(numbers, is_truncated), after);
+            assert_eq!(page.expect_err("refused").kind, Kind::Malformed, "{numbers:?}");
+        }
+    }
 }

@@ -101,6 +101,33 @@ fn a_bucket_that_does_not_exist_is_said_once_and_its_objects_are_not_missing() {
     assert!(errors < 5, "the same again and again\n{output}");
 }
 
+/// One look at the bucket is enough for all that is missing in it.
+#[test]
+fn missing_objects_cost_one_request_each() {
+    let stage = stage();
+    let verify = ["verify", "tree/p", "s3://bucket/c/p/", "--concurrency", "1"];
+    stage.run(verify).code(1).stderr_has("30 missing");
+    assert_eq!(stage.testbed.count(Operation::HeadObject), OBJECTS);
+    // One for the bucket, one for what is extra.
+    assert_eq!(stage.testbed.count(Operation::ListObjectsV2), 2);
+}
+
+/// No key has such a name, so that what is extra is known all the same.
+#[cfg(unix)]
+#[test]
+fn a_name_that_no_key_can_have_fails_alone() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let stage = stage();
+    let odd = std::ffi::OsStr::from_bytes(b"tree/p/\xff");
+    if std::fs::write(stage.sandbox.path(odd), "x").is_err() {
+        return; // A file system that keeps only UTF-8 can't have the trouble.
+    }
+    stage.testbed.put_object(BUCKET, "a/p/extra", "x");
+    let output = verify(&stage, "tree/p", "s3://bucket/a/p/");
+    output.code(1).stderr_has("\\xff").stderr_lacks("was not looked for");
+    assert_eq!(results(&output)["extra"], "extra", "{output}");
+}
+
 #[test]
 fn a_side_that_is_not_there_is_one_line() {
     let stage = stage();
@@ -177,6 +204,25 @@ fn a_signal_ends_it_in_time() {
     running.interrupt();
     let output = running.wait_within(Duration::from_secs(5));
     output.code(130).stderr_has("interrupted:").stdout_is("");
+}
+
+/// A file that takes long to read: it is given up in time, and the end is told.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_reading_of_a_huge_file() {
+    const HUGE: u64 = 1 << 38;
+    let stage = Stage::new();
+    stage.testbed.put_synthetic(BUCKET, "p/huge", HUGE, 7);
+    // Without a block on disk.
+    let file = std::fs::File::create(stage.sandbox.path("huge")).expect("the sandbox is writable");
+    file.set_len(HUGE).expect("the file system has sparse files");
+    let verify = ["verify", "--json", "huge", "s3://bucket/p/huge"];
+    let mut running = stage.haul().args(verify).spawn();
+    running.until_stdout_has("start");
+    running.interrupt();
+    let output = running.wait_within(Duration::from_secs(5));
+    output.code(130).stderr_has("interrupted:");
+    assert!(results(&output).is_empty(), "{output}");
 }
 
 #[test]
