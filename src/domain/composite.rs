@@ -123,6 +123,11 @@ mod tests {
         hasher.finish()
     }
 
+    fn summed_parts(parts: Vec<StoredPart>) -> Vec<PartSum> {
+        let summed = |part: StoredPart| Some(PartSum { size: part.size, checksum: part.checksum? });
+        parts.into_iter().map(summed).collect::<Option<_>>().expect("each has its sum")
+    }
+
     fn part(bytes: &[u8]) -> StoredPart {
         StoredPart { size: bytes.len() as u64, checksum: Some(sum(bytes)) }
     }
@@ -140,9 +145,7 @@ mod tests {
     #[test]
     fn a_list_that_does_not_add_up_is_no_list() {
         let parts = || vec![part(b"one"), part(b"three"), part(b"five!")];
-        let summed = |part: StoredPart| Some(PartSum { size: part.size, checksum: part.checksum? });
-        let right = parts().into_iter().map(summed).collect::<Option<Vec<_>>>().expect("sums");
-        let right = PartSums::of(Algorithm::Sha256, right);
+        let right = PartSums::of(Algorithm::Sha256, summed_parts(parts()));
         let composite = right.composite();
         assert_eq!(PartSums::listed(parts(), 13, &composite), Some(right));
         assert_eq!(PartSums::listed(parts(), 14, &composite), None, "another size");
@@ -159,6 +162,9 @@ mod tests {
         assert!(PartSums::listed(parts(), 13, &uncounted).is_some(), "not every server counts");
         let other = Composite::from_base64(Algorithm::Crc32, "AAAAAA==-3").expect("read");
         assert_eq!(PartSums::listed(parts(), 13, &other), None, "another algorithm");
+        // The bytes of the checksums add up, but they are not what they are called.
+        let misnamed = PartSums::of(Algorithm::Sha1, summed_parts(parts()));
+        assert_eq!(PartSums::listed(parts(), 13, &misnamed.composite()), None, "misnamed");
         let huge = StoredPart { size: u64::MAX, ..part(b"one") };
         assert_eq!(PartSums::listed(vec![huge.clone(), huge], 13, &composite), None, "overflow");
     }

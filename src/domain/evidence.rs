@@ -297,6 +297,8 @@ mod tests {
         assert_eq!(of(md5), Some(Evidence::Md5(md5.to_ascii_lowercase().into())));
         assert_eq!(of("900150983cd24fb0d6963f7d28e17f72-3"), None);
         assert_eq!(of("opaque"), None);
+        assert_eq!(of("abcdef"), None, "another length");
+        assert_eq!(of("90150983cd24fb0d6963f7d28e17f7zz"), None, "not hexadecimal");
         let mut witness = of(md5).and_then(|tag| tag.witness()).expect("it can be computed");
         witness.update(b"abc");
         assert_eq!(Some(witness.finish()), of(md5));
