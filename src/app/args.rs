@@ -12,6 +12,7 @@ use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::ls::LsArgs;
 use crate::commands::upload::UploadArgs;
+use crate::commands::verify::VerifyArgs;
 use crate::ui::data::Format;
 use crate::ui::options::{ShowProgress, Verbosity};
 use crate::ui::style::ColorChoice;
@@ -30,6 +31,7 @@ Examples:
   haul download s3://bucket/2024/ ./2024/
   haul upload site/ s3://bucket/www/
   haul download --manifest files.csv out/
+  haul verify site/ s3://bucket/www/
   haul ls s3://bucket/
 
 Exit codes: 0 all is done; 1 something is not, the last lines say what; 2 wrong usage, nothing was
@@ -48,6 +50,7 @@ pub enum Command {
     Download(DownloadArgs),
     Upload(UploadArgs),
     Cp(CpArgs),
+    Verify(VerifyArgs),
     Ls(LsArgs),
     Clean(CleanArgs),
 }

@@ -112,6 +112,7 @@ async fn transfer(
         Command::Download(args) => args.run(&session).await,
         Command::Upload(args) => args.run(&session).await,
         Command::Cp(args) => args.run(&session).await,
+        Command::Verify(args) => args.run(&session).await,
         Command::Ls(_) | Command::Clean(_) => Ok(Summary::default()),
     };
     // The reporter ends when nobody can tell it anything any more.
@@ -220,7 +221,7 @@ fn base(command: &Command) -> Option<String> {
     match command {
         Command::Download(args) => args.base(),
         Command::Cp(args) => args.base(),
-        Command::Upload(_) | Command::Ls(_) | Command::Clean(_) => None,
+        Command::Upload(_) | Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => None,
     }
 }
 
@@ -229,7 +230,7 @@ fn options(command: &Command, output: &Output) -> Options {
         Command::Download(args) => args.purpose(),
         Command::Upload(args) => args.purpose(),
         Command::Cp(args) => args.purpose(),
-        Command::Ls(_) | Command::Clean(_) => session::Purpose::Transfer,
+        Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => session::Purpose::Transfer,
     };
     // An object's bytes on the terminal, and bars between them, help nobody.
     let is_hidden = writes_object_to_stdout(command) && streams::stdout_is_terminal();

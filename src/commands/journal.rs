@@ -41,6 +41,8 @@ impl Meaning {
             Direction::Down => ("download", vec![remote], text, Some(local)),
             Direction::Up => ("upload", vec![text], remote, None),
             Direction::ByRow => ("cp", vec![remote], text, Some(local)),
+            // Keeps no journal.
+            Direction::Compared(_) => ("verify", vec![remote], text, None),
         };
         Self { verb, sources, manifest: Some(manifest), destination, folder, options }
     }

@@ -47,7 +47,7 @@ pub(super) async fn run(
 ) -> Result<Summary, CommandError> {
     let jobs = &transfer.jobs;
     let mut opened = open(&context, jobs, name).await?;
-    if transfer.failure.is_strict() {
+    if jobs.strict {
         opened = rehearsal::refuse_bad_rows(opened, &common, context.limits.memory / 4).await?;
     }
     let meaning = Meaning::of_rows(name, &common, options(transfer, opened.format));
@@ -72,6 +72,17 @@ fn options(transfer: &Transfer, format: Format) -> Vec<String> {
 /// What the manifest is written in: said, or told by its name.
 pub(super) fn format_of(jobs: &Jobs, name: &str) -> Option<Format> {
     jobs.manifest_format.or_else(|| Format::from_name(name))
+}
+
+/// The jobs of the manifest's rows, and the planning that goes on beside them.
+pub(super) async fn planned(
+    session: &Session,
+    context: &Arc<Context>,
+    (jobs, name): (&Jobs, &str),
+    common: Common,
+) -> Result<(mpsc::Receiver<Planned>, tokio::task::JoinHandle<Plan>), CommandError> {
+    let opened = open(context, jobs, name).await?;
+    plan(opened, common, session, context.limits.memory / 4).await
 }
 
 /// Opens the manifest. What is wrong with its name or its first row shows here, before any job.

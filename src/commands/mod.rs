@@ -10,6 +10,7 @@ pub mod cp;
 pub mod download;
 pub mod ls;
 pub mod upload;
+pub mod verify;
 
 pub mod error;
 pub mod options;

@@ -8,12 +8,12 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::error::CommandError;
-use super::options::{Connection, Transfer};
+use super::options::{self, Connection, Speed, Transfer};
 use crate::jobs::planner::Planned;
 use crate::storage::local::state_folder;
-use crate::storage::s3::{self, Listener, Notice, Payload, S3Store};
+use crate::storage::s3::{self, Listener, Notice, Payload, Replies, S3Store};
 use crate::transfer::cancel::Cancel;
-use crate::transfer::context::{Context, FileTimes, Limits, Scope};
+use crate::transfer::context::{Context, FileTimes, Limits, Scope, Verify};
 use crate::transfer::engine;
 use crate::transfer::event::Event;
 use crate::transfer::gauge::Gauge;
@@ -50,7 +50,10 @@ impl Session {
     /// Connects, and sets up what all jobs share.
     pub async fn context(&self, manner: &Manner<'_>) -> Result<Context, CommandError> {
         let typed = manner.transfer;
-        let connection = s3::Options { payload: manner.payload, ..typed.connection.resolve()? };
+        let verify = typed.integrity.resolve();
+        let replies = if verify == Verify::Off { Replies::Ignored } else { Replies::Compared };
+        let payload = manner.payload;
+        let connection = s3::Options { payload, replies, ..typed.connection.resolve()? };
         let store = self.connect(connection).await?;
         let speed = typed.speed.resolve(self.open_files)?;
         let limits = Limits {
@@ -62,7 +65,8 @@ impl Session {
             timeout: typed.connection.timeout(),
             overwrite: typed.overwriting.resolve(),
             file_times: manner.file_times,
-            resume: typed.failure.resume(),
+            resume: typed.resuming.resolve(),
+            verify,
             tolerance: typed.failure.resolve(),
             scope: manner.scope,
         };
@@ -78,6 +82,30 @@ impl Session {
         let store = self.connect(connection.resolve()?).await?;
         let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         let limits = Limits::for_reading(connection.timeout());
+        Ok(Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone()))
+    }
+
+    /// For comparisons: they write nothing, and take as many requests as transfers do.
+    pub async fn comparing_context(
+        &self,
+        connection: &Connection,
+        speed: &Speed,
+        failure: &options::Failure,
+        scope: Scope,
+    ) -> Result<Context, CommandError> {
+        let store = self.connect(connection.resolve()?).await?;
+        let speed = speed.resolve(self.open_files)?;
+        let limits = Limits {
+            requests: speed.requests,
+            part_size: speed.part_size,
+            part_choice: speed.part_choice,
+            memory: speed.memory,
+            max_attempts: speed.max_attempts,
+            tolerance: failure.resolve(),
+            scope,
+            ..Limits::for_reading(connection.timeout())
+        };
+        let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         Ok(Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone()))
     }
 

@@ -42,6 +42,17 @@ impl Algorithm {
         }
     }
 
+    /// Where each part has such a checksum, and the object one of those.
+    pub fn name_of_parts(self) -> &'static str {
+        match self {
+            Self::Crc64Nvme => "crc64nvme-parts",
+            Self::Crc32C => "crc32c-parts",
+            Self::Crc32 => "crc32-parts",
+            Self::Sha1 => "sha1-parts",
+            Self::Sha256 => "sha256-parts",
+        }
+    }
+
     /// Length of a value in bytes.
     fn width(self) -> usize {
         match self {
@@ -142,6 +153,10 @@ impl Checksum {
 
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.value
     }
 
     /// The value of a CRC, for folding.

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use sha2::{Digest as _, Sha256};
 
 use super::attributes::{Attributes, Encryption};
+use super::comparison::Place;
 use super::job::{Expected, LocalSource, LocalTarget, Task};
 use super::location::ObjectName;
 
@@ -43,6 +44,12 @@ impl Digest {
                 fields.object(&upload.object);
                 fields.expected(&upload.expected);
                 fields.attributes(&upload.attributes);
+            }
+            Task::Compare(pair) => {
+                fields.text("compare");
+                fields.place(&pair.source, here);
+                fields.place(&pair.destination, here);
+                fields.expected(&pair.expected);
             }
             Task::MakeFolder { marker, folder } => {
                 fields.text("folder");
@@ -97,6 +104,13 @@ impl Fields {
 
     fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
+    }
+
+    fn place(&mut self, place: &Place, here: &Path) {
+        match place {
+            Place::Object(object) => self.object(object),
+            Place::File(path) => self.path(path, here),
+        }
     }
 
     fn path(&mut self, path: &Path, here: &Path) {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::attributes::Attributes;
 use super::checksum::Checksum;
+use super::comparison::Compare;
 use super::escape::Escaped;
 use super::location::ObjectName;
 use super::object::ETag;
@@ -27,6 +28,8 @@ pub struct Job {
 pub enum Task {
     Download(Download),
     Upload(Upload),
+    /// Nothing moves.
+    Compare(Box<Compare>),
     /// A folder marker: the folder is made, no file.
     MakeFolder {
         marker: ObjectName,
@@ -40,6 +43,7 @@ impl Task {
         match self {
             Self::Download(download) => download.size,
             Self::Upload(upload) => upload.source.size(),
+            Self::Compare(pair) => pair.size,
             Self::MakeFolder { .. } => Some(0),
         }
     }
@@ -49,6 +53,7 @@ impl Task {
         match self {
             Self::Download(download) => download.object.uri(),
             Self::Upload(upload) => upload.source.exact(),
+            Self::Compare(pair) => pair.source.exact(),
             Self::MakeFolder { marker, .. } => marker.uri(),
         }
     }
@@ -58,6 +63,7 @@ impl Task {
         match self {
             Self::Download(download) => download.target.exact(),
             Self::Upload(upload) => upload.object.uri(),
+            Self::Compare(pair) => pair.destination.exact(),
             Self::MakeFolder { folder, .. } => folder.as_str().to_owned(),
         }
     }

@@ -2,8 +2,11 @@
 
 pub mod attributes;
 pub mod checksum;
+pub mod comparison;
+pub mod composite;
 pub mod digest;
 pub mod escape;
+pub mod evidence;
 pub mod job;
 pub mod journal;
 pub mod location;

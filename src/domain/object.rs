@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::checksum::Checksum;
+use super::composite::Composite;
 use super::location::Key;
 
 /// An ETag: opaque, good to ask for the same bytes again (`If-Match`), and never a checksum.
@@ -55,15 +56,15 @@ pub enum StoredChecksum {
     None,
     /// Of all bytes in order: a download can be checked against it.
     FullObject(Checksum),
-    /// Of the checksums of parts: says nothing without the sizes of those parts.
-    Composite,
+    /// Of the checksums of parts, where it was uploaded in parts.
+    Composite(Composite),
 }
 
 impl StoredChecksum {
     pub fn full_object(&self) -> Option<&Checksum> {
         match self {
             Self::FullObject(checksum) => Some(checksum),
-            Self::None | Self::Composite => None,
+            Self::None | Self::Composite(_) => None,
         }
     }
 }

@@ -240,7 +240,7 @@ pub(super) fn unsafe_name(
     Refused { line: None, name, cause: "unsafe name".to_owned(), reason, hint: None }
 }
 
-fn full_marker(object: &ObjectName, size: u64) -> Refused {
+pub(super) fn full_marker(object: &ObjectName, size: u64) -> Refused {
     Refused {
         line: None,
         name: object.uri(),
@@ -252,7 +252,7 @@ fn full_marker(object: &ObjectName, size: u64) -> Refused {
     }
 }
 
-fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
+pub(super) fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
     Refused {
         line: None,
         name: uri.to_string(),
@@ -262,7 +262,7 @@ fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
     }
 }
 
-fn nothing_found(uri: &S3Uri) -> Refused {
+pub(super) fn nothing_found(uri: &S3Uri) -> Refused {
     let (reason, hint) = if uri.is_prefix() {
         (
             format!("nothing is below {uri}"),

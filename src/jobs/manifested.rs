@@ -8,6 +8,7 @@ use super::manifest::{Problem, Row, Rows};
 use super::planner::{Closed, Plan, Planner};
 use super::uploads::below;
 use crate::domain::attributes::Attributes;
+use crate::domain::comparison::{Compare, Place, Presence, Unproven};
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Download, Expected, LocalSource, LocalTarget, Refused, Task, Upload};
 use crate::domain::location::{Bucket, Key, Location, ObjectName, S3Uri, without_signature};
@@ -23,6 +24,8 @@ pub enum Direction {
     Up,
     /// Each row says it: one of its two sides is an S3 URI.
     ByRow,
+    /// As `ByRow`, to compare alone: then both sides may be S3 URIs.
+    Compared(Unproven),
 }
 
 /// What relative entries are joined to.
@@ -143,21 +146,52 @@ fn bad_row(line: u64, name: String, reason: &str) -> Refused {
 fn task_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     match direction(row, common.direction)? {
         Direction::Up => upload_of(row, common),
-        _ => download_of(row, common),
+        Direction::Compared(unproven) => comparison_of(row, common, unproven),
+        Direction::Down | Direction::ByRow => download_of(row, common),
     }
 }
 
+/// Of two objects. Where one side is local, the row is taken for the transfer that it would be.
+fn comparison_of(row: &Row, common: &Common, unproven: Unproven) -> Result<Option<Task>, String> {
+    let (mut source, relative) = remote_source(row, common.bases.remote.as_ref())?;
+    source.version = row.version_id.as_deref().map(Into::into);
+    if !common.filter.admits(&relative) {
+        return Ok(None);
+    }
+    let uri = S3Uri::parse(row.destination.as_deref().unwrap_or_default());
+    let uri = uri.map_err(|error| error.to_string())?;
+    let name = if uri.is_prefix() { source.key.file_name() } else { "" };
+    let destination = below(&uri.bucket, &uri.rest, name).map_err(|error| error.to_string())?;
+    let expected = expected(row)?;
+    if expected.checksum.is_some() {
+        return Err("a checksum can be compared with a file only".to_owned());
+    }
+    Ok(Some(Task::Compare(Box::new(Compare {
+        source: Place::Object(source),
+        destination: Place::Object(destination),
+        size: row.size,
+        presence: Presence::Open,
+        expected,
+        unproven,
+    }))))
+}
+
 fn direction(row: &Row, direction: Direction) -> Result<Direction, String> {
-    if direction != Direction::ByRow {
+    if matches!(direction, Direction::Down | Direction::Up) {
         return Ok(direction);
     }
+    let is_compared = matches!(direction, Direction::Compared(_));
     let is_remote =
         |text: &Option<String>| text.as_deref().map(|text| text.starts_with(S3Uri::SCHEME));
     match (is_remote(&row.source), is_remote(&row.destination)) {
+        (Some(true), Some(true)) if is_compared => Ok(direction),
         (Some(true), Some(true)) => Err("copies from S3 to S3 are not supported yet".to_owned()),
         (Some(true), _) => Ok(Direction::Down),
         (_, Some(true)) => Ok(Direction::Up),
         (Some(false), Some(false)) => Err("neither side is an S3 URI".to_owned()),
+        _ if is_compared => {
+            Err("it does not say which side is S3; give both bases, the source's first".to_owned())
+        }
         _ => {
             Err("it does not say which side is S3; use `haul download` or `haul upload`".to_owned())
         }

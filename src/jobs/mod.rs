@@ -1,6 +1,7 @@
 //! Floor 3: where jobs come from. Sources become one bounded stream; nothing is collected, and a
 //! job that can't be is refused before it does harm.
 
+pub mod comparisons;
 pub mod downloads;
 pub mod manifested;
 pub mod planner;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::guard::{Admission, Destination, Guard, GuardError, NameRule};
+use crate::domain::comparison::Presence;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{
     Download, Expected, Job, LocalSource, LocalTarget, Refused, Task, Upload,
@@ -99,9 +100,12 @@ impl Planner {
                 Some(Ok(Job { number: self.planned, line, task }))
             }
             Ok(Admission::Duplicate) => None,
+            // A source has it.
+            Ok(Admission::Refused(_)) if is_extra(&task) => None,
             Ok(Admission::Refused(refusal)) => {
                 let place = task.destination();
-                let reason = format!("could not write {}: {refusal}", Escaped(&place));
+                let doing = if matches!(task, Task::Compare(_)) { "compare" } else { "write" };
+                let reason = format!("could not {doing} {}: {refusal}", Escaped(&place));
                 refuse(&task, "two jobs with one destination", reason)
             }
             Err(error) => {
@@ -129,6 +133,10 @@ fn admission(guard: &mut Guard, task: &Task) -> Result<Admission, GuardError> {
             identity.extend(digest(&(expected, attributes)));
             guard.admit(Destination::Object(&object.uri()), &identity)
         }
+        Task::Compare(pair) => {
+            let place = pair.destination.exact();
+            guard.admit(Destination::Object(&place), pair.source.exact().as_bytes())
+        }
         Task::MakeFolder { marker, folder } => {
             let identity = identity(marker, &Expected::default());
             guard.admit(Destination::Folder(folder.as_str()), &identity)
@@ -136,6 +144,11 @@ fn admission(guard: &mut Guard, task: &Task) -> Result<Admission, GuardError> {
         // Only one job has such a source, or such a destination.
         Task::Download(_) | Task::Upload(_) => Ok(Admission::Fresh),
     }
+}
+
+/// Whether the job only says that no other one has its destination.
+fn is_extra(task: &Task) -> bool {
+    matches!(task, Task::Compare(pair) if pair.presence == Presence::OnlyAtDestination)
 }
 
 fn identity(object: &ObjectName, expected: &Expected) -> Vec<u8> {

@@ -38,7 +38,8 @@ impl Target {
         if uri.is_prefix() { Ok(Self::Prefix(uri)) } else { uri.object().map(Self::Object) }
     }
 
-    fn name(&self, relative: &str) -> Result<ObjectName, LocationError> {
+    /// The object of a file of that name.
+    pub fn object_of(&self, relative: &str) -> Result<ObjectName, LocationError> {
         match self {
             Self::Prefix(uri) => below(&uri.bucket, &uri.rest, relative),
             Self::Object(object) => Ok(object.clone()),
@@ -142,7 +143,7 @@ fn submit(
     name: &str,
     common: &Common,
 ) -> Result<(), Closed> {
-    match common.target.name(name) {
+    match common.target.object_of(name) {
         Ok(object) => {
             let attributes = Arc::clone(&common.attributes);
             let upload = Upload { source, object, attributes, expected: Expected::default() };

@@ -13,6 +13,7 @@ use futures::stream::BoxStream;
 use super::error::StoreError;
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
+use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ETag, ListedObject, ObjectFacts};
 use crate::domain::range::ByteRange;
@@ -34,6 +35,10 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts>;
 
+    /// One page of the parts that an object was uploaded in, those behind part number `after`.
+    /// Not every store knows them: then it refuses, or there are none.
+    async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage>;
+
     /// Writes a whole object, and counts the bytes of the body as the connection takes them, as
     /// `put_part` does. Idempotent but for `WriteIf::Absent`, where a second try of a
     /// request whose reply was lost says `Exists`.
@@ -52,7 +57,7 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn abort_upload(&self, upload: &Upload) -> Result<()>;
 
     /// The parts that an upload has, in order of their numbers, behind number `after`.
-    async fn list_parts(&self, upload: &Upload, after: u32) -> Result<PartPage>;
+    async fn list_parts(&self, upload: &Upload, after: u32) -> Result<SentPartsPage>;
 
     /// Uploads that were neither completed nor aborted, below a prefix.
     async fn list_uploads(&self, request: &UploadsRequest) -> Result<UploadPage>;
@@ -86,6 +91,14 @@ impl fmt::Debug for GetReply {
             .field("range", &self.range)
             .finish_non_exhaustive()
     }
+}
+
+/// Some of an object's parts, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartsPage {
+    pub parts: Vec<StoredPart>,
+    /// The number behind which the next page starts: always higher than the one asked for.
+    pub next: Option<u32>,
 }
 
 /// Bytes to send, and their checksum, computed when they were read from the source.
@@ -178,7 +191,7 @@ pub struct ListedPart {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PartPage {
+pub struct SentPartsPage {
     pub parts: Vec<ListedPart>,
     /// The number behind which the next page begins.
     pub next: Option<u32>,

@@ -1,5 +1,6 @@
 //! What every job of a run shares, and what one job's tasks share.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -16,14 +17,16 @@ use super::gauge::{Gauge, JobGauge};
 use super::health::Health;
 use super::journal::{Course, Journal};
 use super::landing::Landing;
-use super::outcome::{Done, Left, Verified};
+use super::outcome::{Comparison, Done, Left, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
 use super::patience::{Overdue, Sending};
 use super::resume::Resume;
 use super::retry::Tries;
 use crate::domain::checksum::Checksum;
+use crate::domain::comparison::Verdict;
 use crate::domain::job::Job;
+use crate::domain::location::Bucket;
 use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
 use crate::storage::error::{Kind, StoreError};
@@ -47,6 +50,7 @@ pub struct Limits {
     pub overwrite: Overwrite,
     pub file_times: FileTimes,
     pub resume: Resume,
+    pub verify: Verify,
     pub tolerance: Tolerance,
     pub scope: Scope,
 }
@@ -65,6 +69,7 @@ impl Limits {
             overwrite: Overwrite::Always,
             file_times: FileTimes::Now,
             resume: Resume::Off,
+            verify: Verify::Auto,
             tolerance: Tolerance::Any,
             scope: Scope::OneBucket,
         }
@@ -77,6 +82,17 @@ pub enum FileTimes {
     /// When the object was.
     LikeObject,
     Now,
+}
+
+/// How far content must be proven. Length and tag are checked in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// By whatever checksum the store has.
+    Auto,
+    /// An object without a usable checksum fails.
+    Require,
+    /// No checksum is compared, unless nothing else pins the parts to one version.
+    Off,
 }
 
 /// How many failed jobs end a run.
@@ -123,6 +139,8 @@ pub struct Context {
     pub(super) health: Health,
     pub(super) buffers: Buffers,
     events: mpsc::Sender<Event>,
+    /// Buckets that were seen to exist: a HEAD does not tell a missing one from a missing key.
+    pub(super) seen_buckets: Mutex<HashSet<Bucket>>,
 }
 
 impl Context {
@@ -146,6 +164,7 @@ impl Context {
             journal: OnceLock::new(),
             buffers: Buffers::default(),
             events,
+            seen_buckets: Mutex::default(),
         }
     }
 
@@ -321,6 +340,11 @@ impl Work {
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Outcome::Done(Done { bytes, resumed, verified, elapsed, retries, left })
     }
+
+    pub(super) fn compared(&self, verdict: Verdict, bytes: u64) -> Outcome {
+        let (elapsed, retries) = (self.started.elapsed(), self.retries.load(Relaxed));
+        Outcome::Compared(Comparison { verdict, bytes, elapsed, retries })
+    }
 }
 
 /// A request in flight: the gate's permit and its place in the gauge.
@@ -353,5 +377,6 @@ impl Drop for InFlight {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Done(Done),
+    Compared(Comparison),
     Skipped(Skip),
 }

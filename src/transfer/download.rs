@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::context::{FRAMES, FileTimes, InFlight, Outcome, Work};
+use super::context::{FRAMES, FileTimes, InFlight, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::fetch::Pin;
@@ -15,7 +15,7 @@ use super::plan::{self, DownloadPlan};
 use super::resume::{self, Have, Resume};
 use super::retry::until_done;
 use super::stream_out;
-use super::verify::{self, Content};
+use super::verify::{self, Content, Wanted};
 use crate::domain::checksum::Crc;
 use crate::domain::job::{Download, LocalTarget};
 use crate::domain::object::{ObjectFacts, StoredChecksum};
@@ -230,8 +230,8 @@ async fn fill(
     provable(work, job, &facts, is_whole, &stored)?;
     let content = Content { size: facts.size, crc, value: folded };
     work.left_checksum(crc.checksum(folded));
-    let verified =
-        verify::file(&content, file, stored.full_object(), job.expected.checksum.as_ref()).await?;
+    let wanted = Wanted::of(work, job, &facts, &stored).await?;
+    let verified = verify::file(&content, file, &wanted).await?;
     Ok(Filled { facts, verified, resumed })
 }
 
@@ -266,7 +266,12 @@ async fn begin(
     // A range's reply has no checksum of the object: one HEAD alongside asks for it.
     // Likewise where the reply is the first to tell of such a size: it may have been cut short.
     let is_as_listed = plan == DownloadPlan::Whole && job.size == Some(facts.size);
-    let stored = if !is_whole || facts.checksum == StoredChecksum::None && !is_as_listed {
+    let asks = match work.context.limits.verify {
+        // The size must be known from two replies all the same.
+        Verify::Off if facts.etag.is_some() => job.size != Some(facts.size),
+        _ => !is_whole || facts.checksum == StoredChecksum::None && !is_as_listed,
+    };
+    let stored = if asks {
         Stored::Later(ChecksumLater::ask(work, job, &pin))
     } else {
         Stored::Told(facts.checksum.clone())

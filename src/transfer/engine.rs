@@ -13,7 +13,7 @@ use super::error::JobError;
 use super::event::{Event, Skip};
 use super::journal::{self as entry, Course};
 use super::outcome::{End, Failure, Summary};
-use super::{download, still_done, upload};
+use super::{compare, download, still_done, upload};
 use crate::domain::job::{Job, LocalSource, LocalTarget, Refused, Task};
 use crate::domain::journal::Entry;
 use crate::storage::error::Kind;
@@ -104,9 +104,10 @@ async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
     match &work.job.task {
         Task::Download(task) => download::download(work, task).await,
         Task::Upload(task) => upload::upload(work, task).await,
+        Task::Compare(pair) => compare::compare(work, pair).await,
         Task::MakeFolder { folder, .. } => {
             work.context.destination()?.make_folder(folder)?;
-            Ok(work.done(0, super::outcome::Verified::Length))
+            Ok(work.done(0, super::outcome::Verified::NoContent))
         }
     }
 }
@@ -210,6 +211,10 @@ impl Run {
                 self.summary.add_done(&done);
                 self.write_down(|here| entry::done(here, &job, &done)).await;
                 self.context.tell(Event::Done { job, done }).await;
+            }
+            Ok(Outcome::Compared(comparison)) => {
+                self.summary.add_compared(&comparison);
+                self.context.tell(Event::Compared { job, comparison }).await;
             }
             Ok(Outcome::Skipped(why)) => {
                 self.summary.add_skipped(why);
@@ -372,7 +377,7 @@ fn is_repeatable(task: &Task) -> bool {
     match task {
         Task::Download(download) => download.target != LocalTarget::Stdout,
         Task::Upload(upload) => matches!(upload.source, LocalSource::File { .. }),
-        Task::MakeFolder { .. } => true,
+        Task::MakeFolder { .. } | Task::Compare(_) => true,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::domain::checksum::Checksum;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Job, Task};
+use crate::domain::location::ObjectName;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::LocalError;
 
@@ -17,10 +18,18 @@ pub enum JobError {
     Local(#[from] LocalError),
     /// The bytes that came are not those that the store has a checksum of.
     #[error("the downloaded bytes have {found}, the object has {wanted}")]
-    Mismatch { found: Checksum, wanted: Checksum },
+    Mismatch { found: String, wanted: String },
     /// The store says that it wrote other bytes than it was sent.
     #[error("{sent} was sent, the store has {stored}")]
     Stored { sent: Checksum, stored: Checksum },
+    /// `--verify require`, before the file has its name.
+    #[error("the store has no checksum that the bytes could be compared with")]
+    Unproven,
+    /// `--verify require`, after the fact.
+    #[error(
+        "{0} was written and is there, but the store has no checksum of it that could be compared"
+    )]
+    UnprovenUpload(ObjectName),
     /// A size, ETag or checksum of the manifest does not hold.
     #[error("{0}")]
     Expectation(String),
@@ -87,6 +96,7 @@ impl JobError {
             Self::Store { source, .. } => source.kind.label().to_owned(),
             Self::Local(error) => error.label().to_owned(),
             Self::Mismatch { .. } | Self::Stored { .. } => "the checksum does not match".to_owned(),
+            Self::Unproven | Self::UnprovenUpload(_) => "no checksum to verify by".to_owned(),
             Self::Expectation(_) => "not what the manifest says".to_owned(),
             Self::KeepsChanging(_) => Kind::Changed.label().to_owned(),
             Self::Impossible(_) => "cannot be done".to_owned(),
@@ -101,6 +111,8 @@ impl JobError {
         match self {
             Self::Store { source, .. } => source.kind.hint().map(str::to_owned),
             Self::Local(error) => error.hint().map(str::to_owned),
+            Self::Mismatch { .. } | Self::Stored { .. } => Some(DOUBTED.to_owned()),
+            Self::Unproven | Self::UnprovenUpload(_) => Some(UNPROVEN.to_owned()),
             _ => None,
         }
     }
@@ -118,6 +130,7 @@ impl JobError {
         let doing = match &job.task {
             Task::Download(_) | Task::MakeFolder { .. } => "download",
             Task::Upload(_) => "upload",
+            Task::Compare(_) => "compare",
         };
         match self {
             Self::Store { .. } | Self::Local(_) | Self::Io { .. } => chain(self),
@@ -138,6 +151,11 @@ impl JobError {
         }
     }
 }
+
+/// A few servers tell checksums that are none.
+const DOUBTED: &str =
+    "if the store is known to tell wrong checksums: --verify off checks length and ETag only";
+const UNPROVEN: &str = "--verify auto takes length and ETag where there is no checksum";
 
 /// An error and its causes in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {

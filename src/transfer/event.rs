@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gauge::JobGauge;
-use super::outcome::{Done, Failure};
+use super::outcome::{Comparison, Done, Failure};
 use crate::domain::job::Job;
 
 /// What the engine tells whoever listens. The channel is bounded: a slow listener slows the run
@@ -25,6 +25,11 @@ pub enum Event {
     Done {
         job: Arc<Job>,
         done: Done,
+    },
+    /// Two sides were looked at, and what was found.
+    Compared {
+        job: Arc<Job>,
+        comparison: Comparison,
     },
     /// Nothing was to be done.
     Skipped {

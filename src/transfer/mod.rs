@@ -19,12 +19,14 @@ pub mod spool;
 
 mod budget;
 mod buffers;
+mod compare;
 mod download;
 mod fetch;
 mod gate;
 mod health;
 mod multipart;
 mod pace;
+mod part_sums;
 mod parts;
 mod patience;
 mod plan;

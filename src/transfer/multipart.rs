@@ -7,7 +7,7 @@ use std::sync::Arc;
 use md5::Digest as _;
 use tokio::task::JoinSet;
 
-use super::context::{InFlight, Outcome, Work};
+use super::context::{InFlight, Outcome, Verify, Work};
 use super::download::end_all;
 use super::error::JobError;
 use super::event::Skip;
@@ -15,9 +15,9 @@ use super::outcome::Verified;
 use super::plan;
 use super::retry::until_done;
 use super::unfinished::{abort, is_same, parts_of};
-use super::upload::{condition, look_now, read, read_back, verified};
+use super::upload::{condition, look_now, read, read_back};
 use super::upload_record::{Earlier, UploadRecord};
-use super::verify::USUAL_CRC;
+use super::verify::{self, USUAL_CRC};
 use crate::domain::checksum::{Checksum, Hasher};
 use crate::domain::job::Upload;
 use crate::domain::object::ETag;
@@ -60,6 +60,10 @@ pub(super) async fn upload_file(
             work.kept();
             return Err(error);
         }
+        if is_of_an_object(&error) {
+            started.forget();
+            return Err(error);
+        }
         started.abort().await;
         started.forget();
         // Somebody else aborted it, or wrote to the key in between: once more from the start.
@@ -70,6 +74,11 @@ pub(super) async fn upload_file(
         is_second = true;
         work.gauge.uncount_all();
     }
+}
+
+/// Whether there is no upload any more, but an object: only what it is remains in doubt.
+fn is_of_an_object(error: &JobError) -> bool {
+    matches!(error, JobError::Stored { .. } | JobError::UnprovenUpload(_))
 }
 
 /// An upload that was created and is neither complete nor aborted.
@@ -155,7 +164,7 @@ impl<'a> Started<'a> {
         check: impl FnOnce() -> Result<(), JobError>,
     ) -> Result<Outcome, JobError> {
         let completed = self.complete_if(sent, check).await;
-        if completed.is_err() {
+        if completed.as_ref().is_err_and(|error| !is_of_an_object(error)) {
             self.abort().await;
         }
         completed
@@ -258,15 +267,13 @@ impl<'a> Started<'a> {
         written: &Written,
         assembled: &Assembled,
     ) -> Result<Verified, JobError> {
-        if written.checksum.is_some() {
-            return verified(written, &assembled.checksum);
+        let (work, object, sent) = (self.work, &self.upload.object, &assembled.checksum);
+        if written.checksum.is_some() || work.context.limits.verify == Verify::Off {
+            return verify::sent(work, object, written.checksum.as_ref(), sent);
         }
-        let found =
-            read_back(self.work, &self.upload.object, assembled.size, &assembled.checksum).await;
-        Ok(match found {
-            Ok(Some(_)) => Verified::EndToEnd(assembled.checksum.algorithm()),
-            _ => Verified::Length,
-        })
+        let found = read_back(work, object, assembled.size, sent).await;
+        let stored = found.ok().flatten().and_then(|found| found.checksum);
+        verify::sent(work, object, stored.as_ref(), sent)
     }
 
     pub(super) async fn abort(&self) {

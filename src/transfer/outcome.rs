@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::event::Skip;
 use crate::domain::checksum::{Algorithm, Checksum};
+use crate::domain::comparison::{Proof, Verdict};
+use crate::domain::evidence::Basis;
 use crate::domain::object::ETag;
 
 /// A job that is done.
@@ -38,8 +40,104 @@ pub struct Left {
 pub enum Verified {
     /// A checksum of all bytes, made where they were read and compared where they now are.
     EndToEnd(Algorithm),
-    /// The store has no checksum to compare with: the length and the pinned ETag are right.
+    /// A checksum of each part that the object was once uploaded in, compared likewise.
+    ByParts(Algorithm),
+    /// Nothing more was compared, or could be: the length and the pinned ETag are right.
     Length,
+    /// A folder: there are no bytes.
+    NoContent,
+}
+
+impl Verified {
+    /// For programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EndToEnd(algorithm) => algorithm.name(),
+            Self::ByParts(algorithm) => algorithm.name_of_parts(),
+            Self::Length => "length",
+            Self::NoContent => "no_content",
+        }
+    }
+
+    /// The stronger of two: what was compared once stays so.
+    #[must_use]
+    pub(super) fn or(self, other: Self) -> Self {
+        if self == Self::Length { other } else { self }
+    }
+}
+
+/// Two sides that were looked at.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    pub verdict: Verdict,
+    /// Bytes of the source, where there is one.
+    pub bytes: u64,
+    pub elapsed: Duration,
+    /// Requests that were tried again.
+    pub retries: u32,
+}
+
+/// Comparisons of a run, by what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Comparisons {
+    pub same: SameBy,
+    pub missing: u64,
+    pub extra: u64,
+    pub size: u64,
+    pub content: u64,
+    pub not_comparable: u64,
+}
+
+/// Those that are the same, by what was compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SameBy {
+    pub whole: u64,
+    pub parts: u64,
+    pub etag: u64,
+    /// Of no bytes at all.
+    pub empty: u64,
+    pub read: u64,
+}
+
+impl SameBy {
+    pub fn total(&self) -> u64 {
+        self.whole + self.parts + self.etag + self.empty + self.read
+    }
+}
+
+impl Comparisons {
+    pub const NONE: Self = Self {
+        same: SameBy { whole: 0, parts: 0, etag: 0, empty: 0, read: 0 },
+        missing: 0,
+        extra: 0,
+        size: 0,
+        content: 0,
+        not_comparable: 0,
+    };
+
+    fn add(&mut self, verdict: &Verdict) {
+        let count = match verdict {
+            Verdict::Same(Proof::Stored(Basis::Whole(_))) => &mut self.same.whole,
+            Verdict::Same(Proof::Stored(Basis::Parts(_))) => &mut self.same.parts,
+            Verdict::Same(Proof::Stored(Basis::ETag)) => &mut self.same.etag,
+            Verdict::Same(Proof::Stored(Basis::Empty)) => &mut self.same.empty,
+            Verdict::Same(Proof::Read) => &mut self.same.read,
+            Verdict::Missing => &mut self.missing,
+            Verdict::Extra => &mut self.extra,
+            Verdict::Size { .. } => &mut self.size,
+            Verdict::Content { .. } => &mut self.content,
+            Verdict::NotComparable { .. } => &mut self.not_comparable,
+        };
+        *count += 1;
+    }
+
+    pub fn differences(&self) -> u64 {
+        self.missing + self.extra + self.size + self.content + self.not_comparable
+    }
+
+    pub fn total(&self) -> u64 {
+        self.same.total() + self.differences()
+    }
 }
 
 /// A job that is not done.
@@ -78,7 +176,13 @@ pub struct Summary {
     pub stopped: u64,
     /// Unfinished transfers that the same command continues.
     pub kept: u64,
+    /// Of the done ones, those that were verified end to end.
     pub verified: u64,
+    /// Those that were verified by the checksums of their parts.
+    pub verified_by_parts: u64,
+    /// Those of which only length and ETag were checked.
+    pub length_only: u64,
+    pub compared: Comparisons,
     pub retries: u64,
     /// Whoever read standard output went away before the end of the object.
     pub output_closed: bool,
@@ -104,9 +208,18 @@ impl Summary {
         self.bytes += done.bytes;
         self.resumed += done.resumed;
         self.retries += u64::from(done.retries);
-        if matches!(done.verified, Verified::EndToEnd(_)) {
-            self.verified += 1;
+        match done.verified {
+            Verified::EndToEnd(_) => self.verified += 1,
+            Verified::ByParts(_) => self.verified_by_parts += 1,
+            Verified::Length => self.length_only += 1,
+            Verified::NoContent => {}
         }
+    }
+
+    pub fn add_compared(&mut self, comparison: &Comparison) {
+        self.bytes += comparison.bytes;
+        self.retries += u64::from(comparison.retries);
+        self.compared.add(&comparison.verdict);
     }
 
     pub fn add_skipped(&mut self, why: Skip) {
@@ -118,6 +231,9 @@ impl Summary {
 
     /// Whether everything asked for is done.
     pub fn is_success(&self) -> bool {
-        self.failed == 0 && self.stopped == 0 && self.end == End::Complete
+        self.failed == 0
+            && self.stopped == 0
+            && self.compared.differences() == 0
+            && self.end == End::Complete
     }
 }

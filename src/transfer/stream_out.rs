@@ -7,14 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::context::{InFlight, Outcome, Work};
+use super::context::{InFlight, Outcome, Verify, Work};
 use super::download::{ChecksumLater, Opened, open, provable};
 use super::error::JobError;
 use super::fetch::{Fetch, Pin, fetch};
 use super::output::Output;
 use super::plan;
-use super::verify::{self, Content, USUAL_CRC};
+use super::verify::{Content, USUAL_CRC, Wanted};
 use crate::domain::checksum::Crc;
+use crate::domain::evidence::Witness;
 use crate::domain::job::Download;
 use crate::domain::object::StoredChecksum;
 use crate::domain::range::ByteRange;
@@ -46,14 +47,20 @@ pub(super) async fn to_special(
 
 async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outcome, JobError> {
     let memory = job.size.unwrap_or(u64::MAX).min(work.context.limits.part_size);
-    let Opened { reply, in_flight, pin, plan } = open(work, job, memory).await?;
+    let Opened { reply, mut in_flight, pin, plan } = open(work, job, memory).await?;
     let facts = reply.facts.clone();
     let first = reply.range;
     let is_whole = first.is_none_or(|first| first.length() == facts.size);
     // What was written can't be read again: which checksum to compute must be known before.
-    let stored = if !is_whole
-        || facts.checksum == StoredChecksum::None && plan != plan::DownloadPlan::Whole
-    {
+    let asks = match work.context.limits.verify {
+        Verify::Off if facts.etag.is_some() => job.size != Some(facts.size),
+        _ => {
+            !is_whole || facts.checksum == StoredChecksum::None && plan != plan::DownloadPlan::Whole
+        }
+    };
+    // Other requests are about to be waited for, and there may be room for one only.
+    in_flight.end_request();
+    let stored = if asks {
         ChecksumLater::ask(work, job, &pin).answer().await?
     } else {
         facts.checksum.clone()
@@ -61,12 +68,19 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
     let crc =
         stored.full_object().and_then(|checksum| checksum.algorithm().crc()).unwrap_or(USUAL_CRC);
     provable(work, job, &reply.facts, is_whole, &stored)?;
+    let wanted = Wanted::of(work, job, &facts, &stored).await?;
     let parts = Ahead { work, job, pin: &pin, crc };
-    let value = parts.write_all(first, (reply, in_flight), output).await?;
+    let target = Target { output, witnesses: wanted.witnesses(crc) };
+    let (value, witnesses) = parts.write_all(first, (reply, in_flight), target).await?;
     let content = Content { size: facts.size, crc, value };
-    let verified =
-        verify::streamed(&content, stored.full_object(), job.expected.checksum.as_ref())?;
+    let verified = wanted.judge(&content, witnesses)?;
     Ok(work.done(facts.size, verified))
+}
+
+/// Where the bytes go, and who looks at them as they pass.
+struct Target {
+    output: Output,
+    witnesses: Vec<Witness>,
 }
 
 struct Ahead<'a> {
@@ -89,12 +103,12 @@ impl Ahead<'_> {
         &self,
         first: Option<ByteRange>,
         begun: (GetReply, InFlight),
-        mut output: Output,
-    ) -> Result<u64, JobError> {
+        mut target: Target,
+    ) -> Result<(u64, Vec<Witness>), JobError> {
         let mut whole = self.crc.empty();
         let Some(first) = first else {
-            output.finish()?;
-            return Ok(whole);
+            target.output.finish()?;
+            return Ok((whole, target.witnesses));
         };
         let part_size = self.work.context.limits.part_size;
         let mut rest = plan::ranges(first.end(), self.pin.size, part_size).zip(2..);
@@ -123,10 +137,10 @@ impl Ahead<'_> {
             let fetched =
                 (&mut task.0).await.map_err(|error| JobError::Internal(error.to_string()))??;
             whole = self.crc.fold(whole, fetched.value, fetched.length);
-            output = write(output, fetched).await?;
+            target = write(target, fetched).await?;
         }
-        output.finish()?;
-        Ok(whole)
+        target.output.finish()?;
+        Ok((whole, target.witnesses))
     }
 
     fn spawn(
@@ -159,11 +173,14 @@ impl Drop for Owned {
     }
 }
 
-async fn write(mut output: Output, fetched: Fetched) -> Result<Output, JobError> {
+async fn write(mut target: Target, fetched: Fetched) -> Result<Target, JobError> {
     let written = tokio::task::spawn_blocking(move || {
-        output.write(&fetched.frames)?;
+        for witness in &mut target.witnesses {
+            fetched.frames.iter().for_each(|frame| witness.update(frame));
+        }
+        target.output.write(&fetched.frames)?;
         drop(fetched.in_flight);
-        Ok(output)
+        Ok(target)
     });
     written.await.map_err(|error| JobError::Internal(error.to_string()))?
 }

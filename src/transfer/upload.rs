@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use super::context::{Outcome, Work};
+use super::context::{Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::Skip;
 use super::multipart;
-use super::outcome::Verified;
 use super::part_size::{MAX_OBJECT, upload_part_size};
 use super::retry::until_done;
 use super::stream_in;
+use super::verify;
 use crate::domain::checksum::Checksum;
 use crate::domain::job::{LocalSource, Upload};
 use crate::domain::location::ObjectName;
@@ -176,8 +176,14 @@ pub(super) async fn put(work: &Arc<Work>, job: &Upload, body: Body) -> Result<Ou
         written => written?,
     };
     work.gauge.count(size);
-    let verified = verified(&written, &body.checksum)?;
     work.left_object(written.etag.as_ref(), written.version.as_ref());
+    let mut stored = written.checksum;
+    if stored.is_none() && work.context.limits.verify == Verify::Require {
+        // Some stores keep the checksum, and tell it only when they are asked.
+        let found = read_back(work, &job.object, size, &body.checksum).await?;
+        stored = found.and_then(|found| found.checksum);
+    }
+    let verified = verify::sent(work, &job.object, stored.as_ref(), &body.checksum)?;
     work.left_checksum(body.checksum);
     Ok(work.done(size, verified))
 }
@@ -191,15 +197,6 @@ pub(super) fn expect_checksum(body: &Body, wanted: &Checksum) -> Result<(), JobE
         return Ok(());
     }
     Err(JobError::Expectation(format!("the file has {found}, the manifest says {wanted}")))
-}
-
-/// What the store says it has, against what was sent.
-pub(super) fn verified(written: &Written, sent: &Checksum) -> Result<Verified, JobError> {
-    match &written.checksum {
-        Some(stored) if stored == sent => Ok(Verified::EndToEnd(sent.algorithm())),
-        Some(stored) => Err(JobError::Stored { sent: sent.clone(), stored: stored.clone() }),
-        None => Ok(Verified::Length),
-    }
 }
 
 /// Looks whether the object is the one that was sent, where no reply said so.

@@ -1,13 +1,18 @@
 //! Whether bytes are what they should be. The CRC of a download is known when its last byte is
-//! written; only where the store has a hash that can't be folded is the file read once more.
+//! written; only where the store has something else (a hash, which can't be folded, or checksums
+//! of parts) is the file read once more.
 
 use std::sync::Arc;
 
+use super::context::{Verify, Work};
 use super::error::JobError;
 use super::outcome::Verified;
-use crate::domain::checksum::{Checksum, Crc, Hasher};
-use crate::domain::job::Expected;
-use crate::domain::object::ObjectFacts;
+use super::part_sums::part_sums;
+use crate::domain::checksum::{Checksum, Crc};
+use crate::domain::evidence::{Basis, Evidence, Finding, Witness, judge};
+use crate::domain::job::{Download, Expected};
+use crate::domain::location::ObjectName;
+use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::storage::local::StagedFile;
 
 /// What is computed while nobody knows yet which checksum the object has: what S3 computes itself
@@ -24,8 +29,8 @@ pub(super) struct Content {
 }
 
 impl Content {
-    fn checksum(&self) -> Checksum {
-        self.crc.checksum(self.value)
+    fn evidence(&self) -> Evidence {
+        Evidence::Whole(self.crc.checksum(self.value))
     }
 }
 
@@ -45,65 +50,129 @@ pub(super) fn expected(expected: &Expected, facts: &ObjectFacts) -> Result<(), J
     }
 }
 
-/// Compares a written file with the checksum that the store has, and with the one that the
-/// manifest gave.
+/// What the bytes of a download are to be compared with.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    mode: Verify,
+    evidence: Vec<Evidence>,
+}
+
+impl Wanted {
+    /// What the store has of this version, and what the manifest gave. The sums of parts are asked
+    /// for here.
+    pub(super) async fn of(
+        work: &Work,
+        job: &Download,
+        facts: &ObjectFacts,
+        stored: &StoredChecksum,
+    ) -> Result<Self, JobError> {
+        let mode = work.context.limits.verify;
+        let mut evidence = Vec::new();
+        match stored {
+            _ if mode == Verify::Off && facts.etag.is_some() => {}
+            StoredChecksum::None => {}
+            StoredChecksum::FullObject(checksum) => {
+                evidence.push(Evidence::Whole(checksum.clone()));
+            }
+            StoredChecksum::Composite(composite) => {
+                let sums = part_sums(work, &job.object, facts, composite).await;
+                // Whoever may read an object may not be allowed to ask for its parts.
+                let sums = sums.or_else(|error| match error {
+                    JobError::Stopped => Err(error),
+                    _ => Ok(None),
+                });
+                evidence.extend(sums?.map(Evidence::Parts));
+            }
+        }
+        evidence.extend(job.expected.checksum.clone().map(Evidence::Whole));
+        Ok(Self { mode, evidence })
+    }
+
+    /// What has to see all bytes in order, since the CRC that is computed anyway does not tell.
+    pub(super) fn witnesses(&self, crc: Crc) -> Vec<Witness> {
+        let wanted = self.evidence.iter().filter(|wanted| !is_told_by(crc, wanted));
+        wanted.filter_map(Evidence::witness).collect()
+    }
+
+    /// Judges by the CRC and what the witnesses found.
+    pub(super) fn judge(
+        &self,
+        content: &Content,
+        witnesses: Vec<Witness>,
+    ) -> Result<Verified, JobError> {
+        let mut found: Vec<_> = witnesses.into_iter().map(Witness::finish).collect();
+        found.push(content.evidence());
+        let mut verified = Verified::Length;
+        for wanted in &self.evidence {
+            match judge(&found, std::slice::from_ref(wanted)) {
+                Some(Finding::Different { one, other, .. }) => {
+                    return Err(JobError::Mismatch { found: one, wanted: other });
+                }
+                Some(Finding::Same(Basis::Parts(algorithm))) => {
+                    verified = verified.or(Verified::ByParts(algorithm));
+                }
+                Some(Finding::Same(Basis::Whole(algorithm))) => {
+                    verified = Verified::EndToEnd(algorithm);
+                }
+                Some(Finding::Same(Basis::ETag | Basis::Empty)) | None => {}
+            }
+        }
+        if verified == Verified::Length && self.mode == Verify::Require {
+            return Err(JobError::Unproven);
+        }
+        Ok(verified)
+    }
+}
+
+fn is_told_by(crc: Crc, wanted: &Evidence) -> bool {
+    matches!(wanted, Evidence::Whole(checksum) if checksum.algorithm().crc() == Some(crc))
+}
+
+/// Compares a written file with what it should be.
 pub(super) async fn file(
     content: &Content,
     file: &Arc<StagedFile>,
-    stored: Option<&Checksum>,
-    given: Option<&Checksum>,
+    wanted: &Wanted,
 ) -> Result<Verified, JobError> {
-    let mut verified = Verified::Length;
-    for wanted in stored.into_iter().chain(given) {
-        let found = match wanted.algorithm().crc() {
-            Some(crc) if crc == content.crc => content.checksum(),
-            _ => read_again(Arc::clone(file), wanted, content.size).await?,
-        };
-        if found != *wanted {
-            return Err(JobError::Mismatch { found, wanted: wanted.clone() });
-        }
-        verified = Verified::EndToEnd(wanted.algorithm());
+    let mut witnesses = wanted.witnesses(content.crc);
+    if !witnesses.is_empty() {
+        witnesses = read_again(Arc::clone(file), witnesses, content.size).await?;
     }
-    Ok(verified)
-}
-
-/// Compares bytes that went elsewhere than to a file that could be read again.
-pub(super) fn streamed(
-    content: &Content,
-    stored: Option<&Checksum>,
-    given: Option<&Checksum>,
-) -> Result<Verified, JobError> {
-    let mut verified = Verified::Length;
-    for wanted in stored.into_iter().chain(given) {
-        if wanted.algorithm().crc() != Some(content.crc) {
-            continue;
-        }
-        let found = content.checksum();
-        if found != *wanted {
-            return Err(JobError::Mismatch { found, wanted: wanted.clone() });
-        }
-        verified = Verified::EndToEnd(wanted.algorithm());
-    }
-    Ok(verified)
+    wanted.judge(content, witnesses)
 }
 
 async fn read_again(
     file: Arc<StagedFile>,
-    wanted: &Checksum,
+    mut witnesses: Vec<Witness>,
     size: u64,
-) -> Result<Checksum, JobError> {
-    let algorithm = wanted.algorithm();
-    let hashed = tokio::task::spawn_blocking(move || {
-        let mut hasher = Hasher::new(algorithm);
+) -> Result<Vec<Witness>, JobError> {
+    let shown = tokio::task::spawn_blocking(move || {
         let mut buffer = vec![0; 256 * 1024];
         let mut at = 0;
         while at < size {
             let wanted = buffer.len().min(usize::try_from(size - at).unwrap_or(usize::MAX));
             file.read_at(at, &mut buffer[..wanted])?;
-            hasher.update(&buffer[..wanted]);
+            for witness in &mut witnesses {
+                witness.update(&buffer[..wanted]);
+            }
             at += wanted as u64;
         }
-        Ok(hasher.finish())
+        Ok(witnesses)
     });
-    hashed.await.map_err(|error| JobError::Internal(error.to_string()))?
+    shown.await.map_err(|error| JobError::Internal(error.to_string()))?
+}
+
+/// What the store says it has of `object`, against what was sent.
+pub(super) fn sent(
+    work: &Work,
+    object: &ObjectName,
+    stored: Option<&Checksum>,
+    sent: &Checksum,
+) -> Result<Verified, JobError> {
+    match (stored, work.context.limits.verify) {
+        (_, Verify::Off) | (None, Verify::Auto) => Ok(Verified::Length),
+        (Some(stored), _) if stored == sent => Ok(Verified::EndToEnd(sent.algorithm())),
+        (Some(stored), _) => Err(JobError::Stored { sent: sent.clone(), stored: stored.clone() }),
+        (None, Verify::Require) => Err(JobError::UnprovenUpload(object.clone())),
+    }
 }

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | `start` | job, `size` |
 //! | `retry` | job, `attempt` (the one that failed, from 1), `part`, `wait_seconds`, `reason` |
-//! | `done` | job, `bytes`, `verified` (`crc64nvme`, … or `length`), `seconds`, `retries` |
+//! | `done` | job, `bytes`, `verified` (`crc64nvme`, …; `crc32-parts`, …; `length`; `no_content`), `seconds`, `retries` |
+//! | `compared` | job, `result` (`same`, `missing`, `extra`, `size`, `content`, `not_comparable`), `by` (as `verified`; `etag`, `size`, `read`), `found` and `sizes` (`source`, `destination`: what each has), `reason`, `bytes`, `seconds`, `retries` |
 //! | `skipped` | job, `reason` (`exists`, `up_to_date`, `duplicate`, `done_before`, `dry_run`) |
 //! | `postponed` | job, `cause`, `message`: it failed, and starts once more after all others |
 //! | `failed` | `number`, `line`, `source`, `destination`, `cause`, `message`, `hint`, `may_pass` |
@@ -29,7 +30,7 @@ use crate::domain::escape::Escaped;
 use crate::domain::job::{Download, Job, LocalTarget, Task};
 use crate::domain::quantity::ByteSize;
 use crate::transfer::event::{Event, Retry, Skip};
-use crate::transfer::outcome::{Done, Failure, Verified};
+use crate::transfer::outcome::{Done, Failure};
 
 /// One event as a line.
 #[derive(Debug, Clone, Serialize)]
@@ -162,7 +163,8 @@ impl EventLine {
             },
             Event::Failed { job, failure } => Self::failed(job.as_deref(), failure, base),
             Event::Notice(message) => Self::Notice { message: message.clone() },
-            Event::PlanComplete => return None,
+            // Data of its own kind, see `comparison`.
+            Event::Compared { .. } | Event::PlanComplete => return None,
         })
     }
 
@@ -177,10 +179,7 @@ impl EventLine {
     }
 
     fn done(job: JobFields, done: &Done) -> Self {
-        let verified = match done.verified {
-            Verified::EndToEnd(algorithm) => algorithm.name(),
-            Verified::Length => "length",
-        };
+        let verified = done.verified.name();
         let seconds = done.elapsed.as_secs_f64();
         let Done { bytes, resumed, retries, .. } = *done;
         Self::Done { job, bytes, resumed, verified, seconds, retries }
@@ -258,6 +257,7 @@ impl PlanLine {
         let action = match job.task {
             Task::Download(_) => "download",
             Task::Upload(_) => "upload",
+            Task::Compare(_) => "compare",
             Task::MakeFolder { .. } => "make_folder",
         };
         Self { action, job: JobFields::new(job, base), size: job.task.size() }
@@ -302,6 +302,7 @@ mod tests {
     use crate::domain::checksum::Algorithm;
     use crate::transfer::gauge::Gauge;
     use crate::transfer::outcome::Left;
+    use crate::transfer::outcome::Verified;
     use crate::ui::state::tests::{failure, job, started};
 
     fn events() -> Vec<Event> {

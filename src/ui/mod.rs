@@ -13,6 +13,7 @@ pub mod state;
 
 // What it looks like.
 pub mod bars;
+pub mod comparison;
 pub mod failure;
 pub mod lines;
 pub mod listing;

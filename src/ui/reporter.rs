@@ -9,6 +9,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::MissedTickBehavior;
 
 use super::bars;
+use super::comparison::CompareLine;
 use super::data::Format;
 use super::failure::Tell;
 use super::lines::{EventLine, PlanLine};
@@ -146,6 +147,10 @@ impl Reporter {
             self.report.write(|data| data.push(&line));
             return;
         }
+        if let Event::Compared { job, comparison } = event {
+            self.tell_comparison(&CompareLine::new(job, comparison));
+            return;
+        }
         let tell = match event {
             Event::Failed { failure, .. } => self.report.failures.add(failure),
             _ => Tell::InFull,
@@ -169,6 +174,16 @@ impl Reporter {
         }
     }
 
+    /// Differences are data; as text, what is the same goes without saying.
+    fn tell_comparison(&mut self, line: &CompareLine) {
+        let is_told = line.is_difference()
+            || self.options.format == Format::Json
+            || self.options.verbosity == Verbosity::Everything;
+        if is_told {
+            self.report.write(|data| data.push(line));
+        }
+    }
+
     /// Whether an event is a line on stderr.
     fn is_text(&self, event: &Event) -> bool {
         let least = match event {
@@ -177,7 +192,9 @@ impl Reporter {
             Event::Retrying { .. } | Event::Postponed { .. } | Event::Skipped { .. } => {
                 Verbosity::Verbose
             }
-            Event::Started { .. } | Event::Done { .. } => Verbosity::Everything,
+            Event::Started { .. } | Event::Done { .. } | Event::Compared { .. } => {
+                Verbosity::Everything
+            }
             Event::PlanComplete => return false,
         };
         self.options.verbosity >= least
@@ -245,7 +262,7 @@ mod tests {
 
     use super::*;
     use crate::domain::record::OutputError;
-    use crate::transfer::outcome::{End, Summary};
+    use crate::transfer::outcome::{Comparisons, End, Summary};
     use crate::ui::state::tests::{done, failure, job, started};
     use crate::ui::streams::tests::Shared;
 
@@ -275,6 +292,9 @@ mod tests {
         stopped: 0,
         kept: 0,
         verified: 0,
+        verified_by_parts: 0,
+        length_only: 1,
+        compared: Comparisons::NONE,
         retries: 0,
         output_closed: false,
         elapsed: Duration::from_secs(1),
@@ -306,7 +326,7 @@ mod tests {
         assert_eq!(data, "");
         insta::assert_snapshot!(messages, @r#"
         error: could not download s3://bucket/k2: access denied
-        1 object, 1.0 MiB in 1.0 s (1.0 MiB/s), 0 verified end to end, 1 skipped, 1 failed
+        1 object, 1.0 MiB in 1.0 s (1.0 MiB/s), 1 by length and ETag only, 1 skipped, 1 failed
              1 × access denied: s3://bucket/k2
         next: haul again
         "#);

@@ -57,7 +57,7 @@ impl State {
             Event::Postponed { job, .. } => {
                 self.active.remove(&job.number);
             }
-            Event::Skipped { job, .. } => self.write_off(job),
+            Event::Compared { job, .. } | Event::Skipped { job, .. } => self.write_off(job),
             Event::Failed { job, .. } => {
                 self.failed += 1;
                 if let Some(job) = job {

@@ -2,13 +2,15 @@
 //!
 //! As JSON: `summary` with `success`, `end` (`complete`, `gave_up`, `interrupted`), `signal`,
 //! `objects`, `bytes`, `resumed` (of the bytes, those that an earlier run had moved), `seconds`,
-//! `verified` (end to end), `retries`, `skipped`, `done_before` (of the skipped, those that the
-//! journal knows), `failed`, `stopped` (given up when the run was stopped), `kept` (unfinished
-//! transfers that the same command continues), `causes` (of failures: `cause`, `count`, `hint`), and
-//! for a dry run `planned_objects`, `planned_bytes`.
+//! `verified` (end to end), `verified_by_parts`, `length_only`, `retries`, `skipped`, `done_before`
+//! (of the skipped, those that the journal knows), `failed`, `stopped` (given up when the run was
+//! stopped), `kept` (unfinished transfers that the same command continues), `causes` (of failures:
+//! `cause`, `count`, `hint`), for a dry run `planned_objects`, `planned_bytes`, and where sides were
+//! compared `compared`.
 
 use serde::Serialize;
 
+use super::comparison::{self, CompareCounts};
 use super::failure::{Cause, Failures};
 use super::style::{self, Paint};
 use crate::domain::escape::Escaped;
@@ -48,12 +50,16 @@ pub struct SummaryLine<'a> {
     resumed: u64,
     seconds: f64,
     verified: u64,
+    verified_by_parts: u64,
+    length_only: u64,
     retries: u64,
     skipped: u64,
     done_before: u64,
     failed: u64,
     stopped: u64,
     kept: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<CompareCounts>,
     causes: Vec<Cause<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     planned_objects: Option<u64>,
@@ -73,17 +79,20 @@ impl<'a> Account<'a> {
             success: summary.is_success(),
             end,
             signal,
-            objects: summary.done,
+            objects: summary.done + summary.compared.total(),
             bytes: summary.bytes,
             resumed: summary.resumed,
             seconds: summary.elapsed.as_secs_f64(),
             verified: summary.verified,
+            verified_by_parts: summary.verified_by_parts,
+            length_only: summary.length_only,
             retries: summary.retries,
             skipped: self.skipped(),
             done_before: summary.done_before,
             failed: summary.failed,
             stopped: summary.stopped,
             kept: summary.kept,
+            compared: CompareCounts::new(&summary.compared),
             causes: self.failures.causes(),
             planned_objects: self.planned.map(|planned| planned.objects),
             planned_bytes: self.planned.map(|planned| planned.bytes),
@@ -113,11 +122,12 @@ impl<'a> Account<'a> {
     fn is_one_failure(&self) -> bool {
         let Summary { done, skipped, failed, stopped, end, .. } = self.summary;
         (*done, *skipped, *failed, *stopped) == (0, 0, 1, 0)
+            && self.summary.compared.total() == 0
             && self.failures.total() == 1
             && !matches!(end, End::Interrupted(_))
     }
 
-    /// `312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 3 retries`.
+    /// `312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 312 verified end to end, 3 retries`.
     fn head(&self, paint: Paint) -> String {
         let summary = self.summary;
         let mut facts = match self.planned {
@@ -146,7 +156,7 @@ impl<'a> Account<'a> {
 
     fn done(&self) -> Vec<String> {
         let summary = self.summary;
-        let looked_at = summary.done + summary.skipped + summary.failed + summary.stopped;
+        let looked_at = self.settled() + summary.skipped + summary.failed + summary.stopped;
         if looked_at == 0 && summary.end == End::Complete {
             return vec!["nothing to do".to_owned()];
         }
@@ -154,7 +164,8 @@ impl<'a> Account<'a> {
         let mut amount =
             format!("{} in {}", ByteSize(summary.bytes), style::elapsed(summary.elapsed));
         let moved = summary.bytes.saturating_sub(summary.resumed);
-        if moved > 0 && seconds > 0.0 {
+        // What is only compared did not move at any rate.
+        if moved > 0 && seconds > 0.0 && summary.compared.total() == 0 {
             #[expect(clippy::cast_precision_loss, reason = "shown with four digits")]
             let rate = moved as f64 / seconds;
             amount = format!("{amount} ({})", style::rate(rate));
@@ -163,17 +174,33 @@ impl<'a> Account<'a> {
         if summary.resumed > 0 {
             facts.push(format!("{} of them from an earlier run", ByteSize(summary.resumed)));
         }
-        if summary.done > 0 {
-            facts.push(format!("{} verified end to end", summary.verified));
-        }
+        facts.extend(comparison::facts(&summary.compared));
+        facts.extend(self.verified());
         if summary.retries > 0 {
             facts.push(style::count(summary.retries, "retry"));
         }
         facts
     }
 
+    /// `316 verified end to end`, or how many by what.
+    fn verified(&self) -> Vec<String> {
+        let summary = self.summary;
+        let ways = [
+            (summary.verified, "verified end to end"),
+            (summary.verified_by_parts, "verified by their parts"),
+            (summary.length_only, "by length and ETag only"),
+        ];
+        let ways = ways.into_iter().filter(|(count, _)| *count > 0);
+        ways.map(|(count, way)| format!("{count} {way}")).collect()
+    }
+
+    /// Objects that were done, or compared.
+    fn settled(&self) -> u64 {
+        self.summary.done + self.summary.compared.total()
+    }
+
     fn objects(&self) -> String {
-        let done = self.summary.done;
+        let done = self.settled();
         if self.summary.end == End::Complete {
             return style::count(done, "object");
         }
@@ -217,6 +244,7 @@ mod tests {
 
     use super::*;
     use crate::domain::quantity::MIB;
+    use crate::transfer::outcome::Comparisons;
     use crate::ui::state::tests::failure;
 
     fn summary() -> Summary {
@@ -231,6 +259,9 @@ mod tests {
             stopped: 0,
             kept: 0,
             verified: 310,
+            verified_by_parts: 0,
+            length_only: 2,
+            compared: Comparisons::NONE,
             retries: 3,
             output_closed: false,
             elapsed: Duration::from_millis(12_300),
@@ -246,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_good_end_is_one_line() {
-        insta::assert_snapshot!(text(&summary(), &Failures::default()), @r#"312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 3 retries"#);
+        insta::assert_snapshot!(text(&summary(), &Failures::default()), @r#"312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 2 by length and ETag only, 3 retries"#);
         let nothing = Summary::default();
         assert_eq!(text(&nothing, &Failures::default()), "nothing to do");
     }
@@ -259,7 +290,7 @@ mod tests {
         }
         let summary = Summary { failed: 5, skipped: 2, ..summary() };
         insta::assert_snapshot!(text(&summary, &failures), @r#"
-        312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 3 retries, 2 skipped, 5 failed
+        312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 2 by length and ETag only, 3 retries, 2 skipped, 5 failed
              5 × access denied
                  s3://b/1
                  s3://b/2
@@ -274,7 +305,7 @@ mod tests {
         let summary =
             Summary { done: 12, stopped: 64, end: End::Interrupted(2), retries: 0, ..summary() };
         insta::assert_snapshot!(text(&summary, &Failures::default()), @r#"
-        interrupted: 12 of 400 objects done, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 64 not done
+        interrupted: 12 of 400 objects done, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 2 by length and ETag only, 64 not done
         next: haul download --manifest m.csv out
         "#);
     }
@@ -323,6 +354,6 @@ mod tests {
             failures: &failures,
             planned: None,
         };
-        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"verified":310,"retries":3,"skipped":0,"done_before":0,"failed":1,"stopped":0,"kept":0,"causes":[{"cause":"access denied","count":1}]}"#);
+        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"verified":310,"verified_by_parts":0,"length_only":2,"retries":3,"skipped":0,"done_before":0,"failed":1,"stopped":0,"kept":0,"causes":[{"cause":"access denied","count":1}]}"#);
     }
 }

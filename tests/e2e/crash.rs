@@ -26,7 +26,7 @@ use crate::harness::for_each;
 const RESUME_DOWNLOADS: bool = true;
 const RESUME_UPLOADS: bool = true;
 /// Whether there is `--journal`. Off: its scene is not played.
-const JOURNAL: bool = false;
+const JOURNAL: bool = true;
 
 /// The size of the short version: some moments of each kind in each scene.
 const EACH: usize = 20;

@@ -6,6 +6,7 @@ mod refusals;
 mod resuming;
 mod round_trips;
 mod single_objects;
+mod verified;
 
 /// One for all, each test below a prefix of its own: SeaweedFS gives each bucket seven of its
 /// twenty volumes, so a third one would find none.

@@ -41,6 +41,8 @@ struct Capabilities {
     compares_checksums: Can,
     /// Refuses to complete an upload whose size or checksum is not what was sent.
     compares_wholes: Can,
+    /// Tells the parts that an object was uploaded in, and their checksums.
+    tells_parts: Can,
     /// Has keys such as `a//b` and `..`, and `x` beside `x/y`.
     takes_any_key: Can,
     /// Heeds `If-None-Match: *` when an upload is completed, too.
@@ -63,6 +65,7 @@ const EVERYTHING: Capabilities = Capabilities {
     keeps_checksums: Can::Yes,
     compares_checksums: Can::Yes,
     compares_wholes: Can::Yes,
+    tells_parts: Can::Yes,
     takes_any_key: Can::Yes,
     completes_on_condition: Can::Yes,
     forgets_completed_uploads: Can::Yes,
@@ -73,6 +76,7 @@ const EVERYTHING: Capabilities = Capabilities {
 /// To it a key is a path: `..` and empty names are refused, and `\` is `/`.
 const SEAWEEDFS: Capabilities = Capabilities {
     compares_wholes: Can::No,
+    tells_parts: Can::No,
     takes_any_key: Can::No,
     forgets_completed_uploads: Can::No,
     misses_buckets_of_uploads: Can::No,
@@ -84,6 +88,7 @@ const MOTO: Capabilities = Capabilities {
     keeps_checksums: Can::No,
     compares_checksums: Can::No,
     compares_wholes: Can::No,
+    tells_parts: Can::No,
     takes_any_key: Can::No,
     forgets_completed_uploads: Can::No,
     forgets_aborted_uploads: Can::No,
@@ -188,6 +193,7 @@ fn check_all(store: &Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
         writing::other_bytes_than_promised_are_refused,
         writing::a_conditional_write_leaves_what_is_there,
         writing::parts_become_one_object,
+        writing::parts_are_told,
         writing::a_part_sent_again_replaces_the_first,
         writing::a_whole_that_does_not_add_up_is_refused,
         writing::a_conditional_upload_leaves_what_is_there,

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::commands::error::CommandError;
 use crate::domain::attributes::CustomerKey;
 use crate::storage::s3::{
-    Addressing, Certificates, EndpointVariant, Listener, Options, Payer, Payload, Signing,
+    Addressing, Certificates, EndpointVariant, Listener, Options, Payer, Payload, Replies, Signing,
 };
 
 #[derive(Debug, Clone, Args)]
@@ -98,6 +98,7 @@ impl Connection {
             },
             payer: if self.request_payer { Payer::Requester } else { Payer::Owner },
             payload: Payload::Unsigned,
+            replies: Replies::Compared,
             endpoint: EndpointVariant {
                 accelerate: self.accelerate,
                 dual_stack: self.dualstack,

@@ -22,6 +22,10 @@ pub struct Jobs {
     #[arg(long, value_name = "WHICH", requires = "manifest")]
     pub only: Option<Only>,
 
+    /// Refuse the whole manifest, before anything moves, if one of its rows is bad
+    #[arg(long, requires = "manifest")]
+    pub strict: bool,
+
     /// Write down what became of each job, and skip what this file says was done and is still so
     ///
     /// The same command with the same journal goes on where it was interrupted, and does what

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Connection, Failure, Jobs, Overwriting, Selection, Speed};
+use super::{Connection, Failure, Integrity, Jobs, Overwriting, Resuming, Selection, Speed};
 
 #[derive(Debug, Clone, Args)]
 pub struct Transfer {
@@ -13,7 +13,11 @@ pub struct Transfer {
     #[command(flatten)]
     pub overwriting: Overwriting,
     #[command(flatten)]
+    pub integrity: Integrity,
+    #[command(flatten)]
     pub failure: Failure,
+    #[command(flatten)]
+    pub resuming: Resuming,
     #[command(flatten)]
     pub speed: Speed,
     #[command(flatten)]

@@ -40,6 +40,7 @@ pub struct Options {
     pub addressing: Addressing,
     pub payer: Payer,
     pub payload: Payload,
+    pub replies: Replies,
     pub endpoint: EndpointVariant,
     /// PEM file of certificates to trust besides the system's.
     pub ca_bundle: Option<PathBuf>,
@@ -77,6 +78,16 @@ pub enum Addressing {
     Auto,
     Path,
     Virtual,
+}
+
+/// What to do with the checksum that a store says it has of what it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Replies {
+    /// Another one than was sent is a failed request.
+    #[default]
+    Compared,
+    /// A few stores tell wrong ones.
+    Ignored,
 }
 
 /// Who pays for requests.

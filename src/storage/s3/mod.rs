@@ -16,6 +16,7 @@ mod store;
 
 mod list;
 mod multipart;
+mod parts;
 mod read;
 mod unfinished;
 mod write;
@@ -24,8 +25,8 @@ mod classify;
 mod transport;
 
 pub use connect::{
-    Addressing, Certificates, ConnectError, EndpointVariant, Options, Payer, Payload, Signing,
-    connect,
+    Addressing, Certificates, ConnectError, EndpointVariant, Options, Payer, Payload, Replies,
+    Signing, connect,
 };
 pub use notice::{Listener, Notice};
 pub use store::S3Store;

@@ -69,7 +69,7 @@ pub(super) async fn put_part(
     let request = with_checksum!(request, &checksum);
     let reply = send_with_body!(request, body, store).map_err(|error| sdk_error(PART, &error))?;
     let stored = same_algorithm(&checksum, |_| reply.checksum_crc64_nvme());
-    check_stored(PART, &checksum, stored.as_ref())?;
+    check_stored(store, PART, &checksum, stored.as_ref())?;
     match reply.e_tag() {
         Some(etag) => Ok(ETag::new(etag)),
         None => Err(StoreError::new(PART, Kind::Malformed).with_message("the reply has no ETag")),

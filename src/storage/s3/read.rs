@@ -16,6 +16,7 @@ use futures::stream::{self, BoxStream};
 use super::classify::{body_error, sdk_error};
 use super::store::{S3Store, with_customer_key};
 use crate::domain::checksum::{Algorithm, Checksum};
+use crate::domain::composite::Composite;
 use crate::domain::location::ObjectName;
 use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
 use crate::domain::range::{ByteRange, ContentRange};
@@ -195,7 +196,12 @@ fn choose_checksum(
             Some(checksum) if kind != Some(&ChecksumType::Composite) => {
                 return StoredChecksum::FullObject(checksum);
             }
-            _ => found = StoredChecksum::Composite,
+            _ if found != StoredChecksum::None => {}
+            _ => {
+                // What is neither says nothing.
+                let composite = Composite::from_base64(algorithm, value);
+                found = composite.map_or(StoredChecksum::None, StoredChecksum::Composite);
+            }
         }
     }
     found
@@ -212,4 +218,44 @@ fn frames(body: ByteStream) -> BoxStream<'static, Result<Bytes>> {
 
 pub(super) fn system_time(time: &DateTime) -> Option<SystemTime> {
     SystemTime::try_from(*time).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(
+        crc32c: Option<&str>,
+        sha256: Option<&str>,
+        kind: Option<&ChecksumType>,
+    ) -> StoredChecksum {
+        let absent = |algorithm| (algorithm, None);
+        let values = [
+            absent(Algorithm::Crc64Nvme),
+            (Algorithm::Crc32C, crc32c),
+            absent(Algorithm::Crc32),
+            (Algorithm::Sha256, sha256),
+            absent(Algorithm::Sha1),
+        ];
+        choose_checksum(values, kind)
+    }
+
+    #[test]
+    fn a_checksum_of_parts_is_never_taken_for_that_of_the_whole() {
+        let whole = Checksum::from_base64(Algorithm::Crc32C, "AAAAAA==").expect("a value");
+        let whole = StoredChecksum::FullObject(whole);
+        let composite = |text| {
+            let composite = Composite::from_base64(Algorithm::Crc32C, text);
+            StoredChecksum::Composite(composite.expect("a value"))
+        };
+        let (of_parts, of_whole) =
+            (Some(&ChecksumType::Composite), Some(&ChecksumType::FullObject));
+        assert_eq!(chosen(Some("AAAAAA=="), None, None), whole);
+        assert_eq!(chosen(Some("AAAAAA=="), None, of_whole), whole);
+        assert_eq!(chosen(Some("AAAAAA=="), None, of_parts), composite("AAAAAA=="));
+        assert_eq!(chosen(Some("AAAAAA==-3"), None, None), composite("AAAAAA==-3"));
+        assert_eq!(chosen(Some("AAAAAA==-3"), Some("junk"), of_parts), composite("AAAAAA==-3"));
+        assert_eq!(chosen(Some("junk"), None, None), StoredChecksum::None);
+        assert_eq!(chosen(None, None, of_parts), StoredChecksum::None);
+    }
 }

@@ -9,21 +9,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::Digest as _;
 
-use super::connect::{Options, Payer, Payload};
+use super::connect::{Options, Payer, Payload, Replies};
 use super::credentials::SharedCredentials;
 use super::recovery::Recovery;
-use super::{list, multipart, read, unfinished, write};
+use super::{list, multipart, parts, read, unfinished, write};
 use crate::domain::attributes::Attributes;
 use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::storage::object_store::{
-    Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, PartPage, Read,
-    Result, Upload, UploadId, UploadPage, UploadsRequest, Write, Written,
+    Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, PartsPage, Read,
+    Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, Write, Written,
 };
 
 /// S3, or a server that speaks as it does.
 pub struct S3Store {
     pub(super) payload: Payload,
+    pub(super) replies: Replies,
     pub(super) payer: Option<RequestPayer>,
     pub(super) customer_key: Option<CustomerKeyHeaders>,
     recovery: Recovery,
@@ -52,7 +53,8 @@ impl S3Store {
         });
         let payer = (options.payer == Payer::Requester).then_some(RequestPayer::Requester);
         let recovery = Recovery::new(parts, options.listener.clone());
-        Self { payload: options.payload, payer, customer_key, recovery }
+        let Options { payload, replies, .. } = *options;
+        Self { payload, replies, payer, customer_key, recovery }
     }
 
     /// For requests about this bucket: signed for the region that it is in, as far as that is known.
@@ -87,6 +89,11 @@ impl ObjectStore for S3Store {
         self.recovery.judge(&sent, read::head(self, object).await)
     }
 
+    async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, parts::page(self, object, after).await)
+    }
+
     async fn put(&self, object: &ObjectName, body: Body, how: &Write) -> Result<Written> {
         let sent = self.recovery.sending(Some(&object.bucket));
         self.recovery.judge(&sent, write::put(self, object, body, how).await)
@@ -116,7 +123,7 @@ impl ObjectStore for S3Store {
         self.recovery.judge(&sent, multipart::abort(self, upload).await)
     }
 
-    async fn list_parts(&self, upload: &Upload, after: u32) -> Result<PartPage> {
+    async fn list_parts(&self, upload: &Upload, after: u32) -> Result<SentPartsPage> {
         let sent = self.recovery.sending(Some(&upload.object.bucket));
         self.recovery.judge(&sent, unfinished::parts(self, upload, after).await)
     }

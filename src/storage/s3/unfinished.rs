@@ -13,13 +13,13 @@ use crate::domain::location::{Key, ObjectName};
 use crate::domain::object::ETag;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
-    ListedPart, OpenUpload, PartPage, Result, Upload, UploadId, UploadPage, UploadsRequest,
+    ListedPart, OpenUpload, Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest,
 };
 
 const PARTS: &str = "ListParts";
 const UPLOADS: &str = "ListMultipartUploads";
 
-pub(super) async fn parts(store: &S3Store, upload: &Upload, after: u32) -> Result<PartPage> {
+pub(super) async fn parts(store: &S3Store, upload: &Upload, after: u32) -> Result<SentPartsPage> {
     let request = store
         .client(&upload.object.bucket)
         .list_parts()
@@ -34,7 +34,7 @@ pub(super) async fn parts(store: &S3Store, upload: &Upload, after: u32) -> Resul
     }
 }
 
-fn read_parts(reply: &ListPartsOutput, after: u32) -> Result<PartPage> {
+fn read_parts(reply: &ListPartsOutput, after: u32) -> Result<SentPartsPage> {
     let parts: Option<Vec<_>> = reply.parts().iter().map(listed).collect();
     let parts = parts.ok_or_else(|| malformed(PARTS, "a part has no number, size or ETag"))?;
     let last = parts.last().map(|part| part.number);
@@ -43,7 +43,7 @@ fn read_parts(reply: &ListPartsOutput, after: u32) -> Result<PartPage> {
         (Some(true), _) => return Err(malformed(PARTS, "the list is cut and does not go on")),
         _ => None,
     };
-    Ok(PartPage { parts, next })
+    Ok(SentPartsPage { parts, next })
 }
 
 fn listed(part: &Part) -> Option<ListedPart> {

@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::bodies::Outgoing;
 use super::classify::sdk_error;
-use super::connect::Payload;
+use super::connect::{Payload, Replies};
 use super::store::{S3Store, send_with_body, with_attributes, with_checksum, with_customer_key};
 use crate::domain::attributes::{Attributes, guess_content_type};
 use crate::domain::checksum::{Algorithm, Checksum};
@@ -41,7 +41,7 @@ pub(super) async fn put(
         Algorithm::Sha1 => reply.checksum_sha1(),
         Algorithm::Sha256 => reply.checksum_sha256(),
     });
-    check_stored(PUT, &checksum, stored.as_ref())?;
+    check_stored(store, PUT, &checksum, stored.as_ref())?;
     Ok(Written {
         etag: reply.e_tag().map(ETag::new),
         version: reply.version_id().map(Into::into),
@@ -51,12 +51,13 @@ pub(super) async fn put(
 
 /// Whether the store says that it has what was sent. Where not, the bytes are to be sent again.
 pub(super) fn check_stored(
+    store: &S3Store,
     operation: &'static str,
     sent: &Checksum,
     stored: Option<&Checksum>,
 ) -> Result<()> {
     match stored {
-        Some(stored) if stored != sent => {
+        Some(stored) if stored != sent && store.replies == Replies::Compared => {
             let message = format!("{sent} was sent, the store has {stored}");
             Err(StoreError::new(operation, Kind::Corrupted).with_message(message))
         }

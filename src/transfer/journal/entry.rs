@@ -7,7 +7,7 @@ use crate::domain::digest::Digest;
 use crate::domain::job::{Download, Expected, Job, LocalSource, LocalTarget, Task, Upload};
 use crate::domain::journal::{Entry, Outcome, Want};
 use crate::transfer::event::Skip;
-use crate::transfer::outcome::{Done, Failure, Verified};
+use crate::transfer::outcome::{Done, Failure};
 
 /// How a job came to its end.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,10 +34,7 @@ pub(in crate::transfer) fn done(here: &Path, job: &Job, done: &Done) -> Entry {
         etag: left.etag.as_ref().map(ToString::to_string),
         checksum: left.checksum.as_ref().map(ToString::to_string),
         mtime: left.modified.map(time_text),
-        verified: Some(match done.verified {
-            Verified::EndToEnd(algorithm) => algorithm.name().to_owned(),
-            Verified::Length => "length".to_owned(),
-        }),
+        verified: Some(done.verified.name().to_owned()),
         ..of(here, job, course)
     }
 }
@@ -67,11 +64,11 @@ pub(in crate::transfer) fn failed(
             metadata: upload.attributes.metadata.iter().cloned().collect(),
             ..wanted(&upload.expected)
         },
-        Task::MakeFolder { .. } => Want::default(),
+        Task::Compare(_) | Task::MakeFolder { .. } => Want::default(),
     };
     let version = match &job.task {
         Task::Download(Download { object, .. }) => object.version.as_deref(),
-        Task::Upload(_) | Task::MakeFolder { .. } => None,
+        Task::Upload(_) | Task::Compare(_) | Task::MakeFolder { .. } => None,
     };
     Entry {
         outcome: Outcome::Failed,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use haul::domain::attributes::Attributes;
 use haul::domain::checksum::Crc;
+use haul::domain::composite::StoredPart;
 use haul::domain::location::{Bucket, Key, ObjectName};
 use haul::domain::object::StoredChecksum;
 use haul::storage::error::Kind;
@@ -70,6 +71,36 @@ pub(super) async fn parts_become_one_object(contract: &Contract) {
         let again = contract.store.complete_upload(&upload, &assembled).await;
         assert_eq!(kind(again), Kind::MissingUpload);
     }
+}
+
+/// Each with its size and checksum; a store that does not know them must say so, or tell none.
+pub(super) async fn parts_are_told(contract: &Contract) {
+    let upload = create(contract, "k").await;
+    let bodies = [body(content("one", PART)), body("end")];
+    let mut parts = Vec::new();
+    for (number, body) in (1..).zip(&bodies) {
+        parts.push(send(contract, &upload, number, body.clone()).await);
+    }
+    let completed = contract.store.complete_upload(&upload, &assembled(&bodies, parts)).await;
+    completed.expect("all is there");
+    let told = contract.store.object_parts(&upload.object, 0).await;
+    if contract.can.tells_parts == Can::No {
+        // To tell none is no harm; wrong ones would fail every download.
+        let parts = told.map(|page| page.parts).unwrap_or_default();
+        assert!(parts.iter().all(|part| part.checksum.is_none()), "{parts:?}");
+        return;
+    }
+    let page = told.expect("it is known");
+    let stored = |body: &Body| StoredPart {
+        size: body.bytes.len() as u64,
+        checksum: Some(body.checksum.clone()),
+    };
+    assert_eq!(page.parts, [stored(&bodies[0]), stored(&bodies[1])]);
+    assert_eq!(page.next, None);
+    let behind = contract.store.object_parts(&upload.object, 1).await.expect("it is known");
+    assert_eq!(behind.parts, [stored(&bodies[1])]);
+    let missing = contract.store.object_parts(&contract.name("missing"), 0).await;
+    assert_eq!(kind(missing), Kind::MissingKey);
 }
 
 pub(super) async fn a_part_sent_again_replaces_the_first(contract: &Contract) {

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::{content_range, listing, manifest, partial, path, uri};
+use super::{content_range, journal, listing, manifest, partial, path, uri};
 
 /// How many inputs were checked, or what is wrong.
 pub(crate) type Checked = Result<u64, String>;
@@ -14,7 +14,7 @@ pub(crate) struct Target {
     pub(crate) run: fn(&mut Rng) -> Checked,
 }
 
-pub(crate) const ALL: [Target; 12] = [
+pub(crate) const ALL: [Target; 13] = [
     Target { name: "paths", share: 6400, run: path::keys },
     Target { name: "uris", share: 1000, run: uri::locations },
     Target { name: "patterns", share: 500, run: uri::patterns },
@@ -26,6 +26,7 @@ pub(crate) const ALL: [Target; 12] = [
     Target { name: "keys0", share: 200, run: manifest::keys0 },
     Target { name: "packed", share: 80, run: manifest::packed },
     Target { name: "partial", share: 300, run: partial::records },
+    Target { name: "journal", share: 300, run: journal::lines },
     Target { name: "listing", share: 5, run: listing::pages },
 ];
 

@@ -1,6 +1,7 @@
 //! What is fuzzed, one file a reader.
 
 mod content_range;
+mod journal;
 mod list;
 mod listing;
 mod manifest;

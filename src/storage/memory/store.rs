@@ -13,17 +13,19 @@ use futures::StreamExt as _;
 use futures::stream;
 use md5::{Digest as _, Md5};
 
-use super::error::{Kind, StoreError};
-use super::object_store::{
-    Assembled, Body, Depth, GetReply, ListPage, ListRequest, ListedBucket, ListedPart, ObjectStore,
-    OpenUpload, PartPage, Read, Result, Upload, UploadId, UploadPage, UploadsRequest, Write,
-    WriteIf, Written,
-};
+use super::listing::{PAGE, page};
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::{Checksum, Hasher};
+use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, Key, ObjectName};
-use crate::domain::object::{ETag, ListedObject, ObjectFacts, StoredChecksum};
+use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
+use crate::storage::error::{Kind, StoreError};
+use crate::storage::object_store::{
+    Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ListedPart, ObjectStore,
+    OpenUpload, PartsPage, Read, Result, SentPartsPage, Upload, UploadId, UploadPage,
+    UploadsRequest, Write, WriteIf, Written,
+};
 
 /// Buckets, objects and unfinished uploads.
 #[derive(Debug, Default)]
@@ -36,6 +38,7 @@ pub struct MemoryStore {
 pub enum Operation {
     Get,
     Head,
+    Parts,
     Put,
     CreateUpload,
     PutPart,
@@ -58,8 +61,6 @@ pub enum Failure {
 
 /// S3's own: a smaller part may only be the last.
 pub const MIN_PART: usize = 5 << 20;
-/// What S3 lists at most at once.
-const PAGE: usize = 1000;
 /// Bodies come in pieces, as from a connection.
 const FRAME: usize = 64 << 10;
 
@@ -74,11 +75,13 @@ struct State {
 }
 
 #[derive(Debug, Clone)]
-struct Stored {
-    bytes: Bytes,
-    etag: ETag,
-    modified: SystemTime,
-    checksum: Checksum,
+pub(super) struct Stored {
+    pub(super) bytes: Bytes,
+    pub(super) etag: ETag,
+    pub(super) modified: SystemTime,
+    pub(super) checksum: Checksum,
+    /// Of an object that was uploaded in parts.
+    parts: Vec<StoredPart>,
 }
 
 #[derive(Debug)]
@@ -208,6 +211,17 @@ impl ObjectStore for MemoryStore {
         })
     }
 
+    async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {
+        self.answer(Operation::Parts, Some(&object.key), |state| {
+            let stored = state.object("GetObjectAttributes", object)?;
+            let after = usize::try_from(after).unwrap_or(usize::MAX);
+            let parts = stored.parts.iter().skip(after).take(PAGE).cloned().collect::<Vec<_>>();
+            let listed = after.saturating_add(parts.len());
+            let next = u32::try_from(listed).ok().filter(|_| listed < stored.parts.len());
+            Ok(PartsPage { parts, next })
+        })
+    }
+
     async fn put(&self, object: &ObjectName, body: Body, write: &Write) -> Result<Written> {
         self.answer(Operation::Put, Some(&object.key), |state| {
             let stored = Stored::checked("PutObject", body)?;
@@ -254,7 +268,7 @@ impl ObjectStore for MemoryStore {
         })
     }
 
-    async fn list_parts(&self, upload: &Upload, after: u32) -> Result<PartPage> {
+    async fn list_parts(&self, upload: &Upload, after: u32) -> Result<SentPartsPage> {
         self.answer(Operation::ListParts, Some(&upload.object.key), |state| {
             let parts = &state.upload("ListParts", upload)?.parts;
             let parts = parts.range(after + 1..).map(|(number, part)| ListedPart {
@@ -263,7 +277,7 @@ impl ObjectStore for MemoryStore {
                 etag: part.etag.clone(),
                 checksum: Some(part.checksum.clone()),
             });
-            Ok(PartPage { parts: parts.collect(), next: None })
+            Ok(SentPartsPage { parts: parts.collect(), next: None })
         })
     }
 
@@ -356,7 +370,7 @@ impl State {
 impl Stored {
     fn new(bytes: Bytes, checksum: Checksum) -> Self {
         let etag = ETag::new(&hex(&Md5::digest(&bytes)));
-        Self { bytes, etag, modified: SystemTime::now(), checksum }
+        Self { bytes, etag, modified: SystemTime::now(), checksum, parts: Vec::new() }
     }
 
     fn checked(operation: &'static str, body: Body) -> Result<Self> {
@@ -381,6 +395,7 @@ impl Unfinished {
         let refused = |text| failed("CompleteMultipartUpload", Kind::Refused, text);
         let mut bytes = Vec::new();
         let mut digests = Md5::new();
+        let mut parts = Vec::new();
         for (number, part) in (1..).zip(&wanted.parts) {
             let found = self.parts.get(&number).filter(|found| found.etag == part.etag);
             let found = found.ok_or_else(|| refused("a part is missing, or another one"))?;
@@ -390,6 +405,8 @@ impl Unfinished {
             }
             bytes.extend_from_slice(&found.bytes);
             digests.update(Md5::digest(&found.bytes));
+            let (size, checksum) = (found.bytes.len() as u64, Some(found.checksum.clone()));
+            parts.push(StoredPart { size, checksum });
         }
         if wanted.parts.is_empty() || bytes.len() as u64 != wanted.size {
             return Err(refused("the parts do not have that size"));
@@ -397,50 +414,8 @@ impl Unfinished {
         check("CompleteMultipartUpload", &bytes, &wanted.checksum)?;
         let etag = format!("{}-{}", hex(&digests.finalize()), wanted.parts.len());
         let stored = Stored::new(bytes.into(), wanted.checksum.clone());
-        Ok(Stored { etag: ETag::new(&etag), ..stored })
+        Ok(Stored { etag: ETag::new(&etag), parts, ..stored })
     }
-}
-
-/// One page in the order of UTF-8 bytes, as S3 gives it; its token is the last name on it.
-fn page(objects: &BTreeMap<String, Stored>, request: &ListRequest) -> Result<ListPage> {
-    let prefix = request.prefix.as_str();
-    let limit = request.limit.and_then(|limit| usize::try_from(limit).ok());
-    let limit = limit.unwrap_or(PAGE).min(PAGE);
-    let mut page = ListPage::default();
-    let mut last: Option<&str> = None;
-    let below = objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
-    for (key, stored) in below {
-        let slash = key[prefix.len()..].find('/').filter(|_| request.depth == Depth::OneLevel);
-        let name = slash.map_or(key.as_str(), |slash| &key[..=prefix.len() + slash]);
-        let was_listed = request.token.as_deref().is_some_and(|token| name <= token);
-        if was_listed || last == Some(name) {
-            continue;
-        }
-        if page.objects.len() + page.prefixes.len() == limit {
-            page.next = last.map(str::to_owned);
-            break;
-        }
-        last = Some(name);
-        if slash.is_some() {
-            page.prefixes.push(name.to_owned());
-        } else {
-            page.objects.push(listed(key, stored)?);
-        }
-    }
-    Ok(page)
-}
-
-fn listed(key: &str, stored: &Stored) -> Result<ListedObject> {
-    let key = Key::new(key).map_err(|error| {
-        StoreError::new("ListObjectsV2", Kind::Malformed).with_message(error.to_string())
-    })?;
-    Ok(ListedObject {
-        key,
-        size: stored.bytes.len() as u64,
-        etag: Some(stored.etag.clone()),
-        last_modified: Some(stored.modified),
-        storage_class: None,
-    })
 }
 
 fn frames(bytes: &Bytes, broken: Option<BrokenBody>) -> Vec<Result<Bytes>> {

@@ -1,0 +1,54 @@
+//! Pages of a listing, as S3 cuts them.
+
+use std::collections::BTreeMap;
+
+use super::store::Stored;
+use crate::domain::location::Key;
+use crate::domain::object::ListedObject;
+use crate::storage::error::{Kind, StoreError};
+use crate::storage::object_store::{Depth, ListPage, ListRequest, Result};
+
+/// What S3 lists at most at once.
+pub(super) const PAGE: usize = 1000;
+
+/// One page in the order of UTF-8 bytes, as S3 gives it; its token is the last name on it.
+pub(super) fn page(objects: &BTreeMap<String, Stored>, request: &ListRequest) -> Result<ListPage> {
+    let prefix = request.prefix.as_str();
+    let limit = request.limit.and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.unwrap_or(PAGE).min(PAGE);
+    let mut page = ListPage::default();
+    let mut last: Option<&str> = None;
+    let below = objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+    for (key, stored) in below {
+        let slash = key[prefix.len()..].find('/').filter(|_| request.depth == Depth::OneLevel);
+        let name = slash.map_or(key.as_str(), |slash| &key[..=prefix.len() + slash]);
+        let was_listed = request.token.as_deref().is_some_and(|token| name <= token);
+        if was_listed || last == Some(name) {
+            continue;
+        }
+        if page.objects.len() + page.prefixes.len() == limit {
+            page.next = last.map(str::to_owned);
+            break;
+        }
+        last = Some(name);
+        if slash.is_some() {
+            page.prefixes.push(name.to_owned());
+        } else {
+            page.objects.push(listed(key, stored)?);
+        }
+    }
+    Ok(page)
+}
+
+fn listed(key: &str, stored: &Stored) -> Result<ListedObject> {
+    let key = Key::new(key).map_err(|error| {
+        StoreError::new("ListObjectsV2", Kind::Malformed).with_message(error.to_string())
+    })?;
+    Ok(ListedObject {
+        key,
+        size: stored.bytes.len() as u64,
+        etag: Some(stored.etag.clone()),
+        last_modified: Some(stored.modified),
+        storage_class: None,
+    })
+}

@@ -1,0 +1,6 @@
+//! Objects in memory, and failures on command: what tests of the engine run on.
+
+mod listing;
+mod store;
+
+pub use store::{Failure, MIN_PART, MemoryStore, Operation};
