@@ -29,6 +29,8 @@ pub enum Kind {
     Throttled,
     /// No connection: refused, no route, no such host. Worth another try, and worth telling.
     Unreachable,
+    /// No such host, as far as anybody knows. Seldom worth more than a few tries.
+    UnknownHost,
     /// The token is too old: the credentials are read again before the next try.
     Expired,
     /// The token is too old, and there is no fresh one to be had.
@@ -50,6 +52,8 @@ pub enum Kind {
     Exists,
     /// Another writer was at work on the key: the upload starts again.
     Conflict,
+    /// A part is another one than the store said it took.
+    ForeignPart,
     /// No byte of the range exists; the object's size where the reply told it.
     OutOfRange {
         size: Option<u64>,
@@ -82,6 +86,7 @@ impl Kind {
             Self::Transient
                 | Self::Throttled
                 | Self::Unreachable
+                | Self::UnknownHost
                 | Self::Expired
                 | Self::Moved
                 | Self::ClockSkew { .. }
@@ -114,7 +119,7 @@ impl Kind {
         match self {
             Self::Transient => "the store or the network failed",
             Self::Throttled => "the store asked for a lower pace",
-            Self::Unreachable => "cannot connect",
+            Self::Unreachable | Self::UnknownHost => "cannot connect",
             Self::Expired | Self::SignedOut => "the credentials have expired",
             Self::BadCredentials => "the credentials were not accepted",
             Self::ClockSkew { .. } => "the clock here is wrong",
@@ -124,7 +129,7 @@ impl Kind {
             Self::MissingUpload => "the multipart upload is gone",
             Self::Changed => "the object changed during the transfer",
             Self::Exists => "already exists",
-            Self::Conflict => "another writer was at work",
+            Self::Conflict | Self::ForeignPart => "another writer was at work",
             Self::OutOfRange { .. } => "the object is shorter than expected",
             Self::Archived => "archived",
             Self::Moved | Self::WrongRegion { .. } => "the bucket is in another region",
@@ -139,7 +144,7 @@ impl Kind {
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Unreachable => {
+            Self::Unreachable | Self::UnknownHost => {
                 "check the endpoint (--endpoint-url, AWS_ENDPOINT_URL), the network and proxies"
             }
             Self::Expired | Self::SignedOut => "sign in again, then run the same command",

@@ -289,7 +289,7 @@ impl Run {
     fn is_hopeless(&self, error: &JobError) -> bool {
         match error.store_kind() {
             Some(Kind::MissingBucket) => self.context.limits.scope == Scope::OneBucket,
-            Some(Kind::Unreachable) => !self.context.is_store_proven(),
+            Some(Kind::Unreachable | Kind::UnknownHost) => !self.context.is_store_proven(),
             Some(kind) => kind.is_hopeless(),
             None => matches!(error, JobError::Local(error) if error.is_full()),
         }
@@ -297,7 +297,9 @@ impl Run {
 
     /// Counts jobs that were lost in a row; true once, when there are too many.
     fn is_store_dead(&mut self, error: &JobError) -> bool {
-        if !error.store_kind().is_some_and(Kind::is_transient) {
+        // What is started again has failed before: no wonder if it does so in a row.
+        let is_first = self.round == Round::First;
+        if !is_first || !error.store_kind().is_some_and(Kind::is_transient) {
             return false;
         }
         let successes = self.context.health.successes();

@@ -73,6 +73,7 @@ impl JobError {
                 Kind::Transient
                     | Kind::Throttled
                     | Kind::Unreachable
+                    | Kind::UnknownHost
                     | Kind::Expired
                     | Kind::BadCredentials
                     | Kind::ClockSkew { .. }

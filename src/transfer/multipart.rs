@@ -67,7 +67,12 @@ pub(super) async fn upload_file(
         started.abort().await;
         started.forget();
         // Somebody else aborted it, or wrote to the key in between: once more from the start.
-        let is_gone = matches!(error.store_kind(), Some(Kind::MissingUpload | Kind::Conflict));
+        let is_gone = match error.store_kind() {
+            Some(Kind::MissingUpload | Kind::Conflict) => true,
+            // A killed run's last request may have come to its end after this run had looked.
+            Some(Kind::ForeignPart) => !started.had.is_empty(),
+            _ => false,
+        };
         if !is_gone || is_second {
             return Err(error);
         }

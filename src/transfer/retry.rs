@@ -22,6 +22,8 @@ const LONGEST: Duration = Duration::from_secs(20);
 const LONGEST_ASKED: Duration = Duration::from_mins(1);
 /// The second try is signed with the store's own time: where that does not help, nothing will.
 const SKEWED_ATTEMPTS: u32 = 3;
+/// A resolver that starts up is given a few seconds; a name that was mistyped gets no better.
+const UNKNOWN_HOST_ATTEMPTS: u32 = 4;
 
 /// The tries of one request.
 #[derive(Debug)]
@@ -71,7 +73,8 @@ impl<'a> Tries<'a> {
         let Some(turn) = self.context.health.take_retry() else {
             return Err(self.out_of_retries(error));
         };
-        if error.kind == Kind::Unreachable && self.context.health.is_first_unreachable() {
+        let is_unreachable = matches!(error.kind, Kind::Unreachable | Kind::UnknownHost);
+        if is_unreachable && self.context.health.is_first_unreachable() {
             self.context.tell(Event::Notice(format!("{error}; trying again"))).await;
         }
         let wait = wait(&error, self.failed).max(turn);
@@ -120,7 +123,11 @@ impl<'a> Tries<'a> {
 
     fn limit(&self, kind: &Kind) -> u32 {
         let most = self.context.limits.max_attempts;
-        if matches!(kind, Kind::ClockSkew { .. }) { most.min(SKEWED_ATTEMPTS) } else { most }
+        match kind {
+            Kind::ClockSkew { .. } => most.min(SKEWED_ATTEMPTS),
+            Kind::UnknownHost => most.min(UNKNOWN_HOST_ATTEMPTS),
+            _ => most,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! Whoever holds the lock of the file that *has* the name owns both. It must never be given up
 //! before the name is: another process would take over, and empty, what is about to be published.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 
@@ -51,19 +51,24 @@ pub(super) fn claim(spot: &Spot) -> io::Result<Option<Claim>> {
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(std::fs::TryLockError::Error(_)) => {
-                if from == From::Nothing {
-                    spot.folder().remove(&name)?;
-                }
-                return Ok(None);
-            }
+            Err(std::fs::TryLockError::Error(_)) => return Ok(given_up(spot, &name, from)),
         }
         // Until it was locked, another process may have published it: then it has a final name.
-        if handle::has_name(spot.folder().handle(), &name, &file) {
-            return Ok(Some(Claim { file, name, from }));
+        match handle::has_name(spot.folder().handle(), &name, &file) {
+            Ok(true) => return Ok(Some(Claim { file, name, from })),
+            Ok(false) => {}
+            Err(_) => return Ok(given_up(spot, &name, from)),
         }
     }
     Ok(None)
+}
+
+/// Whose it is can't be told. What was made here is not left for somebody to wonder about.
+fn given_up(spot: &Spot, name: &OsStr, from: From) -> Option<Claim> {
+    if from == From::Nothing {
+        drop(spot.folder().remove(name));
+    }
+    None
 }
 
 /// The same for the same final name in every run.
@@ -111,7 +116,7 @@ mod tests {
         late.try_lock().expect("nobody holds it any more");
         let spot = spot(&folder);
         let name = TempName::part(token(&spot));
-        assert!(!handle::has_name(spot.folder().handle(), &name, &late));
+        assert!(!handle::has_name(spot.folder().handle(), &name, &late).expect("known"));
     }
 
     #[cfg(unix)]

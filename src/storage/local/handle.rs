@@ -150,18 +150,20 @@ pub(super) fn is_own_folder(_folder: &Dir) -> io::Result<bool> {
 
 /// Whether an open file is the one that has the name.
 #[cfg(unix)]
-pub(super) fn has_name(folder: &Dir, name: &OsStr, file: &File) -> bool {
+pub(super) fn has_name(folder: &Dir, name: &OsStr, file: &File) -> io::Result<bool> {
     use cap_std::fs::MetadataExt as _;
     use std::os::unix::fs::MetadataExt as _;
-    let (Ok(open), Ok(named)) = (file.metadata(), folder.symlink_metadata(name)) else {
-        return false;
-    };
-    (open.dev(), open.ino()) == (named.dev(), named.ino())
+    let open = file.metadata()?;
+    match folder.symlink_metadata(name) {
+        Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(not(unix))]
-pub(super) fn has_name(folder: &Dir, name: &OsStr, _file: &File) -> bool {
-    folder.symlink_metadata(name).is_ok()
+pub(super) fn has_name(folder: &Dir, name: &OsStr, _file: &File) -> io::Result<bool> {
+    Ok(folder.symlink_metadata(name).is_ok())
 }
 
 /// Gives a file its name. A file or symlink that has it is replaced, never written through.

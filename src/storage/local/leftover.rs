@@ -71,7 +71,8 @@ impl Leftover {
             Err(cause) => return Err(error(cause)),
         };
         if let Some(file) = &owner
-            && (file.try_lock().is_err() || !handle::has_name(&folder, &locked, file))
+            && (file.try_lock().is_err()
+                || !handle::has_name(&folder, &locked, file).map_err(error)?)
         {
             return Ok(None);
         }

@@ -56,8 +56,15 @@ impl Record {
     /// Begins a record for `spot`, in the place of any other. `None` where none can be kept.
     pub(super) fn begin(spot: &Spot, identity: &str) -> Option<Self> {
         let name = TempName::map(claim::token(spot));
-        let found = handle::open_or_create_own(spot.folder().handle(), &name).ok()?;
-        let Found::Own(file) = found else { return None };
+        let file = match handle::open_or_create_own(spot.folder().handle(), &name) {
+            Ok(Found::Own(file)) => file,
+            Ok(Found::NotOwn) => return None,
+            Err(_) => {
+                // It may have been made before something else failed.
+                drop(TempName::new(spot.clone(), name));
+                return None;
+            }
+        };
         let end = End { at: 0, pieces: 0, is_broken: false };
         let mut record = Self { file, end, name: TempName::new(spot.clone(), name) };
         record.file.set_len(0).ok()?;

@@ -50,7 +50,7 @@ impl StateFile {
             if file.try_lock().is_err() {
                 return Ok(None);
             }
-            if handle::has_name(&folder, &name, &file) {
+            if handle::has_name(&folder, &name, &file).map_err(error)? {
                 return Ok(Some(Self { folder, name, path, file }));
             }
         }

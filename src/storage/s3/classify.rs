@@ -164,8 +164,8 @@ fn kind_of_code(code: &str) -> Option<Kind> {
         "NoSuchKey" | "NoSuchVersion" => Kind::MissingKey,
         "NoSuchBucket" => Kind::MissingBucket,
         "NoSuchUpload" => Kind::MissingUpload,
-        // A part is gone, or another one, that the store said it had: somebody else's doing.
-        "ConditionalRequestConflict" | "InvalidPart" => Kind::Conflict,
+        "ConditionalRequestConflict" => Kind::Conflict,
+        "InvalidPart" => Kind::ForeignPart,
         "InvalidRange" => Kind::OutOfRange { size: None },
         "InvalidObjectState" => Kind::Archived,
         "PermanentRedirect" | "TemporaryRedirect" => Kind::WrongRegion { region: None },

@@ -65,7 +65,7 @@ impl Recovery {
             Kind::Expired => self.expired(sent, error),
             Kind::WrongRegion { .. } => self.elsewhere(sent, error),
             Kind::ClockSkew { off: Some(off) } => self.off_by(*off, error),
-            Kind::Unreachable | Kind::Tls => self.located(error),
+            Kind::Unreachable | Kind::UnknownHost | Kind::Tls => self.located(error),
             _ => error,
         }
     }

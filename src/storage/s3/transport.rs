@@ -61,7 +61,7 @@ fn known(error: &(dyn Error + 'static)) -> Option<Cause> {
         return Some(Cause { kind: Kind::BadCredentials, message });
     }
     if let Some(error) = error.downcast_ref::<Unresolved>() {
-        return Some(Cause { kind: Kind::Unreachable, message: error.to_string() });
+        return Some(Cause { kind: Kind::UnknownHost, message: error.to_string() });
     }
     if let Some(error) = error.downcast_ref::<TlsError>() {
         return Some(tls(error));

@@ -217,6 +217,14 @@ fn a_run_that_was_stopped_for_a_while_goes_on() {
     }
 }
 
+/// Who compares with dates that others wrote, or writes one down: no wait depends on it.
+const DATED: [&str; 4] = [
+    "commands/clean.rs",
+    "storage/s3/classify.rs",
+    "storage/s3/credentials.rs",
+    "transfer/journal/entry.rs",
+];
+
 /// The wall clock is for what is shown and stored; what waits, waits by one that can't jump. The
 /// engine's time is `Instant` alone, and so is that of all it asks.
 #[test]
@@ -227,6 +235,9 @@ fn no_wait_depends_on_the_wall_clock() {
         for entry in walkdir::WalkDir::new(source.join(floor)) {
             let entry = entry.expect("the sources are readable");
             if !entry.file_type().is_file() {
+                continue;
+            }
+            if DATED.iter().any(|file| entry.path().ends_with(file)) {
                 continue;
             }
             let text = fs::read_to_string(entry.path()).expect("the sources are text");

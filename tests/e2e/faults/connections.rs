@@ -198,7 +198,8 @@ fn a_body_that_trickles_is_given_up_and_asked_for_again() {
         let slow = Disruption::Reply(Break::Drip { bytes_per_second: 10 }, Place::Body(100_000));
         let rule = Rule::new(slow).method("GET").target("p/object");
         let rule = behind.proxy.rule(if always { rule.always() } else { rule });
-        let output = behind.download().args(["--timeout", "2", "--max-attempts", "2"]).run();
+        let download = behind.download().args(["--timeout", "2", "--max-attempts", "2"]);
+        let output = download.arg("--no-resume").run();
         assert!(behind.proxy.hits(rule) > 0);
         if always {
             output.code(1).stderr_has("bytes came in 2 s").stderr_has("s3://bucket/p/object");

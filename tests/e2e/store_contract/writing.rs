@@ -133,7 +133,8 @@ pub(super) async fn a_whole_that_does_not_add_up_is_refused(contract: &Contract)
     }
     for wrong in cases {
         let found = kind(contract.store.complete_upload(&upload, &wrong).await);
-        assert!(matches!(found, Kind::Refused | Kind::Corrupted), "{found:?}");
+        let is_refused = matches!(found, Kind::Refused | Kind::Corrupted | Kind::ForeignPart);
+        assert!(is_refused, "{found:?}");
         assert!(contract.is_missing("k").await, "an object of the wrong parts");
     }
     // What was refused can be put right.
