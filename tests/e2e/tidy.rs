@@ -3,6 +3,7 @@
 //! are for. A rule is a function from one file to its violations; it must never read more than
 //! that file, so that each one can be tried on a bad snippet.
 
+mod faults;
 mod floors;
 mod source;
 mod syntax;
