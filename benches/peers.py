@@ -33,7 +33,8 @@ def main():
             sys.exit(f"{name} is neither installable here nor on PATH")
     with rig.scratch(options.dir) as folder:
         folder = pathlib.Path(folder)
-        rig.warm(folder, 5 * (options.size << 20))
+        # Files, both servers' data, and what is brought down, of which some is there twice.
+        rig.warm(folder, 12 * (options.size << 20))
         make_files(folder, options)
         print(f"{'server':10} {'work':11} {'peer':7} {'CPU':>6} {'wall':>6} {'memory':>7}   "
               f"{'haul CPU':>9} {'wall':>8} {'peak':>8}   (ratios haul / peer, "

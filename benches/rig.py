@@ -72,6 +72,7 @@ def warm(folder, size):
     machine above all, costs several times what it costs later, and would be counted against
     whoever runs first."""
     path = pathlib.Path(folder) / "warm"
+    size = min(size, shutil.disk_usage(folder).free // 2)
     with open(path, "wb") as file:
         while size > 0:
             size -= file.write(bytes(min(size, 64 << 20)))
