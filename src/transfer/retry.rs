@@ -18,6 +18,9 @@ const BASE: Duration = Duration::from_millis(100);
 /// A store that asks for a lower pace is given more time.
 const THROTTLED_BASE: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(20);
+/// As `LONGEST`, for an address where nobody has answered yet. A server that starts up takes twenty
+/// seconds, which ten tries just outlast; a mistyped address should not take longer.
+const LONGEST_UNPROVEN: Duration = Duration::from_secs(5);
 /// The longest wait that a store may ask for itself.
 const LONGEST_ASKED: Duration = Duration::from_mins(1);
 /// The second try is signed with the store's own time: where that does not help, nothing will.
@@ -77,7 +80,12 @@ impl<'a> Tries<'a> {
         if is_unreachable && self.context.health.is_first_unreachable() {
             self.context.tell(Event::Notice(format!("{error}; trying again"))).await;
         }
-        let wait = wait(&error, self.failed).max(turn);
+        let longest = if is_unreachable && !self.context.is_store_proven() {
+            LONGEST_UNPROVEN
+        } else {
+            LONGEST
+        };
+        let wait = wait(&error, self.failed, longest).max(turn);
         if let Some(retries) = self.retries {
             retries.fetch_add(1, Relaxed);
         }
@@ -151,23 +159,23 @@ where
 }
 
 /// How long to wait before the next try.
-fn wait(error: &StoreError, failed: u32) -> Duration {
+fn wait(error: &StoreError, failed: u32, longest: Duration) -> Duration {
     match error.retry_after {
         // Not before, but not all of them at the same moment either.
         Some(asked) => asked.min(LONGEST_ASKED).mul_f64(1.0 + fastrand::f64() / 4.0),
-        None => jitter(&error.kind, failed),
+        None => jitter(&error.kind, failed, longest),
     }
 }
 
-fn jitter(kind: &Kind, failed: u32) -> Duration {
+fn jitter(kind: &Kind, failed: u32, longest: Duration) -> Duration {
     // The next try is another one: to another region, or with other credentials.
     if matches!(kind, Kind::Moved | Kind::Expired) && failed == 1 {
         return Duration::ZERO;
     }
     let base = if *kind == Kind::Throttled { THROTTLED_BASE } else { BASE };
-    let longest = base.saturating_mul(1 << failed.min(16)).min(LONGEST);
-    // A server that starts up takes half a minute: ten tries must not, by bad luck, be over before.
-    let least = if *kind == Kind::Unreachable { 0.5 } else { 0.0 };
+    let longest = base.saturating_mul(1 << failed.min(16)).min(longest);
+    // Ten tries must not, by bad luck, be over before a server has started up.
+    let least = if *kind == Kind::Unreachable { 0.8 } else { 0.0 };
     longest.mul_f64(least + (1.0 - least) * fastrand::f64())
 }
 
@@ -179,17 +187,26 @@ mod tests {
     fn waits_grow_and_are_bounded() {
         for failed in 1..40 {
             for kind in [Kind::Transient, Kind::Throttled] {
-                assert!(jitter(&kind, failed) <= LONGEST);
+                assert!(jitter(&kind, failed, LONGEST) <= LONGEST);
             }
-            assert!(jitter(&Kind::Transient, 1) <= BASE * 2);
+            assert!(jitter(&Kind::Transient, 1, LONGEST) <= BASE * 2);
         }
     }
 
+    /// In seconds, of all tries of a request.
+    fn outlasted(longest: Duration) -> u64 {
+        (1..10)
+            .map(|failed| jitter(&Kind::Unreachable, failed, longest))
+            .sum::<Duration>()
+            .as_secs()
+    }
+
     #[test]
-    fn ten_tries_outlast_a_server_that_starts_up() {
+    fn ten_tries_outlast_a_server_that_starts_up_and_hardly_more_where_none_ever_was() {
         for _ in 0..100 {
-            let waits: Duration = (1..10).map(|failed| jitter(&Kind::Unreachable, failed)).sum();
-            assert!((30..70).contains(&waits.as_secs()), "{waits:?}");
+            let (unproven, proven) = (outlasted(LONGEST_UNPROVEN), outlasted(LONGEST));
+            assert!((20..30).contains(&unproven), "{unproven}");
+            assert!((40..70).contains(&proven), "{proven}");
         }
     }
 
@@ -198,7 +215,7 @@ mod tests {
         let asked = |seconds| {
             let mut error = StoreError::new("GetObject", Kind::Throttled);
             error.retry_after = Some(Duration::from_secs(seconds));
-            wait(&error, 1).as_secs_f64()
+            wait(&error, 1, LONGEST).as_secs_f64()
         };
         assert!((0..100).all(|_| (2.0..2.5).contains(&asked(2))));
         assert!(asked(u64::MAX) <= 75.0);

@@ -84,9 +84,7 @@ fn service_error(
             (None, None) => body_text(reply),
         },
         request_id: meta.request_id().map(Into::into),
-        retry_after: header("retry-after")
-            .and_then(|text| text.parse().ok())
-            .map(Duration::from_secs),
+        retry_after: header("retry-after").and_then(|asked| retry_after(asked, header("date"))),
     }
 }
 
@@ -111,9 +109,22 @@ fn redirection(status: u16, location: Option<&str>) -> Option<String> {
     Some(format!("a redirect to `{host}`, which is not followed"))
 }
 
+/// How long to wait: so many seconds, or until a date, by the clock of who asked for it.
+/// RFC 9110, section 10.2.3.
+fn retry_after(asked: &str, date: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = date.and_then(http_date).unwrap_or_else(SystemTime::now);
+    Some(http_date(asked)?.duration_since(now).unwrap_or_default())
+}
+
+fn http_date(text: &str) -> Option<SystemTime> {
+    SystemTime::try_from(DateTime::from_str(text, Format::HttpDate).ok()?).ok()
+}
+
 fn clock_off(date: Option<&str>, now: SystemTime) -> Option<ClockOff> {
-    let there = DateTime::from_str(date?, Format::HttpDate).ok()?;
-    let there = SystemTime::try_from(there).ok()?;
+    let there = http_date(date?)?;
     Some(match there.duration_since(now) {
         Ok(behind) => ClockOff::Behind(behind),
         Err(ahead) => ClockOff::Ahead(ahead.duration()),
@@ -247,6 +258,18 @@ mod tests {
         assert_eq!(clock_off(Some(date), there - by), Some(ClockOff::Behind(by)));
         assert_eq!(clock_off(Some(date), there + by), Some(ClockOff::Ahead(by)));
         assert_eq!(clock_off(Some("yesterday"), there), None);
+    }
+
+    #[test]
+    fn a_store_says_when_to_come_back_in_seconds_or_by_its_clock() {
+        let now = Some("Tue, 24 Nov 2026 10:00:00 GMT");
+        let wait = |asked| retry_after(asked, now).map(|wait| wait.as_secs());
+        assert_eq!(wait("7"), Some(7));
+        assert_eq!(wait("Tue, 24 Nov 2026 10:00:09 GMT"), Some(9));
+        assert_eq!(wait("Tue, 24 Nov 2026 09:00:00 GMT"), Some(0), "it is over");
+        assert_eq!(wait("soon"), None);
+        assert_eq!(wait("-1"), None);
+        assert_eq!(retry_after("Tue, 24 Nov 2015 10:00:00 GMT", None), Some(Duration::ZERO));
     }
 
     #[test]

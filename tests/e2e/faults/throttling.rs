@@ -3,66 +3,67 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::{Disruption, Fault, FaultKind, Operation, Proxy, Rule, Testbed};
+use testbed::{Disruption, Fault, FaultKind, Gate, Operation, Proxy, Rule, Testbed};
 
 use super::scene::{BUCKET, OLD, Scene};
 use crate::harness::{Output, haul};
 
-/// Requests a second, those that are refused included.
-fn rate(proxy: &Proxy, over: Duration) -> f64 {
-    let (before, began) = (proxy.exchanges(), Instant::now());
-    std::thread::sleep(over);
-    let made = u32::try_from(proxy.exchanges() - before).expect("not that many");
-    f64::from(made) / began.elapsed().as_secs_f64()
-}
+const ENOUGH: Duration = Duration::from_mins(1);
 
-/// Waits until the rate is what is wanted; says how long that took.
+/// Looks again and again until it is so.
 #[track_caller]
-fn until_rate(proxy: &Proxy, is_it: impl Fn(f64) -> bool, within: Duration) -> Duration {
+fn until(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
-    loop {
-        let now = rate(proxy, Duration::from_secs(1));
-        if is_it(now) {
-            return began.elapsed();
-        }
-        assert!(began.elapsed() < within, "still {now} requests a second after {within:?}");
+    while !is_so() {
+        assert!(began.elapsed() < ENOUGH, "still waiting for {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// Three in ten requests are refused. The rates are sampled while the run goes on.
+/// Three in ten requests are refused. The pace is what is in flight at once, as the store sees it.
 #[test]
 fn a_storm_halves_the_pace_and_half_a_minute_later_it_is_back() {
-    // Each request takes longer than the wait for a retry, so that the rate follows from the number
-    // of those in flight, and from nothing else.
-    let testbed = Testbed::builder().first_byte_delay(Duration::from_millis(400)).without_log();
-    let scene = Scene::on(testbed.spawn().expect("a free port on the loopback interface"));
-    for number in 0..20_000 {
-        scene.testbed.put_object(BUCKET, &format!("p/{number:05}"), "x");
+    let scene = Scene::on(Testbed::builder().without_log().spawn().expect("a free port"));
+    let testbed = &scene.testbed;
+    // One page, so that its listing is over.
+    for number in 0..1000 {
+        testbed.put_object(BUCKET, &format!("p/{number:03}"), "x");
     }
-    let proxy = Proxy::before(&scene.testbed, 5);
+    let hold = || {
+        let gate = Gate::new();
+        testbed.fault(Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone())).always());
+        gate
+    };
+    let calm = hold();
+    let proxy = Proxy::before(testbed, 5);
     let haul = haul().on(&proxy).args(["download", "s3://bucket/p/"]);
     let haul = haul.arg(scene.sandbox.path("out/")).args(["--concurrency", "32"]);
     let mut running = haul.spawn();
-    until_rate(&proxy, |now| now > 50.0, Duration::from_secs(30));
-    let calm = rate(&proxy, Duration::from_secs(3));
+    calm.wait_for(32);
+    assert_eq!(testbed.totals().in_flight, 32);
 
     let storm = Rule::new(Disruption::error(503, "SlowDown")).method("GET").target("/p/");
     proxy.rule(storm.chance(0.3).always());
+    calm.open();
     running.until_stderr_has(
         "the store asks for a lower pace: 16 requests at once, where there were 32",
     );
-    std::thread::sleep(Duration::from_secs(2));
-    let stormy = rate(&proxy, Duration::from_secs(5));
-    assert!(stormy < calm / 2.0, "{calm} requests a second became {stormy}");
-    assert!(stormy > 1.0, "the run came to a halt");
+    until("those that were on their way", || testbed.totals().in_flight <= 16);
+    testbed.clear_requests();
+    let before = testbed.totals().requests;
+    until("more requests: the run came to a halt", || testbed.totals().requests >= before + 100);
+    let stormy = testbed.totals().max_in_flight;
+    assert!(stormy <= 16, "{stormy} requests at once in the storm");
 
+    let after = hold();
     proxy.clear_rules();
-    let back = until_rate(&proxy, |now| now > calm * 0.8, Duration::from_secs(40));
-    assert!(back <= Duration::from_secs(31), "it took {back:?}");
+    until("the old pace", || after.arrived() >= 32);
+    after.open();
     running.interrupt();
     let output = running.wait();
     output.code(130).stderr_lacks("error: ");
     assert_eq!(output.stderr.matches("lower pace").count(), 1, "it is said once\n{output}");
+    assert!(testbed.totals().max_in_flight <= 32);
 }
 
 #[test]

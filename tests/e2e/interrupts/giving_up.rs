@@ -118,10 +118,11 @@ fn a_server_that_is_not_there_is_said_once_and_soon() {
     let environment = testbed.env();
     drop(testbed);
     let upload = haul().envs(environment).arg("upload").arg(sandbox.path("files/"));
-    let output = upload.args(["s3://bucket/", "--max-attempts", "4"]).run();
+    let output = upload.arg("s3://bucket/").run();
     said_once(&output, "cannot connect");
     output.stderr_has(&address);
-    assert!(output.took.as_secs() < 15, "{output}");
+    // Twenty seconds, for a server that starts up, and not for each of the files.
+    assert!(output.took.as_secs() < 50, "{output}");
 }
 
 #[test]
