@@ -12,10 +12,11 @@ use super::options::Connection;
 use super::session::Session;
 use crate::domain::location::{Location, S3Uri};
 use crate::domain::record::{Cleaning, OutputError, Record, RecordSink};
-use crate::storage::local::{Leftover, leftovers};
+use crate::storage::local::{Left, Leftover, leftovers};
 use crate::storage::object_store::{OpenUpload, UploadsRequest};
 use crate::transfer::context::Context;
 use crate::transfer::listing;
+use crate::transfer::upload_record::UploadRecords;
 
 /// Younger ones may belong to a run that is under way somewhere.
 const YOUNG: Duration = Duration::from_hours(24);
@@ -94,12 +95,13 @@ impl CleanArgs {
         sink: &mut Sink<'_>,
     ) -> Result<(), Stopped> {
         let context = session.reading_context(&self.connection).await?;
+        let records = UploadRecords::of(&context);
         let (bucket, prefix) = (uri.bucket.clone(), uri.rest.clone());
         let mut request = UploadsRequest { bucket, prefix, after: None };
         loop {
             let page = listing::uploads(&context, &request).await.map_err(CommandError::from)?;
             for open in &page.uploads {
-                let outcome = self.clean_upload(&context, open).await?;
+                let outcome = self.clean_upload(&context, &records, open).await?;
                 sink.push(&Record::Unfinished {
                     name: &open.upload.object.uri(),
                     upload_id: Some(&open.upload.id.0),
@@ -118,16 +120,26 @@ impl CleanArgs {
     async fn clean_upload(
         &self,
         context: &Context,
+        records: &UploadRecords,
         open: &OpenUpload,
     ) -> Result<Cleaning, CommandError> {
         let age = open.started.and_then(|started| SystemTime::now().duration_since(started).ok());
         if !self.all && age.is_none_or(|age| age < YOUNG) {
             return Ok(Cleaning::Young);
         }
+        // Held until the upload is gone, so that no run begins to go on with it.
+        let record = match records.claim(context, &open.upload) {
+            Left::InUse => return Ok(Cleaning::InUse),
+            Left::Held(record) => Some(record),
+            Left::Nothing => None,
+        };
         if !self.yes {
             return Ok(Cleaning::Found);
         }
         listing::abort(context, &open.upload).await?;
+        if let Some(record) = record {
+            record.clear().map_err(CommandError::failed)?;
+        }
         Ok(Cleaning::Removed)
     }
 

@@ -82,7 +82,9 @@ impl Session {
         let store = self.connect(connection.resolve()?).await?;
         let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         let limits = Limits::for_reading(connection.timeout());
-        Ok(Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone()))
+        let mut context = Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone());
+        context.state_folder = state_folder();
+        Ok(context)
     }
 
     /// For comparisons: they write nothing, and take as many requests as transfers do.

@@ -131,6 +131,8 @@ pub struct Context {
     pub landing: Option<Landing>,
     /// Where a run remembers what the next one may continue.
     pub state_folder: Option<PathBuf>,
+    /// Names of the records of uploads that were there when the first one was looked for.
+    pub(super) left_records: OnceLock<HashSet<String>>,
     /// Where `-` as a destination writes.
     pub output: Mutex<Option<Output>>,
     /// What became of each job, here and in earlier runs.
@@ -160,6 +162,7 @@ impl Context {
             gauge,
             landing: None,
             state_folder: None,
+            left_records: OnceLock::new(),
             output: Mutex::new(None),
             journal: OnceLock::new(),
             buffers: Buffers::default(),

@@ -36,7 +36,7 @@ mod stream_in;
 mod stream_out;
 mod unfinished;
 mod upload;
-mod upload_record;
+pub mod upload_record;
 mod verify;
 
 #[cfg(test)]

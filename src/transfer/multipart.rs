@@ -14,7 +14,7 @@ use super::event::Skip;
 use super::outcome::Verified;
 use super::plan;
 use super::retry::until_done;
-use super::unfinished::{abort, is_same, parts_of};
+use super::unfinished::{abort, discard_earlier, is_same, parts_of};
 use super::upload::{condition, look_now, read, read_back};
 use super::upload_record::{Earlier, UploadRecord};
 use super::verify::{self, USUAL_CRC};
@@ -45,6 +45,9 @@ pub(super) async fn upload_file(
         expect_file_checksum(source, wanted).await?;
     }
     let record = UploadRecord::open(work, job, source);
+    if record.is_none() {
+        discard_earlier(work, job, source).await;
+    }
     let mut is_second = false;
     loop {
         let started = Started::again_or_new(work, job, part_size, record.as_ref()).await?;

@@ -9,8 +9,11 @@ use super::context::Work;
 use super::error::JobError;
 use super::event::Event;
 use super::retry::until_done;
+use super::upload_record::{Earlier, UploadRecord};
 use crate::domain::checksum::Hasher;
+use crate::domain::job::Upload;
 use crate::storage::error::{Kind, StoreError};
+use crate::storage::local::SourceFile;
 use crate::storage::object_store::{self as store, Body, ListedPart};
 
 /// What cleaning up may take: an interrupted run ends within five seconds.
@@ -40,6 +43,16 @@ pub(super) async fn parts_of(
             Some(next) => after = next,
             None => return Ok(Some(parts)),
         }
+    }
+}
+
+/// Ends what an earlier run left of an upload that does not go on with it: its file is now one part,
+/// or nothing is to be resumed.
+pub(super) async fn discard_earlier(work: &Work, job: &Upload, source: &SourceFile) {
+    let Some(record) = UploadRecord::of_earlier_run(work, job, source) else { return };
+    if let Some(Earlier::Fits { id, .. } | Earlier::Stale { id }) = record.earlier() {
+        abort(work, &store::Upload { object: job.object.clone(), id }).await;
+        record.clear();
     }
 }
 

@@ -12,6 +12,7 @@ use super::multipart;
 use super::part_size::{MAX_OBJECT, upload_part_size};
 use super::retry::until_done;
 use super::stream_in;
+use super::unfinished::discard_earlier;
 use super::verify;
 use crate::domain::checksum::Checksum;
 use crate::domain::job::{LocalSource, Upload};
@@ -56,7 +57,9 @@ pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, Jo
         return Err(JobError::Impossible(format!("the file has {size}, S3 takes {most} at most")));
     };
     if size <= part_size {
-        whole(work, job, &source).await
+        let done = whole(work, job, &source).await?;
+        discard_earlier(work, job, &source).await;
+        Ok(done)
     } else {
         multipart::upload_file(work, job, &source, part_size).await
     }

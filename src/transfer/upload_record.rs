@@ -5,19 +5,20 @@
 //! A record only says where to look. Which parts count is for the store's list and the checksums of
 //! the local bytes to say.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::context::Work;
+use super::context::{Context, Work};
 use super::part_size::{MAX_PART, MIN_PART};
 use super::resume::Resume;
 use crate::domain::job::Upload;
-use crate::storage::local::{SourceFile, StateFile};
-use crate::storage::object_store::UploadId;
+use crate::storage::local::{Left, SourceFile, StateFile};
+use crate::storage::object_store::{self as store, UploadId};
 
 /// A record, held by this process.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl UploadRecord {
         if work.context.limits.resume == Resume::Off {
             return None;
         }
-        let folder = work.context.state_folder.as_ref()?.join("uploads");
+        let folder = folder(&work.context)?;
         let subject = Subject::of(work, job, source)?;
         match StateFile::claim(&folder, &subject.file_name()) {
             Ok(file) => file.map(|file| Self { file, subject }),
@@ -78,8 +79,25 @@ impl UploadRecord {
         }
     }
 
+    /// The record that an earlier run left, for an upload that won't go on with it.
+    pub(super) fn of_earlier_run(work: &Work, job: &Upload, source: &SourceFile) -> Option<Self> {
+        let folder = folder(&work.context)?;
+        let names = || StateFile::names(&folder).into_iter().collect();
+        let left = work.context.left_records.get_or_init(names);
+        // One look for thousands of small files.
+        if left.is_empty() {
+            return None;
+        }
+        let subject = Subject::of(work, job, source)?;
+        let name = subject.file_name();
+        match left.contains(&name).then(|| StateFile::claim_left(&folder, &name)) {
+            Some(Ok(Left::Held(file))) => Some(Self { file, subject }),
+            _ => None,
+        }
+    }
+
     pub(super) fn earlier(&self) -> Option<Earlier> {
-        let note: Note = serde_json::from_slice(&self.file.read().ok()?).ok()?;
+        let note = Note::read(&self.file)?;
         let id = UploadId(note.upload_id.as_str().into());
         // Its name says so, but for a collision.
         let is_ours = note.format == FORMAT && note.subject.is_same_place(&self.subject);
@@ -105,6 +123,46 @@ impl UploadRecord {
             // The next run finds that the upload is gone, and starts anew.
             tracing::debug!(%error, "the record of an upload stays");
         }
+    }
+}
+
+/// All records of this user, by what they are of.
+#[derive(Debug, Default)]
+pub struct UploadRecords {
+    folder: PathBuf,
+    /// The name of the record, by endpoint, bucket, key and upload id.
+    names: HashMap<[String; 4], String>,
+}
+
+impl UploadRecords {
+    /// What cannot be read is none of ours.
+    pub fn of(context: &Context) -> Self {
+        let Some(folder) = folder(context) else { return Self::default() };
+        let names = StateFile::names(&folder).into_iter().filter_map(|name| {
+            let note: Note = serde_json::from_slice(&StateFile::peek(&folder, &name)?).ok()?;
+            let Subject { endpoint, bucket, key, .. } = note.subject;
+            Some(([endpoint, bucket, key, note.upload_id], name))
+        });
+        Self { names: names.collect(), folder }
+    }
+
+    /// Takes the record of an upload, which is to be removed once the upload is gone.
+    pub fn claim(&self, context: &Context, upload: &store::Upload) -> Left {
+        let bucket = upload.object.bucket.to_string();
+        let key = upload.object.key.as_str().to_owned();
+        let place = [context.store.endpoint().to_owned(), bucket, key, upload.id.0.to_string()];
+        let left = self.names.get(&place).map(|name| StateFile::claim_left(&self.folder, name));
+        left.and_then(Result::ok).unwrap_or(Left::Nothing)
+    }
+}
+
+fn folder(context: &Context) -> Option<PathBuf> {
+    Some(context.state_folder.as_ref()?.join("uploads"))
+}
+
+impl Note {
+    fn read(file: &StateFile) -> Option<Self> {
+        serde_json::from_slice(&file.read().ok()?).ok()
     }
 }
 

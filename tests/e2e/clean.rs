@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::Signal;
 use testbed::{Fault, FaultKind, Gate, Operation};
 
-use crate::harness::{Output, content};
+use crate::harness::{Haul, Output, content};
 use crate::stage::{BUCKET, Stage};
 
 const PART: u64 = 5 << 20;
@@ -17,7 +17,7 @@ fn killed_upload() -> Stage {
     let gate = Gate::new();
     let held = Fault::new(Operation::UploadPart, FaultKind::Gate(gate.clone()));
     stage.testbed.fault(held.occurrence(2..=u64::MAX));
-    let upload = stage.haul().args(["upload", "file", "s3://bucket/p/file"]);
+    let upload = remembering(&stage).args(["upload", "file", "s3://bucket/p/file"]);
     let running = upload.args(["--part-size", "5MiB", "--concurrency", "1"]).spawn();
     gate.wait_for(1);
     running.signal(Signal::KILL);
@@ -43,6 +43,16 @@ fn killed_download() -> Stage {
     gate.open();
     stage.testbed.clear_faults();
     stage
+}
+
+/// Files that say which uploads can go on.
+fn records(stage: &Stage) -> usize {
+    fs::read_dir(stage.sandbox.path("state/haul/uploads")).map_or(0, Iterator::count)
+}
+
+/// A command of somebody whose commands know of each other.
+fn remembering(stage: &Stage) -> Haul {
+    stage.haul().env("XDG_STATE_HOME", stage.sandbox.path("state"))
 }
 
 fn outcomes(output: &Output) -> Vec<String> {
@@ -71,10 +81,32 @@ fn uploads_are_aborted_only_with_yes_and_only_below_the_prefix() {
     output.code(0).stdout_has("s3://bucket/p/file").stdout_has(&id).stderr_has("1 left behind");
     stage.run(["clean", "s3://bucket/q/", "--all", "--yes"]).code(0).stderr_has("nothing is left");
     assert_eq!(stage.testbed.open_uploads(BUCKET).len(), 1);
-    let output = stage.run(["clean", "s3://bucket", "--all", "--yes", "--json"]);
+    assert_eq!(records(&stage), 1);
+    let clean = remembering(&stage).args(["clean", "s3://bucket", "--all", "--yes", "--json"]);
+    let output = clean.run();
     assert_eq!(outcomes(output.code(0)), ["removed"]);
     output.stderr_has("1 removed");
     assert!(stage.testbed.open_uploads(BUCKET).is_empty());
+    assert_eq!(records(&stage), 0, "its record stays");
+}
+
+#[test]
+fn an_upload_that_is_in_use_here_stays() {
+    let stage = killed_upload();
+    let gate = Gate::new();
+    let held = Fault::new(Operation::UploadPart, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.always());
+    let upload = remembering(&stage).args(["upload", "file", "s3://bucket/p/file"]);
+    let running = upload.args(["--part-size", "5MiB", "--concurrency", "1"]).spawn();
+    gate.wait_for(1);
+    for args in [["--all"].as_slice(), &["--all", "--yes"]] {
+        let clean = remembering(&stage).args(["clean", "s3://bucket", "--json"]);
+        let output = clean.args(args).run();
+        assert_eq!(outcomes(output.code(0)), ["in_use"]);
+    }
+    gate.open();
+    running.wait().code(0);
+    assert_eq!(records(&stage), 0);
 }
 
 #[test]

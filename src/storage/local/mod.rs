@@ -36,6 +36,6 @@ pub use record::{Earlier, Recorded};
 pub use source::SourceFile;
 pub use spot::{SpecialFile, Spot, special};
 pub use staged_file::{IfExists, Publish, Published, StagedFile, SyncMode};
-pub use state::{StateFile, state_folder};
+pub use state::{Left, StateFile, state_folder};
 pub use temp_name::is_temp_name;
 pub use walk::{FollowLinks, Found, WalkError, walk};

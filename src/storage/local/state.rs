@@ -2,14 +2,14 @@
 //! else to read, each held by one process at a time. Never a secret, and nothing that may not be
 //! lost: without them, work starts anew.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
 
-use super::error::LocalError;
+use super::error::{Kind, LocalError};
 use super::handle::{self, Found};
 use super::positional;
 
@@ -27,6 +27,16 @@ pub struct StateFile {
     file: File,
 }
 
+/// What became of asking for a file that an earlier run left.
+#[derive(Debug)]
+pub enum Left {
+    Held(StateFile),
+    /// By another process.
+    InUse,
+    /// There is none, or none that is ours.
+    Nothing,
+}
+
 /// Another process may remove a file between our opening and locking it.
 const MOST_TRIES: usize = 3;
 /// More was not written by us.
@@ -36,37 +46,64 @@ impl StateFile {
     /// Takes the file `name` of `folder`, made where it is missing. `None` where it can't be ours:
     /// another process holds it, or it, or the folder, is somebody else's.
     pub fn claim(folder: &Path, name: &str) -> Result<Option<Self>, LocalError> {
+        make_private(folder).map_err(|cause| LocalError::new("open", folder.join(name), cause))?;
+        Ok(match Self::hold(folder, name, handle::open_or_create_own)? {
+            Left::Held(file) => Some(file),
+            Left::InUse | Left::Nothing => None,
+        })
+    }
+
+    /// Takes the file `name` of `folder` if it is there.
+    pub fn claim_left(folder: &Path, name: &str) -> Result<Left, LocalError> {
+        match Self::hold(folder, name, handle::open_own) {
+            Err(error) if error.kind == Kind::Missing => Ok(Left::Nothing),
+            held => held,
+        }
+    }
+
+    fn hold(
+        folder: &Path,
+        name: &str,
+        open: impl Fn(&Dir, &OsStr) -> io::Result<Found>,
+    ) -> Result<Left, LocalError> {
         let path = folder.join(name);
         let error = |cause| LocalError::new("open", &path, cause);
-        make_private(folder).map_err(error)?;
         let folder = handle::open_trusted(folder).map_err(error)?;
         if !handle::is_own_folder(&folder).map_err(error)? {
-            return Ok(None);
+            return Ok(Left::Nothing);
         }
         let name = OsString::from(name);
         for _ in 0..MOST_TRIES {
-            let found = handle::open_or_create_own(&folder, &name).map_err(error)?;
-            let Found::Own(file) = found else { return Ok(None) };
+            let found = open(&folder, &name).map_err(error)?;
+            let Found::Own(file) = found else { return Ok(Left::Nothing) };
             if file.try_lock().is_err() {
-                return Ok(None);
+                return Ok(Left::InUse);
             }
             if handle::has_name(&folder, &name, &file).map_err(error)? {
-                return Ok(Some(Self { folder, name, path, file }));
+                return Ok(Left::Held(Self { folder, name, path, file }));
             }
         }
-        Ok(None)
+        Ok(Left::InUse)
+    }
+
+    /// The names of all files in `folder`, which may not be there.
+    pub fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
+    /// What a file in `folder` says, held by another process or not. For what is looked at only.
+    pub fn peek(folder: &Path, name: &str) -> Option<Vec<u8>> {
+        let handle = handle::open_trusted(folder).ok()?;
+        let Found::Own(file) = handle::open_own(&handle, OsStr::new(name)).ok()? else {
+            return None;
+        };
+        read_all(&file).ok()
     }
 
     /// All of it; nothing where there is more than we ever write.
     pub fn read(&self) -> Result<Vec<u8>, LocalError> {
-        let length = self.file.metadata().map_err(|cause| self.error("look at", cause))?.len();
-        if length > MOST_BYTES {
-            return Ok(Vec::new());
-        }
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        positional::read_at(&self.file, 0, &mut bytes)
-            .map_err(|cause| self.error("read", cause))?;
-        Ok(bytes)
+        read_all(&self.file).map_err(|cause| self.error("read", cause))
     }
 
     /// Replaces the content. Not synced: see above.
@@ -93,6 +130,16 @@ impl StateFile {
     fn error(&self, action: &'static str, cause: io::Error) -> LocalError {
         LocalError::new(action, &self.path, cause)
     }
+}
+
+fn read_all(file: &File) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    if length > MOST_BYTES {
+        return Ok(Vec::new());
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    positional::read_at(file, 0, &mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(unix)]
@@ -126,8 +173,13 @@ mod tests {
         drop(first);
         let second = claim(&folder).expect("free again");
         assert_eq!(second.read().expect("read"), b"text");
-        second.clear().expect("cleared");
+        let path = folder.path().join("haul/uploads");
+        let left = || StateFile::claim_left(&path, "x.json").expect("looked at");
+        assert!(matches!(left(), Left::InUse));
         drop(second);
+        assert!(matches!(left(), Left::Held(_)), "it was there");
+        claim(&folder).expect("free again").clear().expect("cleared");
+        assert!(matches!(left(), Left::Nothing));
         let folder = folder.path().join("haul/uploads");
         assert_eq!(fs::read_dir(folder).expect("a folder").count(), 0);
     }

@@ -110,6 +110,36 @@ fn another_part_size_goes_on_with_the_first_one() {
 }
 
 #[test]
+fn what_no_run_will_go_on_with_is_ended_by_the_next_one() {
+    // It fits into one request now, or nothing is to be resumed.
+    for args in [["--part-size", "64MiB"].as_slice(), &["--part-size", "5MiB", "--no-resume"]] {
+        let scene = Scene::killed();
+        let command = haul().on(&scene.testbed).env("XDG_STATE_HOME", scene.sandbox.path("state"));
+        let command = command.arg("upload").arg(scene.sandbox.path("object"));
+        let output = command.arg("s3://bucket/object").args(args).run();
+        output.code(0).stderr_has("1 verified end to end").stderr_lacks("earlier run");
+        scene.nothing_is_left();
+    }
+}
+
+#[test]
+fn a_small_file_leaves_the_upload_of_another_process_alone() {
+    let scene = Scene::new();
+    let gate = Gate::new();
+    let held = Fault::new(Operation::UploadPart, FaultKind::Gate(gate.clone()));
+    scene.testbed.fault(held.always());
+    let first = scene.command().spawn();
+    gate.wait_for(1);
+    let second = haul().on(&scene.testbed).env("XDG_STATE_HOME", scene.sandbox.path("state"));
+    let second = second.arg("upload").arg(scene.sandbox.path("object"));
+    second.args(["s3://bucket/object", "--part-size", "64MiB"]).run().code(0);
+    assert_eq!(scene.testbed.count(Operation::AbortMultipartUpload), 0);
+    gate.open();
+    first.wait().code(0);
+    scene.nothing_is_left();
+}
+
+#[test]
 fn an_interrupted_run_says_that_it_can_go_on_also_where_the_server_is_silent() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let scene = Scene::new();
