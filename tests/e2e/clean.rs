@@ -150,6 +150,32 @@ fn a_partial_file_that_is_in_use_stays() {
 }
 
 #[test]
+fn the_file_of_a_second_download_to_one_place_stays() {
+    let stage = killed_download();
+    let gate = Gate::new();
+    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.always());
+    let download = || {
+        let download = stage.haul().args(["download", "s3://bucket/object", "out/below/"]);
+        download.args(["--part-size", "1MiB", "--concurrency", "1"]).spawn()
+    };
+    let first = download();
+    gate.wait_for(1);
+    let second = download();
+    gate.wait_for(2);
+    gate.let_one_pass();
+    gate.let_one_pass();
+    gate.wait_for(4);
+    let output = stage.run(["clean", "out", "--yes", "--json"]);
+    assert_eq!(outcomes(output.code(0)), ["in_use"; 3]);
+    gate.open();
+    first.wait().code(0);
+    second.wait().code(0);
+    assert!(stage.sandbox.read("out/below/object") == content("object", 4 << 20));
+    stage.sandbox.no_leftovers("out");
+}
+
+#[test]
 fn wrong_usage_removes_nothing() {
     let stage = killed_download();
     stage.run(["clean", "out", "--all", "--yes"]).code(2).stderr_has("--all is for uploads");

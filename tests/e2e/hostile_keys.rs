@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use testbed::{Fault, FaultKind, Gate, Operation};
 use walkdir::WalkDir;
 
 use crate::harness::Output;
@@ -151,6 +152,23 @@ fn keys_that_meet_in_one_file_are_done_once_and_told() {
             assert!(text == "zz" || keys.contains(&text.as_str()), "{text:?} is of no object");
         }
     }
+}
+
+/// The first bytes of the SHA-256 of `x.bin`: the name that its file has while it is on its way.
+#[test]
+fn a_key_like_the_name_of_a_file_on_its_way_takes_no_place() {
+    let stage = Stage::with_keys(&["p/x.bin", "p/.haul-1a2037de5d182672.part", "p/last"]);
+    let gate = Gate::new();
+    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.key("p/x.bin").always());
+    let running = stage.haul().args(["download", "s3://bucket/p/", "out/"]).spawn();
+    gate.wait_for(1);
+    gate.open();
+    let output = running.wait();
+    output.code(1).stderr_has(".haul-1a2037de5d182672.part").stderr_has("files on their way");
+    assert_eq!(stage.sandbox.read("out/x.bin"), b"p/x.bin");
+    assert_eq!(stage.sandbox.read("out/last"), b"p/last");
+    stage.sandbox.no_leftovers("out");
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Destination {
     /// The place of `path`, its folders made where they are missing.
     pub fn resolve(&self, path: &RelativePath) -> Result<Spot, LocalError> {
         let name = path.file_name();
-        refuse_reserved(name, &self.path().join(path.to_path()))?;
+        refuse_reserved(name.as_ref(), &self.path().join(path.to_path()))?;
         let folder = self.folder(path.parent(), Absent::Make)?.unwrap_or_else(|| self.root.clone());
         let refused = |kind| Err(LocalError::refused(kind, "write", folder.path().join(name)));
         match folder.handle().symlink_metadata(name) {
@@ -143,7 +143,7 @@ impl Destination {
             Err(_) if absent == Absent::Leave => return Ok(None),
             Err(_) => {}
         }
-        refuse_reserved(name, &path)?;
+        refuse_reserved(name.as_ref(), &path)?;
         // Each new folder keeps those above it open until its name is durable.
         if parent.new_levels() >= MOST_NEW_LEVELS {
             parent.sync_own_name()?;

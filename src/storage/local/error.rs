@@ -45,6 +45,8 @@ pub enum Kind {
     NotUnicode,
     /// A name that this system gives another meaning.
     ReservedName,
+    /// A name that only files on their way have.
+    OwnName,
     /// A folder that holds itself, by way of a symlink.
     LinkLoop,
     /// Other bytes were counted than the file has.
@@ -178,6 +180,7 @@ impl Kind {
             Self::NameTooLong => "the name is too long for the file system",
             Self::NotUnicode => "the name is not UTF-8",
             Self::ReservedName => "the name is reserved by the system",
+            Self::OwnName => "haul gives such names to files on their way",
             Self::LinkLoop => "a loop of symlinks",
             Self::WrongLength => "the file has another length than its bytes counted",
             Self::Io => "the disk failed",

@@ -100,14 +100,30 @@ pub(super) fn open_own(folder: &Dir, name: &OsStr) -> io::Result<Found> {
     open_if_own(folder, name, OpenOptions::new().read(true).write(true))
 }
 
-/// The same; makes it, for nobody else to read, where it is missing.
+/// Makes a file that was not there, for nobody else to read. It may be `NotOwn` all the same: some
+/// file systems give every file to one user.
+pub(super) fn create_own(folder: &Dir, name: &OsStr) -> io::Result<Found> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    private(&mut options);
+    open_if_own(folder, name, &mut options)
+}
+
+/// As `open_own`; makes it, for nobody else to read, where it is missing.
 pub(super) fn open_or_create_own(folder: &Dir, name: &OsStr) -> io::Result<Found> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true);
-    #[cfg(unix)]
-    cap_std::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    private(&mut options);
     open_if_own(folder, name, &mut options)
 }
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) {
+    cap_std::fs::OpenOptionsExt::mode(options, 0o600);
+}
+
+#[cfg(not(unix))]
+fn private(_options: &mut OpenOptions) {}
 
 fn open_if_own(folder: &Dir, name: &OsStr, options: &mut OpenOptions) -> io::Result<Found> {
     match folder.open_with(name, options.follow(FollowSymlinks::No)) {

@@ -49,25 +49,22 @@ struct End {
 }
 
 const HEAD: &str = "haul-partial 1 ";
-/// 10,000 parts have less.
-const MOST_BYTES: u64 = 4 << 20;
+/// As many parts have a line of some 40 bytes each as the largest object has of the usual size.
+const MOST_BYTES: u64 = 64 << 20;
 
 impl Record {
     /// Begins a record for `spot`, in the place of any other. `None` where none can be kept.
     pub(super) fn begin(spot: &Spot, identity: &str) -> Option<Self> {
         let name = TempName::map(claim::token(spot));
-        let file = match handle::open_or_create_own(spot.folder().handle(), &name) {
-            Ok(Found::Own(file)) => file,
-            Ok(Found::NotOwn) => return None,
-            Err(_) => {
-                // It may have been made before something else failed.
-                drop(TempName::new(spot.clone(), name));
-                return None;
-            }
-        };
+        let folder = spot.folder();
+        // Anew, and not the one that is there: another process may be about to remove that.
+        drop(folder.remove(&name));
+        let found = handle::create_own(folder.handle(), &name).ok()?;
+        let name = TempName::new(spot.clone(), name);
+        // Where files belong to somebody else as soon as they are made, none is found again.
+        let Found::Own(file) = found else { return None };
         let end = End { at: 0, pieces: 0, is_broken: false };
-        let mut record = Self { file, end, name: TempName::new(spot.clone(), name) };
-        record.file.set_len(0).ok()?;
+        let mut record = Self { file, end, name };
         let line = format!("{HEAD}{identity}\n");
         record.append(&line).ok()?;
         Some(record)
@@ -103,6 +100,14 @@ impl Record {
 
     pub(super) fn is_empty(&self) -> bool {
         self.end.pieces == 0
+    }
+
+    /// Removes the record, if it still has its name: once its file has its own, another process may
+    /// have begun the next one.
+    pub(super) fn discard(self) {
+        if self.name.still_names(&self.file).is_err() {
+            self.name.keep();
+        }
     }
 
     /// Leaves the record for a later run.

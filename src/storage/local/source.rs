@@ -18,6 +18,7 @@ pub struct SourceFile {
     identity: Identity,
     size: u64,
     modified: Option<SystemTime>,
+    touched: Touched,
 }
 
 impl SourceFile {
@@ -53,6 +54,7 @@ impl SourceFile {
             identity: Identity::of(&metadata),
             size: metadata.len(),
             modified: metadata.modified().ok(),
+            touched: touched(&metadata),
         })
     }
 
@@ -102,6 +104,10 @@ impl SourceFile {
             _ => {}
         }
         match fs::metadata(&self.path) {
+            // Some programs put the modification time back after they have written.
+            Ok(named) if Identity::of(&named) == self.identity && touched(&now) != self.touched => {
+                Err(self.changed(Change::Rewritten))
+            }
             Ok(named) if Identity::of(&named) == self.identity => Ok(()),
             Ok(_) => Err(self.changed(Change::Replaced)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -185,6 +191,22 @@ impl Identity {
     }
 }
 
+/// When the file, or what is known of it, was changed the last time, in seconds and nanoseconds. No
+/// program can set it.
+type Touched = Option<(i64, i64)>;
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "not every system has it")]
+fn touched(metadata: &Metadata) -> Touched {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.ctime(), metadata.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn touched(_metadata: &Metadata) -> Touched {
+    None
+}
+
 #[cfg(unix)]
 fn links_of(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::nlink(metadata)
@@ -259,6 +281,18 @@ mod tests {
         file.set_modified(rewritten.modified() + Duration::from_millis(7)).expect("a time");
         assert_eq!(change(&rewritten), Kind::Changed(Change::Rewritten));
 
+        #[cfg(unix)]
+        {
+            let put_back = SourceFile::open(&path).expect("opened");
+            // Again and again until the system's clock has moved: its ticks are milliseconds long.
+            let noticed = (0..100_000).any(|_| {
+                fs::write(&path, "9876543210").expect("written");
+                file.set_modified(put_back.modified()).expect("a time");
+                put_back.check_unchanged().is_err()
+            });
+            assert!(noticed);
+            assert_eq!(change(&put_back), Kind::Changed(Change::Rewritten));
+        }
         let grown = SourceFile::open(&path).expect("opened");
         file.set_len(11).expect("a length");
         assert_eq!(change(&grown), Kind::Changed(Change::Grown));

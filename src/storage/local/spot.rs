@@ -10,6 +10,7 @@ use super::destination::open_or_make;
 use super::durability::SyncCost;
 use super::error::{Kind, LocalError};
 use super::folder::Folder;
+use super::reserved::refuse_reserved;
 
 /// Where a file is to be.
 #[derive(Debug, Clone)]
@@ -58,6 +59,7 @@ impl Spot {
         let Some(name) = path.file_name() else {
             return Err(LocalError::refused(Kind::IsDirectory, "write", path));
         };
+        refuse_reserved(name, path)?;
         let above = path.parent().unwrap_or(Path::new(""));
         let folder = Folder::new(open_or_make(above)?, above.to_owned(), Arc::default());
         Ok(Self::new(Arc::new(folder), name.to_owned()))

@@ -5,7 +5,8 @@
 //! elsewhere, writes, renames or links to a final name. What is dropped before is removed, unless
 //! it is kept for a later run.
 
-use std::fs::File;
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -122,22 +123,21 @@ impl StagedFile {
         loop {
             let name = TempName::random();
             match spot.folder().create_new(&name) {
-                Ok(file) => {
+                Ok(file) if is_held(&spot, &name, &file) => {
                     let temp = TempName::new(spot, name);
-                    return Ok(Self {
-                        record: Mutex::default(),
-                        temp,
-                        file,
-                        tenure: Tenure::Random,
-                    });
+                    let (record, tenure) = (Mutex::default(), Tenure::Random);
+                    return Ok(Self { record, temp, file, tenure });
                 }
+                Ok(_) if taken < MOST_NAMES => {}
                 Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists && taken < MOST_NAMES =>
-                {
-                    taken += 1;
+                    if error.kind() == io::ErrorKind::AlreadyExists && taken < MOST_NAMES => {}
+                Ok(_) => {
+                    let cause = io::ErrorKind::AlreadyExists.into();
+                    return Err(LocalError::new("create", spot.path(), cause));
                 }
                 Err(cause) => return Err(LocalError::new("create", spot.path(), cause)),
             }
+            taken += 1;
         }
     }
 
@@ -277,18 +277,35 @@ impl StagedFile {
     fn rename(self, if_exists: IfExists) -> Result<(), LocalError> {
         let path = self.path();
         let Self { record, mut temp, file, .. } = self;
+        // Were it another file that has the name by now, that one would be published as ours.
+        if let Err(cause) = temp.still_names(&file) {
+            temp.keep();
+            return Err(LocalError::new("publish", path, cause));
+        }
         let renamed = temp.become_final(if_exists);
         drop(temp);
         // Not before, since the lock is our claim on the temp name. What `close` would report, the
         // sync has reported: no dirty byte is left by then.
         drop(file);
         // Last: were it gone before, a kill in between would cost the whole object.
-        drop(record);
+        if let Some(record) = lock(&record).take() {
+            record.discard();
+        }
         renamed.map_err(|cause| LocalError::new("publish", path, cause))
     }
 
     fn error(&self, action: &'static str, cause: io::Error) -> LocalError {
         LocalError::new(action, self.path(), cause)
+    }
+}
+
+/// Locks a file that was just made, for `haul clean` to see that somebody is at work on it. `false`
+/// if that was quicker, and is about to remove it. A file system without locks will do.
+fn is_held(spot: &Spot, name: &OsStr, file: &File) -> bool {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(_)) => true,
+        Ok(()) => handle::has_name(spot.folder().handle(), name, file).unwrap_or(true),
     }
 }
 

@@ -47,6 +47,33 @@ fn a_file_has_its_name_only_once_it_is_published() {
 }
 
 #[test]
+fn a_file_that_took_the_place_of_one_on_its_way_is_not_published() {
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("a"), "old").expect("written");
+    let staged = stage(&folder, "a");
+    staged.write_at(0, b"new").expect("written");
+    let temp = names(folder.path()).into_iter().find(|name| name != "a").expect("a temp name");
+    fs::write(folder.path().join("other"), "xyz").expect("written");
+    fs::rename(folder.path().join("other"), folder.path().join(&temp)).expect("renamed");
+    staged.publish(of(3)).expect_err("refused");
+    assert_eq!(fs::read(folder.path().join("a")).expect("a file"), b"old");
+    assert_eq!(fs::read(folder.path().join(&temp)).expect("it is not ours"), b"xyz");
+}
+
+#[test]
+fn names_of_files_on_their_way_are_no_names_for_files() {
+    let folder = TempDir::new().expect("a folder");
+    let destination = Destination::open(folder.path()).expect("a folder");
+    let name = ".haul-1a2037de5d182672";
+    for path in [format!("{name}.part"), format!("{name}.MAP"), format!("{name}.part/below")] {
+        let path = RelativePath::new(&path).expect("a safe name");
+        assert_eq!(destination.resolve(&path).expect_err("refused").kind, Kind::OwnName);
+        let typed = folder.path().join(path.to_path());
+        assert!(Spot::exact(&typed).is_err() || typed.ends_with("below"));
+    }
+}
+
+#[test]
 fn what_is_dropped_is_removed_and_the_old_file_stays() {
     let folder = TempDir::new().expect("a folder");
     fs::write(folder.path().join("a"), "old").expect("written");

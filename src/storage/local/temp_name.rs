@@ -1,6 +1,7 @@
 //! Names of files on their way: short, recognisable, and gone when they are no longer needed.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 
 use super::handle;
@@ -22,8 +23,10 @@ const PART: &str = ".part";
 /// What is known of them.
 const MAP: &str = ".map";
 
-/// Whether `name` is one that only files on their way have: left over if no process is at work.
+/// Whether `name` is one that only files on their way have: left over if no process is at work. In
+/// any case: some file systems know no other.
 pub fn is_temp_name(name: &OsStr) -> bool {
+    let name = name.to_ascii_lowercase();
     let unwrapped = name.to_str().and_then(|name| {
         let name = name.strip_prefix(PREFIX)?;
         name.strip_suffix(PART).or_else(|| name.strip_suffix(MAP))
@@ -66,6 +69,15 @@ impl TempName {
         self.name = None;
     }
 
+    /// An error unless the name is that of `file`.
+    pub(super) fn still_names(&self, file: &File) -> io::Result<()> {
+        let Some(name) = &self.name else { return Ok(()) };
+        if handle::has_name(self.spot.folder().handle(), name, file)? {
+            return Ok(());
+        }
+        Err(io::Error::other("somebody removed or replaced it while it was on its way"))
+    }
+
     pub(super) fn become_final(&mut self, if_exists: IfExists) -> io::Result<()> {
         let Some(temp) = &self.name else { return Ok(()) };
         let (folder, name) = (self.spot.folder().handle(), self.spot.name());
@@ -95,6 +107,7 @@ mod tests {
     fn our_names_are_recognised_and_no_others() {
         for name in [TempName::random(), TempName::part(0), TempName::map(u64::MAX)] {
             assert!(is_temp_name(&name), "{}", name.display());
+            assert!(is_temp_name(&name.to_ascii_uppercase()), "{}", name.display());
         }
         for name in [
             ".haul-.part",
