@@ -20,6 +20,7 @@ pub mod spool;
 mod budget;
 mod buffers;
 mod compare;
+mod completion;
 mod download;
 mod fetch;
 mod gate;

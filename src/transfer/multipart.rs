@@ -1,35 +1,31 @@
-//! An object in parts: create, send them in parallel, complete with the checksum of the whole, and
-//! abort whatever does not come to that.
+//! An object in parts: create, send them in parallel, complete (see `completion`), and abort
+//! whatever does not come to that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use md5::Digest as _;
 use tokio::task::JoinSet;
 
-use super::context::{InFlight, Outcome, Verify, Work};
+use super::context::{InFlight, Outcome, Work};
 use super::download::end_all;
 use super::error::JobError;
-use super::event::Skip;
-use super::outcome::Verified;
 use super::plan;
 use super::retry::until_done;
-use super::unfinished::{abort, discard_earlier, is_same, parts_of};
-use super::upload::{condition, look_now, read, read_back};
+use super::unfinished::{Aborted, abort, discard_earlier, is_same, parts_of};
+use super::upload::read;
 use super::upload_record::{Earlier, UploadRecord};
-use super::verify::{self, USUAL_CRC};
 use crate::domain::checksum::{Checksum, Hasher};
 use crate::domain::job::Upload;
 use crate::domain::object::ETag;
-use crate::storage::error::Kind;
+use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::SourceFile;
-use crate::storage::object_store::{
-    self as store, Assembled, AssembledPart, Body, ListedPart, Written,
-};
+use crate::storage::object_store::{self as store, Body, ListedPart};
 
-const COMPLETE: &str = "CompleteMultipartUpload";
-/// S3 may put an object of 10,000 parts together for minutes before it answers.
-const COMPLETE_EXTRA: u64 = 300;
+const CREATE: &str = "CreateMultipartUpload";
+/// How long a run that stops waits for the reply to it.
+const LAST_ANSWER: Duration = Duration::from_millis(800);
+
 /// Uploads a file in parts of `part_size` bytes.
 pub(super) async fn upload_file(
     work: &Arc<Work>,
@@ -95,7 +91,7 @@ pub(super) struct Started<'a> {
     pub(super) upload: Arc<store::Upload>,
     part_size: u64,
     /// Parts that an earlier run sent, by number. What is in them is still to be compared.
-    had: HashMap<u32, ListedPart>,
+    pub(super) had: HashMap<u32, ListedPart>,
     record: Option<&'a UploadRecord>,
     /// Whether the next run would find it.
     is_recorded: bool,
@@ -127,6 +123,13 @@ impl<'a> Started<'a> {
     ) -> Result<Self, JobError> {
         let mut stale = None;
         match record.and_then(UploadRecord::earlier) {
+            Some(Earlier::Fits { part_size, .. }) if part_size > work.context.limits.memory => {
+                let text = format!(
+                    "its parts, of an earlier run, have {part_size} bytes each; raise --max-memory \
+                     to hold one, or begin anew with --no-resume"
+                );
+                return Err(JobError::Impossible(text));
+            }
             Some(Earlier::Fits { id, part_size }) => {
                 let upload = Arc::new(store::Upload { object: job.object.clone(), id });
                 if let Some(had) = parts_of(work, &upload).await? {
@@ -151,15 +154,30 @@ impl<'a> Started<'a> {
     pub(super) async fn create(work: &'a Arc<Work>, job: &'a Upload) -> Result<Self, JobError> {
         let _in_flight = work.pass(0).await?;
         let context = &work.context;
-        let create = || {
-            context.in_time(
-                "CreateMultipartUpload",
-                0,
-                context.store.create_upload(&job.object, &job.attributes),
-            )
+        // In tasks of their own: whoever waits for a reply may be told to stop. What is still under
+        // way when the tasks are dropped is given up.
+        let asked = tokio::sync::Mutex::new(JoinSet::new());
+        let answer = async || {
+            let answer = asked.lock().await.join_next().await;
+            let lost = || Err(StoreError::new(CREATE, Kind::Transient));
+            answer.and_then(Result::ok).unwrap_or_else(lost)
         };
-        let id =
-            until_done(work.tries(format!("start the upload of {}", job.object)), create).await?;
+        let create = || async {
+            let (object, attributes) = (job.object.clone(), Arc::clone(&job.attributes));
+            let store = Arc::clone(&context.store);
+            let create = async move { store.create_upload(&object, &attributes).await };
+            asked.lock().await.spawn(create);
+            context.in_time(CREATE, 0, answer()).await
+        };
+        let tries = work.tries(format!("start the upload of {}", job.object));
+        let id = match until_done(tries, create).await {
+            // By now there may be an upload, of which nobody would know.
+            Err(JobError::Stopped) => {
+                let last = tokio::time::timeout(LAST_ANSWER, answer()).await;
+                last.ok().and_then(Result::ok).ok_or(JobError::Stopped)?
+            }
+            id => id?,
+        };
         let upload = Arc::new(store::Upload { object: job.object.clone(), id });
         let had = HashMap::new();
         Ok(Self { work, upload, part_size: 0, had, record: None, is_recorded: false })
@@ -196,96 +214,8 @@ impl<'a> Started<'a> {
         }
     }
 
-    async fn complete(&self, mut parts: Vec<SentPart>) -> Result<Outcome, JobError> {
-        parts.sort_unstable_by_key(|part| part.number);
-        let size = parts.iter().map(|part| part.length).sum();
-        let resumed = parts.iter().filter(|part| part.sent_by == SentBy::EarlierRun);
-        let resumed = resumed.map(|part| part.length).sum();
-        let assembled = Assembled {
-            size,
-            checksum: fold(&parts)?,
-            condition: condition(self.work),
-            parts: parts
-                .into_iter()
-                .map(|part| AssembledPart { etag: part.etag, checksum: part.checksum })
-                .collect(),
-        };
-        let _in_flight = self.work.pass(0).await?;
-        let Some(written) = self.complete_or_read_back(&assembled).await? else {
-            self.abort().await;
-            self.work.gauge.uncount(size);
-            return Ok(Outcome::Skipped(Skip::Exists));
-        };
-        let verified = self.verified(&written, &assembled).await?;
-        self.work.left_object(written.etag.as_ref(), written.version.as_ref());
-        self.work.left_checksum(assembled.checksum);
-        Ok(self.work.done_from(resumed, size, verified))
-    }
-
-    /// Complete is not idempotent: after a lost reply, a second try says that there is no such
-    /// upload although ours is done. So every doubt is settled by a look at the object.
-    async fn complete_or_read_back(
-        &self,
-        assembled: &Assembled,
-    ) -> Result<Option<Written>, JobError> {
-        let context = &self.work.context;
-        let object = &self.upload.object;
-        let mut tries = self.work.tries(format!("complete the upload of {object}"));
-        loop {
-            let request = context.store.complete_upload(&self.upload, assembled);
-            let allowance = COMPLETE_EXTRA * 8 * 1024;
-            let error =
-                match context.or_stopped(context.in_time(COMPLETE, allowance, request)).await? {
-                    Ok(written) => return Ok(Some(written)),
-                    Err(error) => error,
-                };
-            let is_doubtful = matches!(error.kind, Kind::MissingUpload | Kind::Exists)
-                || error.kind.is_transient();
-            if is_doubtful && let Some(written) = self.find(assembled).await? {
-                return Ok(Some(written));
-            }
-            if error.kind == Kind::Exists {
-                return Ok(None);
-            }
-            tries.again(error).await?;
-        }
-    }
-
-    /// The object, if it is the one that was sent. A store without checksums is recognised by the
-    /// tag that all of them give to an object of several parts.
-    async fn find(&self, assembled: &Assembled) -> Result<Option<Written>, JobError> {
-        let object = &self.upload.object;
-        if let Some(written) =
-            read_back(self.work, object, assembled.size, &assembled.checksum).await?
-        {
-            return Ok(Some(written));
-        }
-        let Some(tag) = multipart_etag(&assembled.parts) else { return Ok(None) };
-        let found = look_now(self.work, object).await?;
-        let ours = found.filter(|found| {
-            found.size == assembled.size
-                && found.etag.as_ref().is_some_and(|etag| etag.unquoted() == tag)
-        });
-        Ok(ours.map(|found| Written { etag: found.etag, version: found.version, checksum: None }))
-    }
-
-    /// What the reply proves; where it has no checksum, what the object says of itself.
-    async fn verified(
-        &self,
-        written: &Written,
-        assembled: &Assembled,
-    ) -> Result<Verified, JobError> {
-        let (work, object, sent) = (self.work, &self.upload.object, &assembled.checksum);
-        if written.checksum.is_some() || work.context.limits.verify == Verify::Off {
-            return verify::sent(work, object, written.checksum.as_ref(), sent);
-        }
-        let found = read_back(work, object, assembled.size, sent).await;
-        let stored = found.ok().flatten().and_then(|found| found.checksum);
-        verify::sent(work, object, stored.as_ref(), sent)
-    }
-
-    pub(super) async fn abort(&self) {
-        abort(self.work, &self.upload).await;
+    pub(super) async fn abort(&self) -> Aborted {
+        abort(self.work, &self.upload).await
     }
 
     /// Sends one part as a task. The permit covers its bytes until the store has them.
@@ -396,33 +326,6 @@ pub(super) async fn note(
     }
 }
 
-/// The checksum of the whole from those of its parts, in order and without a gap.
-fn fold(parts: &[SentPart]) -> Result<Checksum, JobError> {
-    let mut whole = USUAL_CRC.empty();
-    for (part, number) in parts.iter().zip(1..) {
-        let value = part.checksum.crc_value().filter(|_| part.number == number);
-        let value = value.ok_or_else(|| JobError::Internal(format!("part {number} is missing")))?;
-        whole = USUAL_CRC.fold(whole, value, part.length);
-    }
-    Ok(USUAL_CRC.checksum(whole))
-}
-
-/// `md5(md5 of each part)-parts`, where the store's tags of parts are MD5s.
-fn multipart_etag(parts: &[AssembledPart]) -> Option<String> {
-    let mut all = md5::Md5::new();
-    for part in parts {
-        let hex = part.etag.unquoted();
-        if hex.len() != 32 {
-            return None;
-        }
-        for at in (0..32).step_by(2) {
-            all.update([u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?]);
-        }
-    }
-    let digest = u128::from_be_bytes(all.finalize().into());
-    Some(format!("{digest:032x}-{}", parts.len()))
-}
-
 /// A manifest's checksum must hold before anything is sent.
 async fn expect_file_checksum(source: &Arc<SourceFile>, wanted: Checksum) -> Result<(), JobError> {
     let source = Arc::clone(source);
@@ -441,18 +344,4 @@ async fn expect_file_checksum(source: &Arc<SourceFile>, wanted: Checksum) -> Res
         Err(JobError::Expectation(format!("the file has {found}, the manifest says {wanted}")))
     });
     hashed.await.map_err(|error| JobError::Internal(error.to_string()))?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tag_of_parts_is_the_one_that_s3_gives() {
-        let part = |hex| AssembledPart { etag: ETag::new(hex), checksum: USUAL_CRC.checksum(0) };
-        let parts =
-            [part("5d41402abc4b2a76b9719d911017c592"), part("7d793037a0760186574b0282f2f435e7")];
-        assert_eq!(multipart_etag(&parts).as_deref(), Some("065947336a2f2a95ba8899f3675c3be6-2"));
-        assert_eq!(multipart_etag(&[part("not-a-hash")]), None);
-    }
 }

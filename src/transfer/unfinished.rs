@@ -56,16 +56,26 @@ pub(super) async fn discard_earlier(work: &Work, job: &Upload, source: &SourceFi
     }
 }
 
+/// What became of an upload that was to be aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aborted {
+    Now,
+    /// There was no such upload any more.
+    WasGone,
+    /// Nobody could abort it, which was told.
+    NotYet,
+}
+
 /// Leaves nothing behind, or says what it left.
-pub(super) async fn abort(work: &Work, upload: &store::Upload) {
+pub(super) async fn abort(work: &Work, upload: &store::Upload) -> Aborted {
     let context = &work.context;
     let attempts = async {
         let mut wait = Duration::from_millis(50);
         loop {
             let abort = context.store.abort_upload(upload);
             match tokio::time::timeout(ABORT_TRY, abort).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) if error.kind == Kind::MissingUpload => return Ok(()),
+                Ok(Ok(())) => return Ok(Aborted::Now),
+                Ok(Err(error)) if error.kind == Kind::MissingUpload => return Ok(Aborted::WasGone),
                 Ok(Err(error)) if !error.kind.is_transient() => return Err(error),
                 Ok(Err(error)) => tracing::debug!(%error, "abort"),
                 Err(_) => tracing::debug!("abort: no reply"),
@@ -76,7 +86,7 @@ pub(super) async fn abort(work: &Work, upload: &store::Upload) {
     };
     let ended = tokio::time::timeout(ABORT_TIME, attempts).await;
     let error = match ended {
-        Ok(Ok(())) => return,
+        Ok(Ok(aborted)) => return aborted,
         Ok(Err(error)) => error,
         Err(_) => StoreError::new("AbortMultipartUpload", Kind::Transient)
             .with_message("no reply in time"),
@@ -85,6 +95,7 @@ pub(super) async fn abort(work: &Work, upload: &store::Upload) {
     let text =
         format!("an unfinished multipart upload is left at {object}, upload id {id}: {error}");
     context.tell(Event::Notice(text)).await;
+    Aborted::NotYet
 }
 
 /// Whether a part that the store has is the same as these bytes.

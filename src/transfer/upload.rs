@@ -163,17 +163,28 @@ pub(super) async fn put(work: &Arc<Work>, job: &Upload, body: Body) -> Result<Ou
     }
     let write = Write { attributes: Arc::clone(&job.attributes), condition: condition(work) };
     let tries = work.tries(format!("write {}", job.object));
-    let sent = until_done(tries, || async {
-        let body = body.again();
-        let put = context.store.put(&job.object, body.clone(), &write);
-        context.in_time_sending("PutObject", &body, put).await
+    let mut attempts = 0;
+    let sent = until_done(tries, || {
+        attempts += 1;
+        async {
+            let body = body.again();
+            let put = context.store.put(&job.object, body.clone(), &write);
+            context.in_time_sending("PutObject", &body, put).await
+        }
     });
-    let written = match sent.await {
-        // Ours may be the one that is there: the reply to an earlier try may have been lost.
+    let sent = sent.await;
+    let written = match sent {
         Err(error) if error.store_kind() == Some(&Kind::Exists) => {
-            match read_back(work, &job.object, size, &body.checksum).await? {
-                Some(written) => written,
-                None => return Ok(Outcome::Skipped(Skip::Exists)),
+            // Ours may be the one that is there, if the reply to an earlier try was lost.
+            let ours = match attempts {
+                1 => Ok(None),
+                _ => read_back(work, &job.object, size, &body.checksum).await,
+            };
+            match ours {
+                Ok(Some(written)) => written,
+                Err(JobError::Stopped) => return Err(JobError::Stopped),
+                // Who may write may not always look.
+                Ok(None) | Err(_) => return Ok(Outcome::Skipped(Skip::Exists)),
             }
         }
         written => written?,
@@ -209,11 +220,15 @@ pub(super) async fn read_back(
     size: u64,
     sent: &Checksum,
 ) -> Result<Option<Written>, JobError> {
-    let Some(found) = look_now(work, object).await? else { return Ok(None) };
+    Ok(look_now(work, object).await?.and_then(|found| if_ours(&found, size, sent)))
+}
+
+/// An object, if its size and its checksum are those of what was sent.
+pub(super) fn if_ours(found: &ObjectFacts, size: u64, sent: &Checksum) -> Option<Written> {
     let is_ours = found.size == size && found.checksum == StoredChecksum::FullObject(sent.clone());
-    Ok(is_ours.then(|| Written {
-        etag: found.etag,
-        version: found.version,
+    is_ours.then(|| Written {
+        etag: found.etag.clone(),
+        version: found.version.clone(),
         checksum: Some(sent.clone()),
-    }))
+    })
 }

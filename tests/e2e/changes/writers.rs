@@ -92,6 +92,59 @@ fn our_own_object_is_recognised_after_a_lost_reply() {
     });
 }
 
+/// The same bytes were there before, with other attributes: a last step that failed was not done.
+#[test]
+fn an_object_that_was_there_before_is_not_taken_for_ours() {
+    for kind in [FaultKind::slow_down(), FaultKind::internal_error(), FaultKind::ResetBeforeHeaders]
+    {
+        let scene = Scene::new();
+        scene.upload(PART + 1000, &["--content-type", "text/old"]).code(0);
+        let fault = Fault::new(Operation::CompleteMultipartUpload, kind);
+        let fault = scene.testbed.fault(fault);
+        scene.upload(PART + 1000, &["--content-type", "text/new"]).code(0);
+        assert_eq!(scene.testbed.hits(fault), 1);
+        let object = scene.testbed.object("bucket", "object").expect("there is an object");
+        assert_eq!(object.attributes.content_type.as_deref(), Some("text/new"));
+        scene.no_open_uploads();
+    }
+}
+
+#[test]
+fn a_last_step_that_always_fails_is_not_excused_by_an_equal_object() {
+    let scene = Scene::new();
+    scene.upload(PART + 1000, &["--content-type", "text/old"]).code(0);
+    let fault = Fault::new(Operation::CompleteMultipartUpload, FaultKind::internal_error());
+    scene.testbed.fault(fault.always());
+    scene.upload(PART + 1000, &["--content-type", "text/new"]).code(1).stderr_has("complete");
+}
+
+/// Somebody else wrote the same bytes in the meantime: theirs stays, and nothing of ours.
+#[test]
+fn no_clobber_leaves_equal_bytes_of_somebody_else() {
+    for size in SIZES {
+        let scene = Scene::new();
+        let same = crate::harness::content("object", size);
+        scene.testbed.fault(Fault::new(last_step(size), FaultKind::replace_object(same)));
+        scene.upload(size, &["--no-clobber"]).code(0).stderr_has("1 skipped");
+        assert!(scene.is_ours(), "the same bytes");
+        scene.no_open_uploads();
+    }
+}
+
+/// Many may write and not look: a moment's trouble must not end in an error about looking.
+#[test]
+fn who_may_not_look_completes_all_the_same() {
+    for size in SIZES {
+        let scene = Scene::new();
+        let denied = Fault::new(Operation::HeadObject, FaultKind::access_denied());
+        scene.testbed.fault(denied.always());
+        scene.testbed.fault(Fault::new(last_step(size), FaultKind::slow_down()));
+        scene.upload(size, &[]).code(0);
+        assert!(scene.is_ours());
+        scene.no_open_uploads();
+    }
+}
+
 /// A server without checksums: size and the `ETag` of the parts tell whose object it is.
 #[test]
 fn our_own_object_is_recognised_by_its_parts_where_there_is_no_checksum() {

@@ -122,6 +122,31 @@ fn what_can_finish_in_a_moment_is_finished() {
     assert!(testbed.open_uploads("bucket").is_empty());
 }
 
+/// The reply that tells of an upload comes when the run is about to end: it is not left untold.
+#[test]
+fn an_upload_that_begins_while_the_run_ends_is_not_lost() {
+    let testbed = testbed();
+    let sandbox = Sandbox::new();
+    let file = sandbox.fill("object", 3 * PART);
+    let gate = hold(&testbed, Operation::CreateMultipartUpload);
+    let upload = || {
+        let upload = haul().on(&testbed).env("XDG_STATE_HOME", sandbox.path("state"));
+        upload.arg("upload").arg(&file).args(["s3://bucket/", "--part-size", "5MiB"])
+    };
+    let running = upload().spawn();
+    gate.wait_for(1);
+    running.interrupt();
+    // A second after the signal what is under way is given up. It is right at any moment.
+    std::thread::sleep(std::time::Duration::from_millis(1300));
+    gate.open();
+    let output = running.wait_within(super::stalled::LIMIT);
+    output.code(130);
+    let open = testbed.open_uploads("bucket").len();
+    assert_eq!(output.stderr.contains("1 unfinished transfer kept"), open == 1, "{output}");
+    upload().run().code(0);
+    assert!(testbed.open_uploads("bucket").is_empty());
+}
+
 #[test]
 fn an_interrupted_stream_makes_no_object() {
     let testbed = testbed();

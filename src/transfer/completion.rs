@@ -1,0 +1,171 @@
+//! The end of a multipart upload: one object of all its parts, with the checksum of the whole, and
+//! proof that it is the one that was sent. It must never take another object for it.
+
+use md5::Digest as _;
+
+use super::context::{Outcome, Verify};
+use super::error::JobError;
+use super::event::Skip;
+use super::multipart::{SentBy, SentPart, Started};
+use super::outcome::Verified;
+use super::unfinished::Aborted;
+use super::upload::{condition, if_ours, look_now, read_back};
+use super::verify::{self, USUAL_CRC};
+use crate::domain::checksum::Checksum;
+use crate::storage::error::Kind;
+use crate::storage::object_store::{Assembled, AssembledPart, Written};
+
+const COMPLETE: &str = "CompleteMultipartUpload";
+/// S3 may put an object of 10,000 parts together for minutes before it answers.
+const COMPLETE_EXTRA: u64 = 300;
+
+impl Started<'_> {
+    pub(super) async fn complete(&self, mut parts: Vec<SentPart>) -> Result<Outcome, JobError> {
+        parts.sort_unstable_by_key(|part| part.number);
+        let size = parts.iter().map(|part| part.length).sum();
+        let resumed = parts.iter().filter(|part| part.sent_by == SentBy::EarlierRun);
+        let resumed = resumed.map(|part| part.length).sum();
+        let assembled = Assembled {
+            size,
+            checksum: fold(&parts)?,
+            condition: condition(self.work),
+            parts: parts
+                .into_iter()
+                .map(|part| AssembledPart { etag: part.etag, checksum: part.checksum })
+                .collect(),
+        };
+        let _in_flight = self.work.pass(0).await?;
+        let Some(written) = self.complete_or_settle(&assembled).await? else {
+            self.work.gauge.uncount(size);
+            return Ok(Outcome::Skipped(Skip::Exists));
+        };
+        let verified = self.verified(&written, &assembled).await?;
+        self.work.left_object(written.etag.as_ref(), written.version.as_ref());
+        self.work.left_checksum(assembled.checksum);
+        Ok(self.work.done_from(resumed, size, verified))
+    }
+
+    /// Complete is not idempotent: after a lost reply, a second try says that there is no such
+    /// upload, or that there is an object, although ours is done. But an object with the same bytes
+    /// may have been there before. So what was sent is taken for done only if the upload is gone;
+    /// `None` says that the object there is another one.
+    async fn complete_or_settle(&self, assembled: &Assembled) -> Result<Option<Written>, JobError> {
+        let context = &self.work.context;
+        let object = &self.upload.object;
+        let mut tries = self.work.tries(format!("complete the upload of {object}"));
+        // Whether an earlier try, of this run or of a killed one, may have done the work.
+        let mut is_doubtful = !self.had.is_empty();
+        loop {
+            let request = context.store.complete_upload(&self.upload, assembled);
+            let allowance = COMPLETE_EXTRA * 8 * 1024;
+            let error =
+                match context.or_stopped(context.in_time(COMPLETE, allowance, request)).await? {
+                    Ok(written) => return Ok(Some(written)),
+                    Err(error) => error,
+                };
+            if error.kind == Kind::Exists {
+                let is_gone = self.abort().await == Aborted::WasGone;
+                return if is_gone && is_doubtful { self.find(assembled).await } else { Ok(None) };
+            }
+            if error.kind == Kind::MissingUpload
+                && is_doubtful
+                && let Some(written) = self.find(assembled).await?
+            {
+                return Ok(Some(written));
+            }
+            is_doubtful |= error.kind.is_transient();
+            let Err(last) = tries.again(error).await else { continue };
+            if is_doubtful && last.is_resumable() && self.is_gone().await? {
+                return self.find(assembled).await?.map(Some).ok_or(last);
+            }
+            return Err(last);
+        }
+    }
+
+    /// Whether the store says that there is no such upload.
+    async fn is_gone(&self) -> Result<bool, JobError> {
+        let context = &self.work.context;
+        let list = context.in_time("ListParts", 0, context.store.list_parts(&self.upload, 0));
+        let listed = context.or_stopped(list).await?;
+        Ok(listed.is_err_and(|error| error.kind == Kind::MissingUpload))
+    }
+
+    /// The object, if it is the one that was sent. A store without checksums is recognised by the
+    /// tag that all of them give to an object of several parts.
+    async fn find(&self, assembled: &Assembled) -> Result<Option<Written>, JobError> {
+        let object = &self.upload.object;
+        let found = match look_now(self.work, object).await {
+            Err(JobError::Stopped) => return Err(JobError::Stopped),
+            // Who may write may not always look: then nothing is known.
+            found => found.ok().flatten(),
+        };
+        if let Some(found) = &found
+            && let Some(written) = if_ours(found, assembled.size, &assembled.checksum)
+        {
+            return Ok(Some(written));
+        }
+        let Some(tag) = multipart_etag(&assembled.parts) else { return Ok(None) };
+        let ours = found.filter(|found| {
+            found.size == assembled.size
+                && found.etag.as_ref().is_some_and(|etag| etag.unquoted() == tag)
+        });
+        Ok(ours.map(|found| Written { etag: found.etag, version: found.version, checksum: None }))
+    }
+
+    /// What the reply proves; where it has no checksum, what the object says of itself.
+    async fn verified(
+        &self,
+        written: &Written,
+        assembled: &Assembled,
+    ) -> Result<Verified, JobError> {
+        let (work, object, sent) = (self.work, &self.upload.object, &assembled.checksum);
+        if written.checksum.is_some() || work.context.limits.verify == Verify::Off {
+            return verify::sent(work, object, written.checksum.as_ref(), sent);
+        }
+        let found = read_back(work, object, assembled.size, sent).await;
+        let stored = found.ok().flatten().and_then(|found| found.checksum);
+        verify::sent(work, object, stored.as_ref(), sent)
+    }
+}
+
+/// The checksum of the whole from those of its parts, in order and without a gap.
+fn fold(parts: &[SentPart]) -> Result<Checksum, JobError> {
+    let mut whole = USUAL_CRC.empty();
+    for (part, number) in parts.iter().zip(1..) {
+        let value = part.checksum.crc_value().filter(|_| part.number == number);
+        let value = value.ok_or_else(|| JobError::Internal(format!("part {number} is missing")))?;
+        whole = USUAL_CRC.fold(whole, value, part.length);
+    }
+    Ok(USUAL_CRC.checksum(whole))
+}
+
+/// `md5(md5 of each part)-parts`, where the store's tags of parts are MD5s.
+fn multipart_etag(parts: &[AssembledPart]) -> Option<String> {
+    let mut all = md5::Md5::new();
+    for part in parts {
+        let hex = part.etag.unquoted();
+        if hex.len() != 32 {
+            return None;
+        }
+        for at in (0..32).step_by(2) {
+            all.update([u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?]);
+        }
+    }
+    let digest = u128::from_be_bytes(all.finalize().into());
+    Some(format!("{digest:032x}-{}", parts.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::object::ETag;
+
+    #[test]
+    fn the_tag_of_parts_is_the_one_that_s3_gives() {
+        let part = |hex| AssembledPart { etag: ETag::new(hex), checksum: USUAL_CRC.checksum(0) };
+        let parts =
+            [part("5d41402abc4b2a76b9719d911017c592"), part("7d793037a0760186574b0282f2f435e7")];
+        assert_eq!(multipart_etag(&parts).as_deref(), Some("065947336a2f2a95ba8899f3675c3be6-2"));
+        assert_eq!(multipart_etag(&[part("not-a-hash")]), None);
+    }
+}
