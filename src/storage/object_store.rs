@@ -26,6 +26,11 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     /// What tells this store from others in which objects may have the same names.
     fn endpoint(&self) -> &str;
 
+    /// A digest of the customer's own key that all objects are encrypted with, where there is one.
+    fn key_digest(&self) -> Option<&str> {
+        None
+    }
+
     /// Reads an object or a range of it.
     ///
     /// The reply's range is what the store says it sends, already found to be what was asked for;

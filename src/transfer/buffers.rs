@@ -1,6 +1,7 @@
 //! Buffers for the parts of uploads, used again and again: a fresh one of 8 MiB costs two thousand
 //! page faults.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,13 +9,26 @@ use bytes::Bytes;
 
 /// Smaller ones come from the allocator, which keeps them itself.
 const SMALLEST_KEPT: usize = 256 * 1024;
-const MOST_KEPT: usize = 64;
 
-/// Free buffers. Those in use count against the gate's memory; those here were counted by the
-/// permit of the request that they served, and will be by that of the next.
-#[derive(Clone, Default)]
+/// Free buffers. They and those in use never come to more than the memory of the run: each that is
+/// in use is counted by the permit of its request, and free ones give way to it.
+#[derive(Clone)]
 pub(super) struct Buffers {
-    free: Arc<Mutex<Vec<Vec<u8>>>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    limit: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The longest unused first.
+    free: VecDeque<Vec<u8>>,
+    /// In bytes, as `used`.
+    kept: u64,
+    used: u64,
 }
 
 impl fmt::Debug for Buffers {
@@ -32,26 +46,56 @@ pub(super) struct Buffer {
 }
 
 impl Buffers {
+    /// Of a run that may use `limit` bytes.
+    pub(super) fn new(limit: u64) -> Self {
+        Self { shared: Arc::new(Shared { limit, state: Mutex::default() }) }
+    }
+
     /// A buffer of `length` bytes with any content.
     pub(super) fn take(&self, length: usize) -> Buffer {
-        let mut bytes =
-            if length >= SMALLEST_KEPT { self.pop(length).unwrap_or_default() } else { Vec::new() };
+        let mut bytes = if length >= SMALLEST_KEPT {
+            // What gives way is dropped once nobody waits for the lock.
+            let (bytes, _too_many) = self.shared.take(length);
+            bytes.unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         if bytes.len() < length {
             bytes.resize(length, 0);
         }
         Buffer { bytes, length, home: self.clone() }
     }
+}
 
-    fn pop(&self, length: usize) -> Option<Vec<u8>> {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = free.iter().rposition(|buffer| (length..=length * 2).contains(&buffer.len()));
-        fitting.map(|at| free.swap_remove(at))
+impl Shared {
+    /// A free buffer that fits, and those that there is no room for beside it.
+    fn take(&self, length: usize) -> (Option<Vec<u8>>, Vec<Vec<u8>>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |buffer: &Vec<u8>| (length..=length * 2).contains(&buffer.len());
+        let at = state.free.iter().rposition(fits);
+        let bytes = at.and_then(|at| state.free.swap_remove_back(at));
+        let taken = bytes.as_ref().map_or(length, Vec::len) as u64;
+        state.kept -= bytes.as_ref().map_or(0, |_| taken);
+        state.used += taken;
+        let mut too_many = Vec::new();
+        while state.kept + state.used > self.limit {
+            let Some(oldest) = state.free.pop_front() else { break };
+            state.kept -= oldest.len() as u64;
+            too_many.push(oldest);
+        }
+        (bytes, too_many)
     }
 
     fn put_back(&self, buffer: Vec<u8>) {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffer.len() >= SMALLEST_KEPT && free.len() < MOST_KEPT {
-            free.push(buffer);
+        if buffer.len() < SMALLEST_KEPT {
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = buffer.len() as u64;
+        state.used = state.used.saturating_sub(length);
+        if state.kept + state.used + length <= self.limit {
+            state.kept += length;
+            state.free.push_back(buffer);
         }
     }
 }
@@ -80,7 +124,7 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.home.put_back(std::mem::take(&mut self.bytes));
+        self.home.shared.put_back(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -88,14 +132,36 @@ impl Drop for Buffer {
 mod tests {
     use super::*;
 
+    const MIB: usize = 1024 * 1024;
+
+    fn kept(buffers: &Buffers) -> Vec<usize> {
+        buffers.shared.state.lock().expect("no holder panics").free.iter().map(Vec::len).collect()
+    }
+
     #[test]
     fn a_large_buffer_comes_back_when_its_bytes_are_dropped() {
-        let buffers = Buffers::default();
-        let bytes = buffers.take(SMALLEST_KEPT).freeze();
+        let buffers = Buffers::new(10 << 20);
+        let bytes = buffers.take(MIB).freeze();
         let copy = bytes.clone();
         drop(bytes);
-        assert!(buffers.pop(SMALLEST_KEPT).is_none());
+        assert!(kept(&buffers).is_empty());
         drop(copy);
-        assert!(buffers.pop(SMALLEST_KEPT).is_some());
+        assert_eq!(kept(&buffers), [MIB]);
+        let again = buffers.take(MIB - 1);
+        assert_eq!((kept(&buffers), again.as_ref().len()), (vec![], MIB - 1));
+    }
+
+    #[test]
+    fn free_buffers_give_way_to_those_in_use() {
+        let buffers = Buffers::new(10 << 20);
+        let many: Vec<_> = (0..6).map(|_| buffers.take(MIB)).collect();
+        drop(many);
+        assert_eq!(kept(&buffers).len(), 6);
+        let large = buffers.take(8 * MIB);
+        assert_eq!(kept(&buffers).len(), 2);
+        let rest = buffers.take(2 * MIB);
+        assert_eq!(kept(&buffers).len(), 0);
+        drop((large, rest));
+        assert_eq!(kept(&buffers), [8 * MIB, 2 * MIB]);
     }
 }

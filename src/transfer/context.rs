@@ -156,6 +156,7 @@ impl Context {
         Self {
             gate: Gate::new(limits.requests, limits.memory),
             health: Health::new(limits.requests),
+            buffers: Buffers::new(limits.memory),
             store,
             limits,
             cancel,
@@ -165,7 +166,6 @@ impl Context {
             left_records: OnceLock::new(),
             output: Mutex::new(None),
             journal: OnceLock::new(),
-            buffers: Buffers::default(),
             events,
             seen_buckets: Mutex::default(),
         }

@@ -34,6 +34,11 @@ pub(super) async fn upload(
         })?,
         None => first,
     };
+    let memory = work.context.limits.memory;
+    if first > memory {
+        let text = format!("its parts have {first} bytes each; raise --max-memory to hold one");
+        return Err(JobError::Impossible(text));
+    }
     let mut stream = Stream::open(work.context.buffers.clone());
     // The first part waits for its memory before it is read, as all others do.
     let in_flight = work.pass(first).await?;
@@ -65,6 +70,7 @@ async fn send(
     loop {
         number += 1;
         let size = if expected.is_some() { first } else { stream_part_size(number, first) };
+        let size = size.min(work.context.limits.memory);
         let in_flight = pass_while(work, &mut tasks, &mut sent, size).await?;
         let piece = match stream.next(work, size).await {
             Ok(piece) => piece,

@@ -37,7 +37,7 @@ struct Subject {
     size: u64,
     /// Nanoseconds since 1970.
     modified: u64,
-    /// Of what an upload is told when it starts.
+    /// Of what an upload is told when it starts, a key to encrypt with included.
     attributes: String,
 }
 
@@ -177,7 +177,9 @@ impl Subject {
             source: exact(&path),
             size: source.size(),
             modified: u64::try_from(modified).ok()?,
-            attributes: digest(format!("{:?}", job.attributes).as_bytes()),
+            attributes: digest(
+                format!("{:?} {:?}", job.attributes, work.context.store.key_digest()).as_bytes(),
+            ),
         })
     }
 

@@ -79,6 +79,10 @@ impl ObjectStore for S3Store {
         self.recovery.endpoint()
     }
 
+    fn key_digest(&self) -> Option<&str> {
+        self.customer_key.as_ref().map(|headers| headers.md5.as_str())
+    }
+
     async fn get(&self, object: &ObjectName, what: &Read) -> Result<GetReply> {
         let sent = self.recovery.sending(Some(&object.bucket));
         self.recovery.judge(&sent, read::get(self, object, what).await)

@@ -109,6 +109,31 @@ fn another_part_size_goes_on_with_the_first_one() {
     scene.finished_by(command.args(["s3://bucket/object"]), SIZE - DONE * PART);
 }
 
+/// Parts that were sent without the key would stay as they are.
+#[test]
+fn another_key_to_encrypt_with_starts_anew() {
+    let scene = Scene::killed();
+    let key = scene.sandbox.write("customer.key", [7; 32]);
+    let output = scene.command().arg("--sse-c-key-file").arg(key).run();
+    output.code(0).stderr_lacks("earlier run");
+    scene.nothing_is_left();
+    assert_eq!(scene.sent(), SIZE);
+}
+
+/// The earlier run may have been on a machine with more memory.
+#[test]
+fn parts_that_do_not_fit_into_memory_are_an_error_and_no_surprise() {
+    let scene = Scene::killed();
+    let path = fs::read_dir(scene.sandbox.path("state/haul/uploads")).expect("a folder");
+    let path = path.map(|entry| entry.expect("a record").path()).next().expect("a record");
+    let record = fs::read_to_string(&path).expect("a record");
+    let larger = record.replace("\"part_size\":5242880", "\"part_size\":419430400");
+    assert_ne!(record, larger);
+    fs::write(&path, larger).expect("written");
+    let output = scene.command().args(["--max-memory", "64MiB"]).run();
+    output.code(1).stderr_has("raise --max-memory").stderr_has("--no-resume");
+}
+
 #[test]
 fn what_no_run_will_go_on_with_is_ended_by_the_next_one() {
     // It fits into one request now, or nothing is to be resumed.
