@@ -13,7 +13,7 @@ use super::error::JobError;
 use super::event::{Event, Skip};
 use super::journal::{self as entry, Course};
 use super::outcome::{End, Failure, Summary};
-use super::{compare, download, still_done, upload};
+use super::{compare, download, own_journal, still_done, upload};
 use crate::domain::job::{Job, LocalSource, LocalTarget, Refused, Task};
 use crate::domain::journal::Entry;
 use crate::storage::error::Kind;
@@ -96,10 +96,11 @@ async fn one(context: Arc<Context>, attempt: Attempt) -> Ended {
 }
 
 async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
-    if let Some(journal) = work.context.journal.get()
-        && still_done::is_still_done(work, journal).await?
-    {
-        return Ok(Outcome::Skipped(Skip::DoneBefore));
+    if let Some(journal) = work.context.journal.get() {
+        own_journal::refuse(work, journal)?;
+        if still_done::is_still_done(work, journal).await? {
+            return Ok(Outcome::Skipped(Skip::DoneBefore));
+        }
     }
     match &work.job.task {
         Task::Download(task) => download::download(work, task).await,

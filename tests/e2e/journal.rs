@@ -1,9 +1,11 @@
 //! `--journal`: what is written down, what a second run leaves out because of it and what it does
 //! again, and every way in which a journal can be the wrong one. Kills are in `kills`, feeding
-//! failures back in `feedback`. It must never look at the order of lines, which is that of ends.
+//! failures back in `feedback`, the journal as a file among others in `own`. It must never look at
+//! the order of lines, which is that of ends.
 
 mod feedback;
 mod kills;
+mod own;
 mod refusals;
 
 use std::collections::BTreeMap;
