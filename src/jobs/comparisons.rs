@@ -232,6 +232,7 @@ impl Trees<'_> {
             Tree::Files { root, links } => {
                 let mut completeness = Completeness::Whole;
                 for item in walk(root, *links) {
+                    planner.check_open()?;
                     match item {
                         Ok(item) => {
                             let (relative, size) = (item.relative, item.size);
@@ -269,6 +270,7 @@ impl Trees<'_> {
             limit: None,
         });
         loop {
+            planner.check_open()?;
             let page = match self.runtime.block_on(pages.next(self.context)) {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(Completeness::Whole),

@@ -143,6 +143,7 @@ impl Directory<'_> {
             }
         };
         for found in walk(self.path, *links) {
+            planner.check_open()?;
             match found {
                 Ok(found) if !selection.filter.admits(&found.relative) => {}
                 Ok(found) if self.journal.is_some_and(|journal| journal.is_at(&found.path)) => {
