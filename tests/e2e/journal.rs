@@ -143,6 +143,18 @@ fn what_is_not_as_it_was_is_done_again() {
     }
 }
 
+/// What was compared by its length alone is nothing that `require` would let pass.
+#[test]
+fn what_was_not_proven_is_done_again_where_a_proof_is_required() {
+    let stage = Stage::with_keys(&KEYS);
+    let command = ["download", "--journal", "run.journal", "s3://bucket/p/", "out", "--verify"];
+    let run = |verify: &str| stage.haul().args(command).arg(verify).run();
+    run("off").code(0).stderr_has("3 by length and ETag only");
+    run("auto").code(0).stderr_has("3 done before");
+    run("require").code(0).stderr_has("3 verified end to end").stderr_lacks("before");
+    run("require").code(0).stderr_has("3 done before");
+}
+
 #[test]
 fn an_upload_is_done_again_when_either_side_has_changed() {
     let stage = Stage::new();
