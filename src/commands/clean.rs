@@ -15,7 +15,7 @@ use crate::domain::record::{Cleaning, OutputError, Record, RecordSink};
 use crate::storage::local::{Left, Leftover, leftovers};
 use crate::storage::object_store::{OpenUpload, UploadsRequest};
 use crate::transfer::context::Context;
-use crate::transfer::listing;
+use crate::transfer::listing::{self, UploadPages};
 use crate::transfer::upload_record::UploadRecords;
 
 /// Younger ones may belong to a run that is under way somewhere.
@@ -67,7 +67,8 @@ impl CleanArgs {
         records: &mut dyn RecordSink,
     ) -> Result<Tally, CommandError> {
         let mut tally = Tally::default();
-        let mut sink = Sink { records, tally: &mut tally };
+        let purpose = if self.yes { Purpose::Removes } else { Purpose::Lists };
+        let mut sink = Sink { records, tally: &mut tally, purpose, is_heard: true };
         let cleaned = match location(&self.place)? {
             Location::S3(uri) => self.clean_bucket(session, &uri, &mut sink).await,
             Location::Local(path) if self.all => {
@@ -97,9 +98,8 @@ impl CleanArgs {
         let context = session.reading_context(&self.connection).await?;
         let records = UploadRecords::of(&context);
         let (bucket, prefix) = (uri.bucket.clone(), uri.rest.clone());
-        let mut request = UploadsRequest { bucket, prefix, after: None };
-        loop {
-            let page = listing::uploads(&context, &request).await.map_err(CommandError::from)?;
+        let mut pages = UploadPages::new(UploadsRequest { bucket, prefix, after: None });
+        while let Some(page) = pages.next(&context).await.map_err(CommandError::from)? {
             for open in &page.uploads {
                 let outcome = self.clean_upload(&context, &records, open).await?;
                 sink.push(&Record::Unfinished {
@@ -110,11 +110,8 @@ impl CleanArgs {
                     outcome,
                 })?;
             }
-            match page.next {
-                Some(next) => request.after = Some(next),
-                None => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     async fn clean_upload(
@@ -175,6 +172,16 @@ impl CleanArgs {
 struct Sink<'a> {
     records: &'a mut dyn RecordSink,
     tally: &'a mut Tally,
+    purpose: Purpose,
+    /// Whether somebody still reads the records.
+    is_heard: bool,
+}
+
+/// A reader that leaves has seen enough of a listing; what was to be removed still is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Lists,
+    Removes,
 }
 
 impl Sink<'_> {
@@ -186,7 +193,16 @@ impl Sink<'_> {
                 Cleaning::Young | Cleaning::InUse => self.tally.spared += 1,
             }
         }
-        self.records.push(record)
+        if !self.is_heard {
+            return Ok(());
+        }
+        match self.records.push(record) {
+            Err(OutputError::Closed) if self.purpose == Purpose::Removes => {
+                self.is_heard = false;
+                Ok(())
+            }
+            pushed => pushed,
+        }
     }
 }
 

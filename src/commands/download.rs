@@ -93,8 +93,8 @@ impl DownloadArgs {
         let (sources, destination) = self.sources()?;
         let selection = self.transfer.selection.resolve()?;
         let (target, folder) = target(&sources, &destination)?;
-        let mut context =
-            session.context(&self.manner(Payload::Unsigned, Scope::OneBucket)).await?;
+        let manner = self.manner(Payload::Unsigned, scope(&sources));
+        let mut context = session.context(&manner).await?;
         if self.purpose() == Purpose::Transfer {
             prepare(&mut context, session, &target, folder);
         }
@@ -113,10 +113,6 @@ impl DownloadArgs {
             selection,
         ));
         let mut summary = session.run(Arc::clone(&context), jobs, self.purpose()).await;
-        if context.cancel.is_draining() {
-            // The engine ended first, and a listing may go on for as long as its server likes.
-            planning.abort();
-        }
         if let Some(plan) = session.planned(planning, &mut summary).await {
             tell_plan(session, plan).await;
         }
@@ -233,6 +229,13 @@ fn prepare(context: &mut Context, session: &Session, target: &Target, folder: Op
     if matches!(target, Target::Stdout) {
         context.output = std::sync::Mutex::new(Some(Output::new((session.object_output)())));
     }
+}
+
+/// Whether a missing bucket ends the run: not where another source has another one.
+fn scope(sources: &[Source]) -> Scope {
+    let mut buckets = sources.iter().map(Source::bucket);
+    let first = buckets.next();
+    if buckets.all(|bucket| Some(bucket) == first) { Scope::OneBucket } else { Scope::ManyBuckets }
 }
 
 /// Where the sources land: what there is at the destination now decides between a folder and a

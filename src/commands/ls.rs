@@ -132,8 +132,11 @@ impl Listing {
                 records.push(&Record::Prefix { bucket, prefix })?;
             }
             for object in page.objects.iter().filter(|object| self.is_meant(object)) {
+                // Filters that leave nothing are no reason to say that nothing is there.
                 found += 1;
-                records.push(&Record::Object { bucket, object })?;
+                if self.is_admitted(object) {
+                    records.push(&Record::Object { bucket, object })?;
+                }
             }
         }
         Ok(found)
@@ -150,9 +153,12 @@ impl Listing {
 
     fn is_meant(&self, object: &ListedObject) -> bool {
         let key = object.key.as_str();
-        self.is_here(key)
-            && self.wildcard.as_ref().is_none_or(|wildcard| wildcard.matches(key))
-            && self.filter.admits(key.get(self.base..).unwrap_or(key))
+        self.is_here(key) && self.wildcard.as_ref().is_none_or(|wildcard| wildcard.matches(key))
+    }
+
+    fn is_admitted(&self, object: &ListedObject) -> bool {
+        let key = object.key.as_str();
+        self.filter.admits(key.get(self.base..).unwrap_or(key))
     }
 }
 

@@ -152,7 +152,15 @@ async fn plan(
         let read = std::mem::replace(&mut opened.read, Box::new(std::io::empty()));
         opened.rows(read)
     });
-    let rows = opening.await;
+    let rows = tokio::select! {
+        biased;
+        // A pipe may say nothing for ever.
+        () = session.cancel.drained() => {
+            let text = "stopped before the manifest's first row came: nothing was started";
+            return Err(CommandError::failed(anyhow::Error::msg(text)));
+        }
+        rows = opening => rows,
+    };
     let rows: Rows = rows.map_err(CommandError::failed)?.map_err(CommandError::usage)?;
     if !rows.ignored_columns().is_empty() {
         // A misspelt name would otherwise send files to where nobody meant them.

@@ -17,7 +17,7 @@ use crate::transfer::context::{Context, FileTimes, Limits, Scope, Verify};
 use crate::transfer::engine;
 use crate::transfer::event::Event;
 use crate::transfer::gauge::Gauge;
-use crate::transfer::outcome::{Failure, Summary};
+use crate::transfer::outcome::{End, Failure, Summary};
 
 /// One call of the program.
 pub struct Session {
@@ -136,8 +136,15 @@ impl Session {
         }
     }
 
-    /// What planning came to. A plan that broke off must not pass for one that is complete.
+    /// What planning came to. A plan that broke off must not pass for one that is complete. Where
+    /// the engine ended first, nobody waits for it: a pipe may say nothing for ever.
     pub async fn planned<T>(&self, planning: JoinHandle<T>, summary: &mut Summary) -> Option<T> {
+        if self.cancel.is_draining() && !planning.is_finished() {
+            // Nothing but the plan is under way any more. The reason that was given first stays.
+            self.cancel.stop(End::GaveUp);
+            planning.abort();
+            return None;
+        }
         match planning.await {
             Ok(plan) => Some(plan),
             // The engine ended first: nobody takes jobs any more.

@@ -15,7 +15,7 @@ use crate::domain::location::Location;
 use crate::domain::quantity::ByteSize;
 use crate::jobs::manifested::{self, AbsolutePaths, Bases, Direction};
 use crate::jobs::planner::Planner;
-use crate::jobs::uploads::{self, Common, Source, Target};
+use crate::jobs::uploads::{self, Common, LeftOut, Source, Target};
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
 use crate::storage::s3::Payload;
 use crate::transfer::context::{FileTimes, Scope};
@@ -96,15 +96,14 @@ impl UploadArgs {
         check_part_size(context.limits.part_size)?;
         journal::open(&context, &self.transfer.jobs, self.meaning()?).await?;
         let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.limits.memory / 4);
-        let planning =
-            tokio::task::spawn_blocking(move || uploads::plan(planner, &sources, &common));
+        let journal = context.journal.get().map(|journal| Arc::clone(journal.file()));
+        let planning = tokio::task::spawn_blocking(move || {
+            uploads::plan(planner, &sources, &common, journal.as_deref())
+        });
         let mut summary = session.run(context, jobs, self.purpose()).await;
         if let Some((plan, left_out)) = session.planned(planning, &mut summary).await {
-            for path in left_out {
-                let path = path.to_string_lossy();
-                session
-                    .notice(format!("left out {path}: it is a pipe, a socket or a device"))
-                    .await;
+            for LeftOut { path, reason } in left_out {
+                session.notice(format!("left out {}: {reason}", path.to_string_lossy())).await;
             }
             tell_plan(session, plan).await;
         }

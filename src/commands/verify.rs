@@ -100,10 +100,8 @@ impl VerifyArgs {
                 comparisons::plan(&context, &runtime, planner, &pairing, &common)
             })
         };
-        let summary = engine::run(Arc::clone(&context), ReceiverStream::new(jobs)).await;
-        // Where the engine ended first, a listing may go on for as long as its server likes.
-        if !context.cancel.is_draining()
-            && let Ok(compared) = planning.await
+        let mut summary = engine::run(context, ReceiverStream::new(jobs)).await;
+        if let Some(compared) = session.planned(planning, &mut summary).await
             && compared.extras == Extras::NotLookedFor
         {
             let text = "what only the destination has was not looked for: the source is not known \
@@ -146,8 +144,8 @@ impl VerifyArgs {
             };
             std::future::ready(pair)
         });
-        let summary = engine::run(context, pairs).await;
-        if let Ok(plan) = planning.await {
+        let mut summary = engine::run(context, pairs).await;
+        if let Some(plan) = session.planned(planning, &mut summary).await {
             tell_plan(session, plan).await;
         }
         Ok(summary)

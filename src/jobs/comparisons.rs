@@ -21,7 +21,7 @@ use crate::storage::local::{FollowLinks, Kind as LocalKind, WalkError, walk};
 use crate::storage::object_store::{Depth, ListRequest};
 use crate::transfer::context::Context;
 use crate::transfer::error::JobError;
-use crate::transfer::listing;
+use crate::transfer::listing::Pages;
 
 /// What is compared with what.
 #[derive(Debug, Clone)]
@@ -232,6 +232,7 @@ impl Trees<'_> {
             Tree::Files { root, links } => {
                 let mut completeness = Completeness::Whole;
                 for item in walk(root, *links) {
+                    planner.check_open()?;
                     match item {
                         Ok(item) => {
                             let (relative, size) = (item.relative, item.size);
@@ -261,16 +262,18 @@ impl Trees<'_> {
     ) -> Result<Completeness, Closed> {
         let base = wildcard.as_ref().map_or(uri.rest.len(), Wildcard::base_length);
         let prefix = wildcard.as_ref().map_or(uri.rest.as_str(), Wildcard::prefix);
-        let mut request = ListRequest {
+        let mut pages = Pages::new(ListRequest {
             bucket: uri.bucket.clone(),
             prefix: prefix.to_owned(),
             depth: Depth::Everything,
             token: None,
             limit: None,
-        };
+        });
         loop {
-            let page = match self.runtime.block_on(listing::page(self.context, &request)) {
-                Ok(page) => page,
+            planner.check_open()?;
+            let page = match self.runtime.block_on(pages.next(self.context)) {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(Completeness::Whole),
                 Err(JobError::Stopped) => return Err(Closed),
                 Err(error) => {
                     planner.refuse_blocking(unlisted(uri, &error))?;
@@ -285,10 +288,6 @@ impl Trees<'_> {
                     let found = Found { relative: relative.to_owned(), size: object.size };
                     visit(planner, found)?;
                 }
-            }
-            match page.next {
-                Some(token) => request.token = Some(token),
-                None => return Ok(Completeness::Whole),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::planner::{Closed, Plan, Planner};
 use crate::domain::job::{Download, Expected, LocalTarget, Refused, Task};
-use crate::domain::location::{Key, ObjectName, S3Uri};
+use crate::domain::location::{Bucket, Key, ObjectName, S3Uri};
 use crate::domain::object::ListedObject;
 use crate::domain::pattern::{Filter, Wildcard};
 use crate::domain::relative_path::RelativePath;
@@ -40,6 +40,13 @@ impl Source {
             Some(wildcard) => Ok(Self::Matching { uri, wildcard }),
             None if uri.is_prefix() => Ok(Self::Prefix(uri)),
             None => uri.object().map(Self::Object),
+        }
+    }
+
+    pub fn bucket(&self) -> &Bucket {
+        match self {
+            Self::Object(object) => &object.bucket,
+            Self::Prefix(uri) | Self::Matching { uri, .. } => &uri.bucket,
         }
     }
 

@@ -76,6 +76,11 @@ impl Planner {
         self.jobs.blocking_send(Err(refused)).map_err(|_| Closed)
     }
 
+    /// For plans that may find nothing to hand over for long.
+    pub fn check_open(&self) -> Result<(), Closed> {
+        if self.jobs.is_closed() { Err(Closed) } else { Ok(()) }
+    }
+
     /// Ends the stream of jobs. From now on the totals are final, though most jobs may wait.
     pub fn finish(self) -> Plan {
         self.gauge.complete_plan();

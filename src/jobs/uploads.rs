@@ -9,7 +9,7 @@ use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Expected, LocalSource, Refused, Task, Upload};
 use crate::domain::location::{Bucket, Key, LocationError, ObjectName, S3Uri};
-use crate::storage::local::{FollowLinks, LocalError, WalkError, walk};
+use crate::storage::local::{FollowLinks, JournalFile, LocalError, WalkError, walk};
 
 /// What a local argument means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,14 +65,29 @@ pub struct Common {
     pub links: FollowLinks,
 }
 
+/// What was met and left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    pub path: PathBuf,
+    pub reason: &'static str,
+}
+
 /// Plans the uploads of all sources, in order, on a thread that may block. Gives back what was
-/// met and left out: pipes, sockets and devices.
-pub fn plan(mut planner: Planner, sources: &[Source], common: &Common) -> (Plan, Vec<PathBuf>) {
+/// met and left out: pipes, sockets and devices, and the journal that the run itself writes.
+pub fn plan(
+    mut planner: Planner,
+    sources: &[Source],
+    common: &Common,
+    journal: Option<&JournalFile>,
+) -> (Plan, Vec<LeftOut>) {
     let mut left_out = Vec::new();
     for source in sources {
         let handed_over = match source {
             Source::File { path, size } => plan_file(&mut planner, path, *size, common),
-            Source::Directory(path) => plan_directory(&mut planner, path, common, &mut left_out),
+            Source::Directory(path) => {
+                let directory = Directory { path, common, journal };
+                directory.plan(&mut planner, &mut left_out)
+            }
             Source::Stdin { expected_size } => {
                 let source = LocalSource::Stdin { expected_size: *expected_size };
                 submit(&mut planner, source, "", common)
@@ -111,30 +126,48 @@ fn plan_file(
 /// Names that are remembered as left out; more are only as many.
 const MOST_LEFT_OUT: usize = 20;
 
-fn plan_directory(
-    planner: &mut Planner,
-    path: &Path,
-    common: &Common,
-    left_out: &mut Vec<PathBuf>,
-) -> Result<(), Closed> {
-    let below: Option<Arc<Path>> = (common.links == FollowLinks::No).then(|| Arc::from(path));
-    for found in walk(path, common.links) {
-        match found {
-            Ok(found) if common.selection.filter.admits(&found.relative) => {
-                let name = match common.selection.layout {
-                    Layout::Tree => found.relative.as_str(),
-                    Layout::Flat => found.relative.rsplit('/').next().unwrap_or(&found.relative),
-                };
-                let (size, below) = (Some(found.size), below.clone());
-                let source = LocalSource::File { path: found.path, size, below };
-                submit(planner, source, name, common)?;
+/// Everything below a directory, on its way to jobs.
+struct Directory<'a> {
+    path: &'a Path,
+    common: &'a Common,
+    journal: Option<&'a JournalFile>,
+}
+
+impl Directory<'_> {
+    fn plan(&self, planner: &mut Planner, left_out: &mut Vec<LeftOut>) -> Result<(), Closed> {
+        let Common { selection, links, .. } = self.common;
+        let below: Option<Arc<Path>> = (*links == FollowLinks::No).then(|| Arc::from(self.path));
+        let mut leave_out = |path, reason| {
+            if left_out.len() < MOST_LEFT_OUT {
+                left_out.push(LeftOut { path, reason });
             }
-            Err(WalkError::Skipped(path)) if left_out.len() < MOST_LEFT_OUT => left_out.push(path),
-            Ok(_) | Err(WalkError::Skipped(_)) => {}
-            Err(WalkError::Failed(error)) => planner.refuse_blocking(unreadable(&error))?,
+        };
+        for found in walk(self.path, *links) {
+            planner.check_open()?;
+            match found {
+                Ok(found) if !selection.filter.admits(&found.relative) => {}
+                Ok(found) if self.journal.is_some_and(|journal| journal.is_at(&found.path)) => {
+                    leave_out(found.path, "it is the journal of this run");
+                }
+                Ok(found) => {
+                    let name = match selection.layout {
+                        Layout::Tree => found.relative.as_str(),
+                        Layout::Flat => {
+                            found.relative.rsplit('/').next().unwrap_or(&found.relative)
+                        }
+                    };
+                    let (size, below) = (Some(found.size), below.clone());
+                    let source = LocalSource::File { path: found.path, size, below };
+                    submit(planner, source, name, self.common)?;
+                }
+                Err(WalkError::Skipped(path)) => {
+                    leave_out(path, "it is a pipe, a socket or a device");
+                }
+                Err(WalkError::Failed(error)) => planner.refuse_blocking(unreadable(&error))?,
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn submit(

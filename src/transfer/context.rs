@@ -290,6 +290,12 @@ impl Work {
         }
     }
 
+    /// Of a job that was started before, with so many requests that were tried again.
+    #[must_use]
+    pub(super) fn after(self, retries: u32) -> Self {
+        Self { retries: AtomicU32::new(retries), ..self }
+    }
+
     /// Notes which object was read, or written.
     pub(super) fn left_object(&self, etag: Option<&ETag>, version: Option<&Arc<str>>) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);

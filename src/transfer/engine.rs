@@ -13,7 +13,7 @@ use super::error::JobError;
 use super::event::{Event, Skip};
 use super::journal::{self as entry, Course};
 use super::outcome::{End, Failure, Summary};
-use super::{compare, download, still_done, upload};
+use super::{compare, download, own_journal, still_done, upload};
 use crate::domain::job::{Job, LocalSource, LocalTarget, Refused, Task};
 use crate::domain::journal::Entry;
 use crate::storage::error::Kind;
@@ -32,6 +32,7 @@ pub async fn run(
     run.work_off(jobs.map(|planned| planned.map(Attempt::first))).await;
     run.start_again().await;
     run.close_journal().await;
+    run.summary.retries = context.health.retries();
     run.summary.elapsed = started.elapsed();
     run.summary.end = context.cancel.end();
     run.summary
@@ -59,6 +60,7 @@ pub async fn dry_run(
             },
         }
     }
+    run.summary.retries = context.health.retries();
     run.summary.elapsed = started.elapsed();
     run.summary.end = context.cancel.end();
     run.summary
@@ -69,11 +71,13 @@ pub async fn dry_run(
 struct Attempt {
     job: Arc<Job>,
     size: Option<u64>,
+    /// Requests that were tried again when the job was started before.
+    retries: u32,
 }
 
 impl Attempt {
     fn first(job: Job) -> Self {
-        Self { size: job.task.size(), job: Arc::new(job) }
+        Self { size: job.task.size(), job: Arc::new(job), retries: 0 }
     }
 }
 
@@ -86,20 +90,23 @@ struct Ended {
 
 async fn one(context: Arc<Context>, attempt: Attempt) -> Ended {
     let job = Arc::clone(&attempt.job);
-    let work = Arc::new(Work::new(context, Arc::clone(&job), attempt.size));
+    let work = Work::new(context, Arc::clone(&job), attempt.size).after(attempt.retries);
+    let work = Arc::new(work);
     work.context
         .tell(Event::Started { job: Arc::clone(&job), gauge: Arc::clone(&work.gauge) })
         .await;
     let result = move_it(&work).await.inspect_err(|_| work.gauge.uncount_all());
-    let attempt = Attempt { job, size: work.gauge.size() };
-    Ended { attempt, course: work.course(), result }
+    let course = work.course();
+    let attempt = Attempt { job, size: work.gauge.size(), retries: course.retries };
+    Ended { attempt, course, result }
 }
 
 async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
-    if let Some(journal) = work.context.journal.get()
-        && still_done::is_still_done(work, journal).await?
-    {
-        return Ok(Outcome::Skipped(Skip::DoneBefore));
+    if let Some(journal) = work.context.journal.get() {
+        own_journal::refuse(work, journal)?;
+        if still_done::is_still_done(work, journal).await? {
+            return Ok(Outcome::Skipped(Skip::DoneBefore));
+        }
     }
     match &work.job.task {
         Task::Download(task) => download::download(work, task).await,
@@ -191,7 +198,7 @@ impl Run {
     async fn start_again(&mut self) {
         self.round = Round::Last;
         let mut waiting = std::mem::take(&mut self.postponed).into_iter();
-        if self.summary.done > 0 && !self.context.cancel.is_draining() {
+        if self.summary.went_well() > 0 && !self.context.cancel.is_draining() {
             let again = waiting.by_ref().map(|postponed| Ok(postponed.attempt));
             self.work_off(stream::iter(again)).await;
         }

@@ -12,6 +12,7 @@ use super::budget::Budget;
 #[derive(Debug)]
 pub(super) struct Health {
     successes: AtomicU64,
+    retries: AtomicU64,
     budget: Mutex<Budget>,
     /// Nothing is given back to a budget that nobody took from.
     was_retried: AtomicBool,
@@ -24,6 +25,7 @@ impl Health {
     pub(super) fn new(requests: usize) -> Self {
         Self {
             successes: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
             budget: Mutex::new(Budget::new(requests, Instant::now())),
             was_retried: AtomicBool::new(false),
             said_unreachable: AtomicBool::new(false),
@@ -47,7 +49,14 @@ impl Health {
     /// `None` where there is none to be had.
     pub(super) fn take_retry(&self) -> Option<Duration> {
         self.was_retried.store(true, Relaxed);
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+        let taken = self.budget.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        self.retries.fetch_add(u64::from(taken.is_some()), Relaxed);
+        taken
+    }
+
+    /// Retries that were taken: of jobs, whatever became of them, and of listings.
+    pub(super) fn retries(&self) -> u64 {
+        self.retries.load(Relaxed)
     }
 
     /// Whether this is the first time that there was no connection to be had.

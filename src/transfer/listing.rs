@@ -16,7 +16,7 @@ use crate::storage::object_store::{
 pub struct Pages {
     /// `None` once the last page was had.
     request: Option<ListRequest>,
-    round: Round,
+    round: Round<String>,
 }
 
 impl Pages {
@@ -31,8 +31,7 @@ impl Pages {
         let page = page(context, &request).await?;
         if let Some(token) = &page.next {
             if self.round.is_closed_by(token) {
-                let text = "the server repeats its continuation tokens";
-                let error = StoreError::new("ListObjectsV2", Kind::Malformed).with_message(text);
+                let error = repeats("ListObjectsV2");
                 return Err(Tries::new(context, doing(&request)).fatal(error));
             }
             request.token = Some(token.clone());
@@ -42,22 +41,61 @@ impl Pages {
     }
 }
 
-/// Notices when tokens come round again, and remembers one of them only: that of the last page
-/// whose number is a power of two (Brent's way to find a cycle).
-#[derive(Debug, Default)]
-struct Round {
-    seen: u64,
-    marked: Option<String>,
+/// Unfinished uploads on their way, page by page, as `Pages` has objects.
+#[derive(Debug)]
+pub struct UploadPages {
+    request: Option<UploadsRequest>,
+    round: Round<(String, String)>,
 }
 
-impl Round {
-    fn is_closed_by(&mut self, token: &str) -> bool {
-        if self.marked.as_deref() == Some(token) {
+impl UploadPages {
+    pub fn new(request: UploadsRequest) -> Self {
+        Self { request: Some(request), round: Round::default() }
+    }
+
+    /// The next page, `None` behind the last. After an error there is no more.
+    pub async fn next(&mut self, context: &Context) -> Result<Option<UploadPage>, JobError> {
+        let Some(mut request) = self.request.take() else { return Ok(None) };
+        let page = uploads(context, &request).await?;
+        if let Some(marker) = &page.next {
+            if self.round.is_closed_by(marker) {
+                let error = repeats("ListMultipartUploads");
+                return Err(Tries::new(context, doing_uploads(&request)).fatal(error));
+            }
+            request.after = Some(marker.clone());
+            self.request = Some(request);
+        }
+        Ok(Some(page))
+    }
+}
+
+fn repeats(operation: &'static str) -> StoreError {
+    let text = "the server repeats its continuation tokens";
+    StoreError::new(operation, Kind::Malformed).with_message(text)
+}
+
+/// Notices when tokens come round again, and remembers one of them only: that of the last page
+/// whose number is a power of two (Brent's way to find a cycle).
+#[derive(Debug)]
+struct Round<T> {
+    seen: u64,
+    marked: Option<T>,
+}
+
+impl<T> Default for Round<T> {
+    fn default() -> Self {
+        Self { seen: 0, marked: None }
+    }
+}
+
+impl<T: Clone + PartialEq> Round<T> {
+    fn is_closed_by(&mut self, token: &T) -> bool {
+        if self.marked.as_ref() == Some(token) {
             return true;
         }
         self.seen += 1;
         if self.seen.is_power_of_two() {
-            self.marked = Some(token.to_owned());
+            self.marked = Some(token.clone());
         }
         false
     }
@@ -65,6 +103,10 @@ impl Round {
 
 fn doing(request: &ListRequest) -> String {
     format!("list s3://{}/{}", request.bucket, Escaped(&request.prefix))
+}
+
+fn doing_uploads(request: &UploadsRequest) -> String {
+    format!("list the unfinished uploads of s3://{}/{}", request.bucket, Escaped(&request.prefix))
 }
 
 /// One page. A page that can't be had makes the whole listing worthless: nobody may act on the
@@ -92,10 +134,8 @@ pub async fn buckets(context: &Context) -> Result<Vec<ListedBucket>, JobError> {
 }
 
 /// One page of the uploads that were neither completed nor aborted.
-pub async fn uploads(context: &Context, request: &UploadsRequest) -> Result<UploadPage, JobError> {
-    let (bucket, prefix) = (&request.bucket, Escaped(&request.prefix));
-    let doing = format!("list the unfinished uploads of s3://{bucket}/{prefix}");
-    until_done(Tries::new(context, doing), || {
+async fn uploads(context: &Context, request: &UploadsRequest) -> Result<UploadPage, JobError> {
+    until_done(Tries::new(context, doing_uploads(request)), || {
         context.in_time("ListMultipartUploads", 0, context.store.list_uploads(request))
     })
     .await
@@ -133,6 +173,6 @@ mod tests {
             }
         }
         let mut round = Round::default();
-        assert!((0..10_000).all(|page: u32| !round.is_closed_by(&page.to_string())));
+        assert!((0..10_000).all(|page: u32| !round.is_closed_by(&page)));
     }
 }

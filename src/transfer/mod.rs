@@ -26,6 +26,7 @@ mod fetch;
 mod gate;
 mod health;
 mod multipart;
+mod own_journal;
 mod pace;
 mod part_sums;
 mod parts;

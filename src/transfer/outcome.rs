@@ -183,6 +183,7 @@ pub struct Summary {
     /// Those of which only length and ETag were checked.
     pub length_only: u64,
     pub compared: Comparisons,
+    /// Requests that were tried again, of all jobs and listings.
     pub retries: u64,
     /// Whoever read standard output went away before the end of the object.
     pub output_closed: bool,
@@ -207,7 +208,6 @@ impl Summary {
         self.done += 1;
         self.bytes += done.bytes;
         self.resumed += done.resumed;
-        self.retries += u64::from(done.retries);
         match done.verified {
             Verified::EndToEnd(_) => self.verified += 1,
             Verified::ByParts(_) => self.verified_by_parts += 1,
@@ -218,7 +218,6 @@ impl Summary {
 
     pub fn add_compared(&mut self, comparison: &Comparison) {
         self.bytes += comparison.bytes;
-        self.retries += u64::from(comparison.retries);
         self.compared.add(&comparison.verdict);
     }
 
@@ -227,6 +226,11 @@ impl Summary {
         if why == Skip::DoneBefore {
             self.done_before += 1;
         }
+    }
+
+    /// Jobs that came to an end other than a failure.
+    pub(super) fn went_well(&self) -> u64 {
+        self.done + self.skipped + self.compared.total()
     }
 
     /// Whether everything asked for is done.

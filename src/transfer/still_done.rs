@@ -1,10 +1,11 @@
 //! Whether what a journal says was done is still so, on both sides. A doubt is a no: to move an
 //! object once more loses nothing, to leave it out might.
 
-use super::context::Work;
+use super::context::{Verify, Work};
 use super::download;
 use super::error::JobError;
 use super::journal::{Journal, JournalError, time_text};
+use super::outcome::Verified;
 use super::upload::look;
 use crate::domain::job::{Download, LocalSource, LocalTarget, Task};
 use crate::domain::journal::Entry;
@@ -20,6 +21,9 @@ pub(super) async fn is_still_done(work: &Work, journal: &Journal) -> Result<bool
         Err(JournalError::Local(error)) => return Err(error.into()),
         Err(error) => return Err(JobError::Expectation(error.to_string())),
     };
+    if work.context.limits.verify == Verify::Require && !is_proven(&entry) {
+        return Ok(false);
+    }
     match &work.job.task {
         Task::Download(job) => Ok(is_file_the_same(at_target(work, job)?, &entry)
             && is_source_the_same(work, job, &entry).await?),
@@ -35,6 +39,11 @@ pub(super) async fn is_still_done(work: &Work, journal: &Journal) -> Result<bool
         // It leaves nothing that could still be true.
         Task::Compare(_) => Ok(false),
     }
+}
+
+/// Whether more than the length was compared when it was done.
+fn is_proven(entry: &Entry) -> bool {
+    entry.verified.as_deref().is_some_and(|verified| verified != Verified::Length.name())
 }
 
 fn at_target(work: &Work, job: &Download) -> Result<Option<Existing>, JobError> {

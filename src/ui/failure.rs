@@ -49,6 +49,7 @@ pub struct Failures {
     of_other_causes: u64,
     counted_only: Told,
     may_pass: bool,
+    has_refused: bool,
 }
 
 /// Failures that are printed as they come, besides the first of each cause.
@@ -93,6 +94,7 @@ impl Failures {
     pub fn add(&mut self, failure: &Failure) -> Tell {
         self.total += 1;
         self.may_pass |= failure.may_pass;
+        self.has_refused |= failure.destination.is_none();
         let is_new = self.group(failure);
         if is_new || self.total <= TOLD_IN_FULL {
             Tell::InFull
@@ -133,6 +135,11 @@ impl Failures {
     /// Whether the same command may do better later.
     pub fn may_pass(&self) -> bool {
         self.may_pass
+    }
+
+    /// Whether none is of something that never became a job, such as a bad row.
+    pub fn are_of_jobs(&self) -> bool {
+        !self.has_refused
     }
 
     /// The most frequent first.

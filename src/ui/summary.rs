@@ -124,7 +124,18 @@ impl<'a> Account<'a> {
         (*done, *skipped, *failed, *stopped) == (0, 0, 1, 0)
             && self.summary.compared.total() == 0
             && self.failures.total() == 1
-            && !matches!(end, End::Interrupted(_))
+            && match end {
+                End::Complete => true,
+                // What else was asked for was not tried, and no error says so.
+                End::GaveUp => self.is_one_job(),
+                End::Interrupted(_) => false,
+            }
+    }
+
+    /// Whether nothing was asked for but the job that failed.
+    fn is_one_job(&self) -> bool {
+        let Sample { planned_objects, is_plan_complete, .. } = self.sample;
+        planned_objects == 1 && is_plan_complete && self.failures.are_of_jobs()
     }
 
     /// `312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 312 verified end to end, 3 retries`.

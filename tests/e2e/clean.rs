@@ -1,6 +1,7 @@
 //! `haul clean`: what killed runs left behind is found, and removed only when that was asked for.
 
 use std::fs;
+use std::process::Stdio;
 
 use rustix::process::Signal;
 use testbed::{Fault, FaultKind, Gate, Operation};
@@ -147,6 +148,46 @@ fn a_partial_file_that_is_in_use_stays() {
     running.wait().code(0);
     assert!(stage.sandbox.read("out/below/object") == content("object", 4 << 20));
     stage.sandbox.no_leftovers("out");
+}
+
+/// `haul clean … | head`: a listing has been seen far enough, a removal is not done by half.
+#[test]
+fn a_reader_that_leaves_ends_a_listing_and_no_removal() {
+    let stage = Stage::new();
+    // More lines than wait to be written.
+    let folder = format!("out/{}/{}", "d".repeat(200), "e".repeat(200));
+    for number in 0..300 {
+        stage.sandbox.write(format!("{folder}/.haul-{number:016x}.part"), "");
+    }
+    let clean = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let clean = stage.haul().args(["clean", "out"]).args(args);
+        clean.stdout_to(Stdio::from(writer)).run()
+    };
+    clean(&[]).code(0);
+    assert_eq!(stage.sandbox.leftovers("out").len(), 300);
+    clean(&["--yes"]).code(0).stderr_has("300 removed");
+    stage.sandbox.no_leftovers("out");
+}
+
+#[test]
+fn pages_of_uploads_that_come_round_again_are_an_error() {
+    let stage = Stage::new();
+    for number in 0..200_u64 {
+        let marker = number % 3;
+        let page = FaultKind::xml(format!(
+            "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>\
+             <NextKeyMarker>k{marker}</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>\
+             </ListMultipartUploadsResult>"
+        ));
+        let page = Fault::new(Operation::ListMultipartUploads, page);
+        stage.testbed.fault(page.nth(number + 1));
+    }
+    let output = stage.run(["clean", "s3://bucket/p/", "--yes"]);
+    output.code(1).stderr_has("could not list the unfinished uploads of s3://bucket/p/");
+    output.stderr_has("repeats");
+    assert!(stage.testbed.count(Operation::ListMultipartUploads) < 20, "{output}");
 }
 
 #[test]

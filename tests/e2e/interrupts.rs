@@ -3,5 +3,6 @@
 //! clock: the server holds requests, so that it surely comes in the middle.
 
 mod giving_up;
+mod idle_pipes;
 mod signals;
 mod stalled;

@@ -1,9 +1,11 @@
 //! `--journal`: what is written down, what a second run leaves out because of it and what it does
 //! again, and every way in which a journal can be the wrong one. Kills are in `kills`, feeding
-//! failures back in `feedback`. It must never look at the order of lines, which is that of ends.
+//! failures back in `feedback`, the journal as a file among others in `own`. It must never look at
+//! the order of lines, which is that of ends.
 
 mod feedback;
 mod kills;
+mod own;
 mod refusals;
 
 use std::collections::BTreeMap;
@@ -139,6 +141,18 @@ fn what_is_not_as_it_was_is_done_again() {
             stage.run(&command).code(0).stderr_has("3 done before");
         }
     }
+}
+
+/// What was compared by its length alone is nothing that `require` would let pass.
+#[test]
+fn what_was_not_proven_is_done_again_where_a_proof_is_required() {
+    let stage = Stage::with_keys(&KEYS);
+    let command = ["download", "--journal", "run.journal", "s3://bucket/p/", "out", "--verify"];
+    let run = |verify: &str| stage.haul().args(command).arg(verify).run();
+    run("off").code(0).stderr_has("3 by length and ETag only");
+    run("auto").code(0).stderr_has("3 done before");
+    run("require").code(0).stderr_has("3 verified end to end").stderr_lacks("before");
+    run("require").code(0).stderr_has("3 done before");
 }
 
 #[test]

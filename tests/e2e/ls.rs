@@ -87,6 +87,17 @@ fn what_matches_nothing_is_told() {
     Stage::new().run(["ls", "s3://bucket/"]).code(0).stdout_is("");
 }
 
+#[test]
+fn filters_that_leave_nothing_do_not_say_that_nothing_is_there() {
+    let stage = Stage::with_keys(&["dir/a"]);
+    for uri in ["s3://bucket/dir/", "s3://bucket/dir/a", "s3://bucket/d*"] {
+        let output = stage.run(["ls", uri, "--include", "*.zip"]);
+        output.code(0).stdout_is("");
+        assert_eq!(output.stderr, "", "{output}");
+    }
+    stage.run(["ls", "s3://bucket/no/", "--include", "*.zip"]).code(1).stderr_has("nothing is at");
+}
+
 fn names(output: &Output) -> Vec<String> {
     let name = |line: &serde_json::Value| {
         let name = line.get("key").or(line.get("prefix")).expect("a name");

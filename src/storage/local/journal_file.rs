@@ -4,7 +4,7 @@
 //! link, put there would decide what is not done again. It must never follow a symlink at the
 //! name, and never change a byte that was written, but for a torn end, which it cuts off.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -75,6 +75,39 @@ impl JournalFile {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether `path`, links followed, leads to this file, under whatever name.
+    #[cfg(unix)]
+    pub fn is_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let (Ok(own), Ok(found)) = (self.file.metadata(), fs::metadata(path)) else { return false };
+        (own.dev(), own.ino()) == (found.dev(), found.ino())
+    }
+
+    /// Whether `path`, links followed, leads to this file.
+    #[cfg(not(unix))]
+    pub fn is_at(&self, path: &Path) -> bool {
+        fs::canonicalize(path)
+            .ok()
+            .is_some_and(|found| fs::canonicalize(&self.path).ok() == Some(found))
+    }
+
+    /// Fails where the file has no name any more: what was written to it is lost with this process.
+    #[cfg(unix)]
+    pub fn check_it_stays(&self) -> Result<(), LocalError> {
+        let found = self.file.metadata().map_err(|cause| self.error("write to", cause))?;
+        if std::os::unix::fs::MetadataExt::nlink(&found) > 0 {
+            return Ok(());
+        }
+        let gone = LocalError::refused(Kind::Missing, "keep the journal", &self.path);
+        Err(gone.with_cause("it was removed, or replaced, while it was written".to_owned()))
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unnecessary_wraps, reason = "the same signature as where it can fail")]
+    pub fn check_it_stays(&self) -> Result<(), LocalError> {
+        Ok(())
     }
 
     /// Gives every whole line without its end, and where it starts, in order. A line longer than
@@ -224,8 +257,6 @@ fn skip_line(reader: &mut BufReader<&File>) -> io::Result<(u64, bool)> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use tempfile::TempDir;
 
     use super::*;

@@ -93,11 +93,7 @@ fn read_uploads(
     let uploads = reply.uploads().iter().map(read).collect::<Result<Vec<_>>>()?;
     let next = if reply.is_truncated() == Some(true) {
         let key = decode(reply.next_key_marker().unwrap_or_default(), is_encoded)?;
-        let next = Some((key, reply.next_upload_id_marker().unwrap_or_default().to_owned()));
-        if next == request.after {
-            return Err(malformed(UPLOADS, "the server repeats its marker"));
-        }
-        next
+        Some((key, reply.next_upload_id_marker().unwrap_or_default().to_owned()))
     } else {
         None
     };

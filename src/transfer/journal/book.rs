@@ -82,6 +82,11 @@ impl Journal {
         Ok(Self { file, binding: asks, index, here, end, writer })
     }
 
+    /// The file that it is in, which is no job's source and no job's destination.
+    pub fn file(&self) -> &Arc<JournalFile> {
+        &self.file
+    }
+
     /// Whether it knows of no job yet.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
@@ -116,7 +121,7 @@ impl Journal {
     pub(in crate::transfer) async fn close(&self) -> Result<(), LocalError> {
         let writer = self.lock().take();
         match writer {
-            Some(writer) => writer.close().await,
+            Some(writer) => writer.close().await.and_then(|()| self.file.check_it_stays()),
             None => Ok(()),
         }
     }

@@ -42,6 +42,11 @@ fn ls(scene: &Scene) -> Output {
     haul.limit(Duration::from_mins(1)).run()
 }
 
+fn verify(scene: &Scene) -> Output {
+    let haul = haul().on(&scene.testbed).args(["verify", "s3://bucket/p/"]);
+    haul.arg(scene.sandbox.path("out/")).limit(Duration::from_mins(1)).run()
+}
+
 /// The same token for ever, or several in turn.
 #[test]
 fn pages_that_come_round_again_end_the_listing() {
@@ -61,6 +66,10 @@ fn pages_that_come_round_again_end_the_listing() {
         let before = scene.testbed.count(Operation::ListObjectsV2);
         ls(&scene).code(1).stderr_has("repeats");
         assert!(scene.testbed.count(Operation::ListObjectsV2) < before + 40);
+        let before = scene.testbed.count(Operation::ListObjectsV2);
+        let output = verify(&scene);
+        output.code(1).stderr_has("repeats").stderr_has("was not looked for");
+        assert!(scene.testbed.count(Operation::ListObjectsV2) < before + 40, "{output}");
     });
 }
 

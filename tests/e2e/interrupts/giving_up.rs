@@ -112,6 +112,41 @@ fn a_missing_bucket_is_said_once_for_a_download_too() {
 }
 
 #[test]
+fn a_missing_bucket_among_several_is_no_reason_to_leave_out_the_others() {
+    let (testbed, sandbox) = hundred();
+    for key in ["a", "b"] {
+        testbed.put_object("bucket", key, key);
+    }
+    let download = haul().on(&testbed).args(["download", "--concurrency", "1"]);
+    let sources = ["s3://no-such-bucket/x", "s3://bucket/a", "s3://bucket/b"];
+    let output = download.args(sources).arg(sandbox.path("out/")).run();
+    output.code(1).stderr_has("NoSuchBucket").stderr_has("2 objects").stderr_has("1 failed");
+    assert_eq!(sandbox.tree("out").len(), 2, "{output}");
+}
+
+/// One error, where many objects were asked for, is not the whole story.
+#[test]
+fn a_run_that_gave_up_says_so_after_one_failure_too() {
+    let (testbed, sandbox) = hundred();
+    let list = |name: &str, first: &str| {
+        let rows = (0..FILES).map(|number| format!("{number:03}\n"));
+        sandbox.write(name, [first.to_owned()].into_iter().chain(rows).collect::<String>())
+    };
+    let missing = list("missing.keys", "none\n");
+    let bad = list("bad.keys", "../bad\n");
+    for manifest in [missing, bad] {
+        for limit in [["--fail-fast"].as_slice(), &["--max-errors", "1"]] {
+            let upload = haul().on(&testbed).args(["upload", "--concurrency", "1"]).args(limit);
+            let upload = upload.arg("--manifest").arg(&manifest);
+            let output = upload.arg(sandbox.path("files")).arg("s3://bucket/").run();
+            output.code(1).stderr_has("stopped early: 0 of ").stderr_has("1 failed");
+        }
+    }
+    let alone = haul().on(&testbed).args(["upload", "--fail-fast"]).arg(sandbox.path("none"));
+    alone.arg("s3://bucket/").run().code(1).stderr_lacks("stopped early");
+}
+
+#[test]
 fn a_server_that_is_not_there_is_said_once_and_soon() {
     let (testbed, sandbox) = hundred();
     let address = testbed.endpoint();

@@ -36,9 +36,12 @@ fn what_may_pass_is_started_once_more_after_everything_else() {
     assert_eq!(done[2]["source"], "s3://bucket/p/a", "after everything else");
     let summary = summary(&output);
     assert_eq!((&summary["objects"], &summary["failed"]), (&3.into(), &0.into()), "{output}");
-    assert_eq!(entries(&stage, "j").len(), 3);
+    let entries = entries(&stage, "j");
+    assert_eq!(entries.len(), 3);
+    assert_eq!(entries["s3://bucket/p/a"]["attempts"], 2, "those of the first start count");
     assert_eq!(stage.text("j").lines().count(), 4, "only the last line of each");
     assert_eq!(stage.files("out"), ["a", "b/c", "d"]);
+    retries_are_counted(&output, 1);
 }
 
 #[test]
@@ -57,6 +60,49 @@ fn a_second_failure_is_final_and_counted_once() {
     let entries = entries(&stage, "j");
     assert_eq!((entries.len(), stage.text("j").lines().count()), (3, 4));
     assert_eq!(entries["s3://bucket/p/a"]["may_pass"], true);
+    assert_eq!(entries["s3://bucket/p/a"]["attempts"], 3);
+    retries_are_counted(&output, 2);
+}
+
+/// The trouble is over where others were compared, or were there already, as well.
+#[test]
+fn what_may_pass_is_started_again_where_others_were_compared_or_left_out() {
+    for (args, operation) in [
+        (["verify", "--json"].as_slice(), Operation::HeadObject),
+        (&["download", "--json", "--overwrite", "never"], Operation::GetObject),
+    ] {
+        let stage = Stage::with_keys(&KEYS);
+        stage.run(["download", "s3://bucket/p/", "out"]).code(0);
+        if operation == Operation::GetObject {
+            std::fs::remove_file(stage.sandbox.path("out/a")).expect("it was there");
+        }
+        let trouble = Fault::new(operation, FaultKind::internal_error());
+        stage.testbed.fault(trouble.key("p/a").times(2));
+        let quick = ["--max-attempts", "2", "s3://bucket/p/", "out"];
+        let output = stage.haul().args(args).args(quick).run();
+        let lines = output.code(0).json_lines();
+        assert_eq!(events(&lines, "postponed").len(), 1, "{output}");
+        assert!(events(&lines, "failed").is_empty(), "{output}");
+        retries_are_counted(&output, 1);
+    }
+}
+
+/// However the jobs ended, and of listings, too.
+#[track_caller]
+fn retries_are_counted(output: &Output, wanted: usize) {
+    let lines = output.json_lines();
+    let told = events(&lines, "retry").len();
+    let counted = lines.last().expect("a summary")["retries"].clone();
+    assert_eq!((told, counted), (wanted, wanted.into()), "{output}");
+}
+
+#[test]
+fn a_listing_that_is_tried_again_counts_as_a_retry() {
+    let stage = Stage::with_keys(&KEYS);
+    stage.testbed.fault(Fault::new(Operation::ListObjectsV2, FaultKind::internal_error()));
+    let output = stage.haul().args(QUICK).args(["s3://bucket/p/", "out"]).run();
+    output.code(0);
+    retries_are_counted(&output, 1);
 }
 
 #[test]
