@@ -18,7 +18,7 @@ use crate::domain::pattern::Wildcard;
 use crate::jobs::comparisons::{self, Common, Extras, Pairing, Tree};
 use crate::jobs::downloads::{Keys, Source};
 use crate::jobs::manifest::Format;
-use crate::jobs::manifested::{self, AbsolutePaths, Bases, Direction};
+use crate::jobs::manifested::{self, Bases, Direction};
 use crate::jobs::planner::Planner;
 use crate::jobs::uploads::Target;
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
@@ -57,7 +57,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE", help_heading = "Jobs")]
     manifest: Option<String>,
 
-    /// How to read the manifest: csv, tsv, jsonl, keys or keys0 [default: by its name]
+    /// How to read the manifest: csv, tsv, jsonl, keys, keys0 or journal [default: by its name]
     #[arg(long, value_name = "FORMAT", requires = "manifest", help_heading = "Jobs")]
     manifest_format: Option<Format>,
 
@@ -100,10 +100,10 @@ impl VerifyArgs {
                 comparisons::plan(&context, &runtime, planner, &pairing, &common)
             })
         };
-        let summary = engine::run(Arc::clone(&context), ReceiverStream::new(jobs)).await;
+        let mut summary = engine::run(Arc::clone(&context), ReceiverStream::new(jobs)).await;
         // Where the engine ended first, a listing may go on for as long as its server likes.
         if !context.cancel.is_draining()
-            && let Ok(compared) = planning.await
+            && let Some(compared) = session.planned(planning, &mut summary).await
             && compared.extras == Extras::NotLookedFor
         {
             let text = "what only the destination has was not looked for: the source is not known \
@@ -121,14 +121,6 @@ impl VerifyArgs {
             [_, _] => Direction::Up,
             _ => Direction::Compared(self.unproven()),
         };
-        let local = local.unwrap_or_default();
-        let context = self.context(session, Scope::ManyBuckets).await?;
-        let common = manifested::Common {
-            direction,
-            bases: Bases { remote, local: local.clone(), absolute: AbsolutePaths::Allowed },
-            filter: self.filters.resolve()?,
-            attributes: Arc::default(),
-        };
         let rows = Jobs {
             manifest: self.manifest.clone(),
             manifest_format: self.manifest_format,
@@ -136,6 +128,15 @@ impl VerifyArgs {
             strict: false,
             journal: None,
             dry_run: false,
+        };
+        let local = manifest::folder(local, (&rows, name))?.unwrap_or_default();
+        let sources = manifest::sources(&rows, name);
+        let context = self.context(session, Scope::ManyBuckets).await?;
+        let common = manifested::Common {
+            direction,
+            bases: Bases { remote, local: local.clone(), sources },
+            filter: self.filters.resolve()?,
+            attributes: Arc::default(),
         };
         let (jobs, planning) = manifest::planned(session, &context, (&rows, name), common).await?;
         let unproven = self.unproven();
@@ -146,8 +147,8 @@ impl VerifyArgs {
             };
             std::future::ready(pair)
         });
-        let summary = engine::run(context, pairs).await;
-        if let Ok(plan) = planning.await {
+        let mut summary = engine::run(context, pairs).await;
+        if let Some(plan) = session.planned(planning, &mut summary).await {
             tell_plan(session, plan).await;
         }
         Ok(summary)
