@@ -4,6 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use super::downloads::full_marker;
 use super::manifest::{Problem, Row, Rows};
 use super::planner::{Closed, Plan, Planner};
 use super::row_names::{remote_destination, remote_source};
@@ -89,7 +90,7 @@ pub fn first_refusal(rows: Rows, common: &Common, memory: u64) -> Option<(Refuse
             Ok(row) => match task_of(&row, common) {
                 Ok(Some(task)) => planner.admit(Some(row.line), task).and_then(Result::err),
                 Ok(None) => None,
-                Err(reason) => Some(bad_row(row.line, name_of(&row), &reason)),
+                Err(refused) => Some(refused),
             },
             Err(problem) => Some(problem_row(&problem)),
         };
@@ -123,7 +124,7 @@ fn plan_row(planner: &mut Planner, row: &Row, common: &Common) -> Result<(), Clo
     match task_of(row, common) {
         Ok(Some(task)) => planner.submit_blocking(Some(row.line), task),
         Ok(None) => Ok(()),
-        Err(reason) => planner.refuse_blocking(bad_row(row.line, name_of(row), &reason)),
+        Err(refused) => planner.refuse_blocking(refused),
     }
 }
 
@@ -153,7 +154,18 @@ fn bad_row(line: u64, name: String, reason: &str) -> Refused {
 }
 
 /// What a row asks for; `None` when the filters leave it out.
-fn task_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
+fn task_of(row: &Row, common: &Common) -> Result<Option<Task>, Refused> {
+    let task = asked_for(row, common);
+    let task = task.map_err(|reason| bad_row(row.line, name_of(row), &reason))?;
+    if let Some(Task::MakeFolder { marker, expected: Some(expected), .. }) = &task
+        && let Some(size) = expected.size.filter(|size| *size > 0)
+    {
+        return Err(Refused { line: Some(row.line), ..full_marker(marker, size) });
+    }
+    Ok(task)
+}
+
+fn asked_for(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     match direction(row, common.direction)? {
         Direction::Up => upload_of(row, common),
         Direction::Compared(unproven) => comparison_of(row, common, unproven),
@@ -234,9 +246,14 @@ fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         }
         _ => path.as_str(),
     };
-    if object.key.is_folder_marker() && given.is_none() && expected.size == Some(0) {
+    if object.key.is_folder_marker() && path.ends_with('/') {
+        let base = common.bases.remote.as_ref();
+        if given.is_none() && base.is_some_and(|base| base.is_of(&object)) {
+            // The folder that all the others are below.
+            return Ok(None);
+        }
         let folder = RelativePath::new(path).map_err(|error| error.to_string())?;
-        return Ok(Some(Task::MakeFolder { marker: object, folder }));
+        return Ok(Some(Task::MakeFolder { marker: object, folder, expected: Some(expected) }));
     }
     let target = LocalTarget::Below(RelativePath::new(path).map_err(|error| error.to_string())?);
     Ok(Some(Task::Download(Download {

@@ -144,8 +144,9 @@ fn admission(guard: &mut Guard, task: &Task) -> Result<Admission, GuardError> {
             };
             guard.admit(Destination::Object(&pair.destination.exact()), &identity)
         }
-        Task::MakeFolder { marker, folder } => {
-            let identity = identity(marker, &Expected::default());
+        Task::MakeFolder { marker, folder, expected } => {
+            let none = Expected::default();
+            let identity = identity(marker, expected.as_ref().unwrap_or(&none));
             guard.admit(Destination::Folder(folder.as_str()), &identity)
         }
         // Only one job has such a source, or such a destination.

@@ -24,6 +24,7 @@ mod download;
 mod fetch;
 mod gate;
 mod health;
+mod marker;
 mod multipart;
 mod pace;
 mod part_sums;

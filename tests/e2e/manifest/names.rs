@@ -1,8 +1,10 @@
 //! Which object, which file and which folder a row means: never another one than it says, and
 //! none from outside of what the command names.
 
-use crate::stage::Stage;
 use serde_json::json;
+use testbed::Operation;
+
+use crate::stage::{BUCKET, Stage};
 
 #[test]
 fn a_row_that_names_two_objects_does_neither() {
@@ -104,4 +106,60 @@ fn no_row_takes_a_file_from_outside_the_base() {
     assert_eq!(stage.keys(), ["up/f"]);
     stage.feed(list, args.iter().chain(&["/", "s3://bucket/all/"])).code(0);
     assert_eq!(stage.object_text(&format!("all{absolute}")), "hush");
+}
+
+#[test]
+fn a_folder_marker_is_a_folder_and_no_file() {
+    for list in ["d/\nd/a\nd/b\n", "d/a\nd/b\nd/\n"] {
+        let stage = Stage::with_keys(&["d/a", "d/b"]);
+        stage.testbed.put_object(BUCKET, "d/", "");
+        stage.sandbox.write("list.keys", list);
+        let command = ["download", "--strict", "--manifest", "list.keys", "s3://bucket/", "out"];
+        let journaled = stage.haul().args(command).args(["--journal", "run.journal"]).run();
+        journaled.code(0).stderr_has("3 objects");
+        assert_eq!(stage.files("out"), ["d/a", "d/b"]);
+        stage.run(["download", "--manifest", "run.journal", "again"]).code(0);
+        stage.sandbox.same("out", "again");
+        assert!(stage.sandbox.path("again/d").is_dir());
+        // That of the base itself is what all others are below.
+        let listing = stage.run(["ls", "-r", "--json", "s3://bucket/d/"]).code(0).stdout.clone();
+        let args = ["download", "--manifest", "-", "--manifest-format", "jsonl"];
+        stage.feed(listing, args.iter().chain(&["s3://bucket/d/", "below"])).code(0);
+        assert_eq!(stage.files("below"), ["a", "b"]);
+        assert!(!stage.sandbox.path("below/d").exists());
+    }
+}
+
+#[test]
+fn a_folder_marker_that_has_bytes_or_is_not_there_is_an_error() {
+    let stage = Stage::with_keys(&["full/", "d/a"]);
+    stage.testbed.put_object(BUCKET, "d/", "");
+    for (row, said) in [
+        (json!({"source": "s3://bucket/full/"}), "has 5 bytes"),
+        (json!({"source": "s3://bucket/full/", "size": 5}), "has 5 bytes"),
+        (json!({"source": "s3://bucket/full/", "size": 0}), "has 5 bytes"),
+        (json!({"source": "s3://bucket/none/"}), "NotFound"),
+        (json!({"source": "s3://bucket/none/", "size": 0}), "NotFound"),
+        (json!({"source": "s3://bucket/d/", "etag": "0123"}), "the manifest says"),
+        (json!({"source": "s3://bucket/d/", "checksum": "crc32:AAAAAQ=="}), "the manifest says"),
+    ] {
+        let good = json!({"source": "s3://bucket/d/a"});
+        stage.sandbox.write("rows.jsonl", format!("{row}\n{good}\n"));
+        let output = stage.run(["download", "--manifest", "rows.jsonl", "out"]);
+        output.code(1).stderr_has("(line 1)").stderr_has(said);
+        assert_eq!(stage.files("out"), ["d/a"], "{row}\n{output}");
+        assert!(
+            !stage.sandbox.path("out/full").exists() && !stage.sandbox.path("out/none").exists()
+        );
+    }
+    let row = json!({"source": "s3://bucket/d/", "size": 0, "checksum": "crc32:AAAAAA=="});
+    let args = ["download", "--manifest", "-", "--manifest-format", "jsonl", "empty"];
+    stage.feed(row.to_string(), args).code(0);
+    assert!(stage.sandbox.path("empty/d").is_dir());
+    // Whoever names a file gets one.
+    let row = json!({"source": "s3://bucket/full/", "destination": "file"});
+    let args = ["download", "--manifest", "-", "--manifest-format", "jsonl", "named"];
+    stage.feed(row.to_string(), args).code(0);
+    assert_eq!(stage.text("named/file"), "full/");
+    assert!(stage.testbed.count(Operation::GetObject) > 0);
 }

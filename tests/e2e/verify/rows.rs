@@ -85,6 +85,7 @@ fn what_a_row_says_is_about_its_source() {
 #[test]
 fn a_journal_says_which_folder_its_paths_are_below() {
     let stage = Stage::with_keys(&["p/a", "p/b/c"]);
+    stage.testbed.put_object(BUCKET, "p/d/", "");
     stage.run(["download", "s3://bucket/p/", "out", "--journal", "run.journal"]).code(0);
     stage.sandbox.write("up/f", "f");
     stage.run(["upload", "up", "s3://bucket/up/", "--journal", "up.journal"]).code(0);
