@@ -7,15 +7,14 @@ use clap::Args;
 
 use super::error::CommandError;
 use super::journal::{self, Meaning, absolute, exact};
-use super::manifest::{self, format_of};
+use super::manifest;
 use super::options::{LiteralKeys, Transfer};
 use super::session::{Manner, Purpose, Session};
 use super::upload::check_part_size;
 use crate::domain::attributes::Attributes;
 use crate::domain::location::{Location, S3Uri};
 use crate::jobs::downloads::{self, Keys, Source, Target, hint_for_missing};
-use crate::jobs::manifest::Format;
-use crate::jobs::manifested::{AbsolutePaths, Bases, Common, Direction};
+use crate::jobs::manifested::{Bases, Common, Direction};
 use crate::jobs::planner::{Plan, Planner};
 use crate::storage::s3::Payload;
 use crate::transfer::context::{Context, FileTimes, Scope};
@@ -182,13 +181,8 @@ impl DownloadArgs {
         rows: RowsAs,
     ) -> Result<Summary, CommandError> {
         let (remote, local) = manifest::bases(&self.paths)?;
-        let local = match local {
-            Some(local) => local,
-            None if format_of(&self.transfer.jobs, name) == Some(Format::Journal) => {
-                journal::folder_of(name)?
-            }
-            None => PathBuf::from("."),
-        };
+        let local = manifest::folder(local, (&self.transfer.jobs, name))?;
+        let local = local.unwrap_or_else(|| PathBuf::from("."));
         let mut context = session.context(&self.manner(rows.payload, Scope::ManyBuckets)).await?;
         if rows.direction != Direction::Down {
             check_part_size(context.limits.part_size)?;
@@ -197,11 +191,10 @@ impl DownloadArgs {
             prepare(&mut context, session, &Target::Folder, Some(&local));
         }
         let context = Arc::new(context);
-        let absolute =
-            if local == Path::new("/") { AbsolutePaths::Allowed } else { AbsolutePaths::Refused };
+        let sources = manifest::sources(&self.transfer.jobs, name);
         let common = Common {
             direction: rows.direction,
-            bases: Bases { remote, local, absolute },
+            bases: Bases { remote, local, sources },
             filter: self.transfer.selection.resolve()?.filter,
             attributes: rows.attributes,
         };

@@ -146,8 +146,9 @@ pub(super) fn folder_of(name: &str) -> Result<PathBuf, CommandError> {
     let most = LONGEST_LINE as u64;
     let read = BufReader::new(file).take(most).read_until(b'\n', &mut first);
     let binding = read.ok().and_then(|_| parse::<Binding>(first.trim_ascii_end()).ok());
-    match binding.and_then(|binding| binding.folder) {
-        Some(folder) => Ok(PathBuf::from(folder)),
+    match binding {
+        // One of uploads has none: its paths are absolute.
+        Some(binding) => Ok(binding.folder.map_or_else(|| PathBuf::from("."), PathBuf::from)),
         None if first.is_empty() => Ok(PathBuf::from(".")),
         None => Err(unknown()),
     }

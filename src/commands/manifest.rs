@@ -16,7 +16,7 @@ use super::session::Session;
 use crate::domain::escape::Escaped;
 use crate::domain::location::{Location, S3Uri};
 use crate::jobs::manifest::{self, Compression, Format, Rows};
-use crate::jobs::manifested::{self, Common};
+use crate::jobs::manifested::{self, Common, SourcePaths};
 use crate::jobs::planner::{Plan, Planned, Planner};
 use crate::transfer::context::Context;
 use crate::transfer::outcome::Summary;
@@ -27,6 +27,12 @@ pub(super) fn bases(paths: &[PathBuf]) -> Result<(Option<S3Uri>, Option<PathBuf>
     let (mut remote, mut local) = (None, None);
     for path in paths {
         match location(path)? {
+            // Names would be glued to it: `s3://b/2024` and `june` make `2024june`.
+            Location::S3(uri) if !uri.is_prefix() => {
+                let text = format!("the base `{uri}` is one object, and rows need a prefix");
+                let hint = format!("end it with a slash to mean a prefix: {uri}/");
+                return Err(CommandError::misuse(text).hint(hint));
+            }
             Location::S3(uri) if remote.is_none() => remote = Some(uri),
             Location::Local(path) if local.is_none() => local = Some(path),
             other => {
@@ -36,6 +42,26 @@ pub(super) fn bases(paths: &[PathBuf]) -> Result<(Option<S3Uri>, Option<PathBuf>
         }
     }
     Ok((remote, local))
+}
+
+/// The folder that paths are below, typed or told by a journal that is the manifest.
+pub(super) fn folder(
+    typed: Option<PathBuf>,
+    (jobs, name): (&Jobs, &str),
+) -> Result<Option<PathBuf>, CommandError> {
+    match typed {
+        None if is_journal(jobs, name) => journal::folder_of(name).map(Some),
+        typed => Ok(typed),
+    }
+}
+
+/// Which files the rows of the manifest `name` may take.
+pub(super) fn sources(jobs: &Jobs, name: &str) -> SourcePaths {
+    if is_journal(jobs, name) { SourcePaths::Anywhere } else { SourcePaths::BelowBase }
+}
+
+fn is_journal(jobs: &Jobs, name: &str) -> bool {
+    format_of(jobs, name) == Some(Format::Journal)
 }
 
 /// Does the jobs of the manifest `name`.
@@ -70,7 +96,7 @@ fn options(transfer: &Transfer, format: Format) -> Vec<String> {
 }
 
 /// What the manifest is written in: said, or told by its name.
-pub(super) fn format_of(jobs: &Jobs, name: &str) -> Option<Format> {
+fn format_of(jobs: &Jobs, name: &str) -> Option<Format> {
     jobs.manifest_format.or_else(|| Format::from_name(name))
 }
 

@@ -13,7 +13,7 @@ use super::options::{Attributes, Transfer};
 use super::session::{Manner, Purpose, Session};
 use crate::domain::location::Location;
 use crate::domain::quantity::ByteSize;
-use crate::jobs::manifested::{self, AbsolutePaths, Bases, Direction};
+use crate::jobs::manifested::{self, Bases, Direction};
 use crate::jobs::planner::Planner;
 use crate::jobs::uploads::{self, Common, LeftOut, Source, Target};
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
@@ -197,7 +197,7 @@ impl UploadArgs {
             bases: Bases {
                 remote,
                 local: local.unwrap_or_default(),
-                absolute: AbsolutePaths::Allowed,
+                sources: manifest::sources(&self.transfer.jobs, name),
             },
             filter: self.transfer.selection.resolve()?.filter,
             attributes: Arc::new(self.attributes.resolve()?),

@@ -18,7 +18,7 @@ use crate::domain::pattern::Wildcard;
 use crate::jobs::comparisons::{self, Common, Extras, Pairing, Tree};
 use crate::jobs::downloads::{Keys, Source};
 use crate::jobs::manifest::Format;
-use crate::jobs::manifested::{self, AbsolutePaths, Bases, Direction};
+use crate::jobs::manifested::{self, Bases, Direction};
 use crate::jobs::planner::Planner;
 use crate::jobs::uploads::Target;
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
@@ -57,7 +57,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE", help_heading = "Jobs")]
     manifest: Option<String>,
 
-    /// How to read the manifest: csv, tsv, jsonl, keys or keys0 [default: by its name]
+    /// How to read the manifest: csv, tsv, jsonl, keys, keys0 or journal [default: by its name]
     #[arg(long, value_name = "FORMAT", requires = "manifest", help_heading = "Jobs")]
     manifest_format: Option<Format>,
 
@@ -119,14 +119,6 @@ impl VerifyArgs {
             [_, _] => Direction::Up,
             _ => Direction::Compared(self.unproven()),
         };
-        let local = local.unwrap_or_default();
-        let context = self.context(session, Scope::ManyBuckets).await?;
-        let common = manifested::Common {
-            direction,
-            bases: Bases { remote, local: local.clone(), absolute: AbsolutePaths::Allowed },
-            filter: self.filters.resolve()?,
-            attributes: Arc::default(),
-        };
         let rows = Jobs {
             manifest: self.manifest.clone(),
             manifest_format: self.manifest_format,
@@ -134,6 +126,15 @@ impl VerifyArgs {
             strict: false,
             journal: None,
             dry_run: false,
+        };
+        let local = manifest::folder(local, (&rows, name))?.unwrap_or_default();
+        let sources = manifest::sources(&rows, name);
+        let context = self.context(session, Scope::ManyBuckets).await?;
+        let common = manifested::Common {
+            direction,
+            bases: Bases { remote, local: local.clone(), sources },
+            filter: self.filters.resolve()?,
+            attributes: Arc::default(),
         };
         let (jobs, planning) = manifest::planned(session, &context, (&rows, name), common).await?;
         let unproven = self.unproven();

@@ -51,10 +51,13 @@ impl Digest {
                 fields.place(&pair.destination, here);
                 fields.expected(&pair.expected);
             }
-            Task::MakeFolder { marker, folder } => {
+            Task::MakeFolder { marker, folder, expected } => {
                 fields.text("folder");
                 fields.object(marker);
                 fields.text(folder.as_str());
+                if let Some(expected) = expected {
+                    fields.expected(expected);
+                }
             }
         }
         let digest = fields.0.finalize();

@@ -34,6 +34,9 @@ pub enum Task {
     MakeFolder {
         marker: ObjectName,
         folder: RelativePath,
+        /// What a manifest says of the marker, which nobody has looked at yet. `None`: a listing
+        /// says that it is there and has no bytes.
+        expected: Option<Expected>,
     },
 }
 

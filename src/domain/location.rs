@@ -139,6 +139,11 @@ impl S3Uri {
         self.rest.is_empty() || self.rest.ends_with('/')
     }
 
+    /// Whether the object has exactly this name.
+    pub fn is_of(&self, object: &ObjectName) -> bool {
+        self.bucket == object.bucket && self.rest == object.key.as_str()
+    }
+
     /// The object of exactly this key.
     pub fn object(&self) -> Result<ObjectName, LocationError> {
         Ok(ObjectName::new(self.bucket.clone(), Key::new(&self.rest)?))

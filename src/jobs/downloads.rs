@@ -202,7 +202,7 @@ impl Listing<'_> {
             Err(error) => return planner.refuse(unsafe_name(object.uri(), &error)).await,
         };
         let task = if is_marker {
-            Task::MakeFolder { marker: object, folder: path }
+            Task::MakeFolder { marker: object, folder: path, expected: None }
         } else {
             Task::Download(Download {
                 object,
@@ -248,14 +248,13 @@ pub(super) fn unsafe_name(
 }
 
 pub(super) fn full_marker(object: &ObjectName, size: u64) -> Refused {
+    let error = JobError::FullMarker(size);
     Refused {
         line: None,
         name: object.uri(),
-        cause: "a folder marker with content".to_owned(),
-        reason: format!(
-            "could not download {object}: its key ends in `/`, but it has {size} bytes"
-        ),
-        hint: Some("name a file for it: haul download --raw KEY FILE".to_owned()),
+        cause: error.cause(),
+        reason: format!("could not download {object}: {error}"),
+        hint: error.hint(),
     }
 }
 

@@ -1,17 +1,19 @@
 //! Rows of a manifest become jobs. Keys and paths in it are literal; whether a row is a download or
 //! an upload is the command's, or for `cp` each row's own.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use super::downloads::full_marker;
 use super::manifest::{Problem, Row, Rows};
 use super::planner::{Closed, Plan, Planner};
+use super::row_names::{remote_destination, remote_source};
 use super::uploads::below;
 use crate::domain::attributes::Attributes;
 use crate::domain::comparison::{Compare, Place, Presence, Unproven};
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Download, Expected, LocalSource, LocalTarget, Refused, Task, Upload};
-use crate::domain::location::{Bucket, Key, Location, ObjectName, S3Uri, without_signature};
+use crate::domain::location::{Location, S3Uri, without_signature};
 use crate::domain::object::ETag;
 use crate::domain::pattern::Filter;
 use crate::domain::relative_path::RelativePath;
@@ -33,16 +35,25 @@ pub enum Direction {
 pub struct Bases {
     /// `s3://bucket/prefix`, of keys.
     pub remote: Option<S3Uri>,
-    /// Of local sources. Local destinations are below the run's destination folder anyway.
+    /// Of local sources. Local destinations are below the run's destination folder anyway. Only
+    /// where it is `/` may a row name an absolute path.
     pub local: PathBuf,
-    /// Whether the destination folder is `/`: only then may a row name an absolute path.
-    pub absolute: AbsolutePaths,
+    pub sources: SourcePaths,
 }
 
+impl Bases {
+    fn is_root(&self) -> bool {
+        self.local == Path::new("/")
+    }
+}
+
+/// Where the files may be that rows name as their sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AbsolutePaths {
-    Refused,
-    Allowed,
+pub enum SourcePaths {
+    /// A list may come from somebody else: no row of it takes a file from outside the base.
+    BelowBase,
+    /// A journal names files absolutely, as they were uploaded before.
+    Anywhere,
 }
 
 /// What all rows have in common.
@@ -79,7 +90,7 @@ pub fn first_refusal(rows: Rows, common: &Common, memory: u64) -> Option<(Refuse
             Ok(row) => match task_of(&row, common) {
                 Ok(Some(task)) => planner.admit(Some(row.line), task).and_then(Result::err),
                 Ok(None) => None,
-                Err(reason) => Some(bad_row(row.line, name_of(&row), &reason)),
+                Err(refused) => Some(refused),
             },
             Err(problem) => Some(problem_row(&problem)),
         };
@@ -113,7 +124,7 @@ fn plan_row(planner: &mut Planner, row: &Row, common: &Common) -> Result<(), Clo
     match task_of(row, common) {
         Ok(Some(task)) => planner.submit_blocking(Some(row.line), task),
         Ok(None) => Ok(()),
-        Err(reason) => planner.refuse_blocking(bad_row(row.line, name_of(row), &reason)),
+        Err(refused) => planner.refuse_blocking(refused),
     }
 }
 
@@ -143,7 +154,18 @@ fn bad_row(line: u64, name: String, reason: &str) -> Refused {
 }
 
 /// What a row asks for; `None` when the filters leave it out.
-fn task_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
+fn task_of(row: &Row, common: &Common) -> Result<Option<Task>, Refused> {
+    let task = asked_for(row, common);
+    let task = task.map_err(|reason| bad_row(row.line, name_of(row), &reason))?;
+    if let Some(Task::MakeFolder { marker, expected: Some(expected), .. }) = &task
+        && let Some(size) = expected.size.filter(|size| *size > 0)
+    {
+        return Err(Refused { line: Some(row.line), ..full_marker(marker, size) });
+    }
+    Ok(task)
+}
+
+fn asked_for(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     match direction(row, common.direction)? {
         Direction::Up => upload_of(row, common),
         Direction::Compared(unproven) => comparison_of(row, common, unproven),
@@ -214,9 +236,9 @@ fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         return Ok(None);
     }
     let expected = expected(row)?;
-    let path = match (path.strip_prefix('/'), common.bases.absolute) {
-        (Some(path), AbsolutePaths::Allowed) => path,
-        (Some(_), AbsolutePaths::Refused) if given.is_some() => {
+    let path = match path.strip_prefix('/') {
+        Some(path) if common.bases.is_root() => path,
+        Some(_) if given.is_some() => {
             return Err(format!(
                 "`{}` is absolute; absolute paths need the destination /",
                 Escaped(&path)
@@ -224,9 +246,14 @@ fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         }
         _ => path.as_str(),
     };
-    if object.key.is_folder_marker() && given.is_none() && expected.size == Some(0) {
+    if object.key.is_folder_marker() && path.ends_with('/') {
+        let base = common.bases.remote.as_ref();
+        if given.is_none() && base.is_some_and(|base| base.is_of(&object)) {
+            // The folder that all the others are below.
+            return Ok(None);
+        }
         let folder = RelativePath::new(path).map_err(|error| error.to_string())?;
-        return Ok(Some(Task::MakeFolder { marker: object, folder }));
+        return Ok(Some(Task::MakeFolder { marker: object, folder, expected: Some(expected) }));
     }
     let target = LocalTarget::Below(RelativePath::new(path).map_err(|error| error.to_string())?);
     Ok(Some(Task::Download(Download {
@@ -237,44 +264,6 @@ fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         target,
         expected,
     })))
-}
-
-/// The object that a row names, and what it is called below the base.
-fn remote_source(row: &Row, base: Option<&S3Uri>) -> Result<(ObjectName, String), String> {
-    let text = match (&row.source, &row.bucket, &row.key) {
-        (_, Some(bucket), Some(key)) => {
-            let object = ObjectName::new(
-                Bucket::new(bucket).map_err(|error| error.to_string())?,
-                Key::new(key).map_err(|error| error.to_string())?,
-            );
-            return Ok((object, relative_to(base, bucket, key)));
-        }
-        (Some(source), _, _) => source,
-        (None, _, Some(key)) => key,
-        (None, _, None) => return Err("it has no source".to_owned()),
-    };
-    if text.starts_with(S3Uri::SCHEME) {
-        let uri = S3Uri::parse(text).map_err(|error| error.to_string())?;
-        let object = uri.object().map_err(|error| error.to_string())?;
-        let relative = relative_to(base, uri.bucket.as_str(), &uri.rest);
-        return Ok((object, relative));
-    }
-    let Some(base) = base else {
-        return Err(format!(
-            "`{}` is a key without a bucket; give s3://bucket/ as the source",
-            Escaped(without_signature(text))
-        ));
-    };
-    let object = below(&base.bucket, &base.rest, text).map_err(|error| error.to_string())?;
-    Ok((object, text.to_owned()))
-}
-
-/// The key below the base, or all of it where the base does not hold it.
-fn relative_to(base: Option<&S3Uri>, bucket: &str, key: &str) -> String {
-    let below = base
-        .filter(|base| base.bucket.as_str() == bucket)
-        .and_then(|base| key.strip_prefix(&base.rest));
-    below.filter(|below| !below.is_empty()).unwrap_or(key).to_owned()
 }
 
 fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
@@ -289,6 +278,7 @@ fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     if !common.filter.admits(text) {
         return Ok(None);
     }
+    check_source(&path, &common.bases)?;
     let object = remote_destination(row, text, common.bases.remote.as_ref())?;
     let path = common.bases.local.join(path);
     Ok(Some(Task::Upload(Upload {
@@ -299,34 +289,30 @@ fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     })))
 }
 
-fn remote_destination(row: &Row, path: &str, base: Option<&S3Uri>) -> Result<ObjectName, String> {
-    if let (Some(bucket), Some(key)) = (&row.bucket, &row.key) {
-        let bucket = Bucket::new(bucket).map_err(|error| error.to_string())?;
-        return below(&bucket, "", key).map_err(|error| error.to_string());
+/// A row takes no file from outside the base.
+fn check_source(path: &Path, bases: &Bases) -> Result<(), String> {
+    if bases.sources == SourcePaths::Anywhere || bases.is_root() {
+        return Ok(());
     }
-    let given = row.destination.as_deref().or(row.key.as_deref().filter(|key| *key != path));
-    let name = given.unwrap_or(path);
-    if name.starts_with(S3Uri::SCHEME) {
-        let uri = S3Uri::parse(name).map_err(|error| error.to_string())?;
-        let file = Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let rest = if uri.is_prefix() { file } else { "" };
-        return below(&uri.bucket, &uri.rest, rest).map_err(|error| error.to_string());
+    let shown = path.to_string_lossy();
+    for component in path.components() {
+        match component {
+            Component::Normal(_) | Component::CurDir => {}
+            Component::ParentDir => {
+                return Err(format!(
+                    "`{}` has a `..` in it: it could leave the base",
+                    Escaped(&shown)
+                ));
+            }
+            Component::RootDir | Component::Prefix(_) => {
+                return Err(format!(
+                    "`{}` is absolute; absolute paths need the base /",
+                    Escaped(&shown)
+                ));
+            }
+        }
     }
-    let Some(base) = base else {
-        return Err(format!(
-            "`{}` is a key without a bucket; give s3://bucket/ as the destination",
-            Escaped(without_signature(name))
-        ));
-    };
-    let key = match given {
-        Some(key) => key.to_owned(),
-        // The path below the base; `..` would make a key that leads out when it is downloaded.
-        None => RelativePath::new(path.trim_start_matches('/'))
-            .map_err(|error| error.to_string())?
-            .as_str()
-            .to_owned(),
-    };
-    below(&base.bucket, &base.rest, &key).map_err(|error| error.to_string())
+    Ok(())
 }
 
 fn expected(row: &Row) -> Result<Expected, String> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::guard::{Admission, Destination, Guard, GuardError, NameRule};
-use crate::domain::comparison::Presence;
+use crate::domain::comparison::{Place, Presence};
 use crate::domain::escape::Escaped;
 use crate::domain::job::{
     Download, Expected, Job, LocalSource, LocalTarget, Refused, Task, Upload,
@@ -139,11 +139,19 @@ fn admission(guard: &mut Guard, task: &Task) -> Result<Admission, GuardError> {
             guard.admit(Destination::Object(&object.uri()), &identity)
         }
         Task::Compare(pair) => {
-            let place = pair.destination.exact();
-            guard.admit(Destination::Object(&place), pair.source.exact().as_bytes())
+            let identity = match &pair.source {
+                Place::Object(object) => identity(object, &pair.expected),
+                Place::File(path) => {
+                    let mut identity = path.as_os_str().as_encoded_bytes().to_vec();
+                    identity.extend(digest(&pair.expected));
+                    identity
+                }
+            };
+            guard.admit(Destination::Object(&pair.destination.exact()), &identity)
         }
-        Task::MakeFolder { marker, folder } => {
-            let identity = identity(marker, &Expected::default());
+        Task::MakeFolder { marker, folder, expected } => {
+            let none = Expected::default();
+            let identity = identity(marker, expected.as_ref().unwrap_or(&none));
             guard.admit(Destination::Folder(folder.as_str()), &identity)
         }
         // Only one job has such a source, or such a destination.

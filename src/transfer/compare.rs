@@ -15,6 +15,7 @@ use super::verify::{USUAL_CRC, expected};
 use crate::domain::checksum::{Checksum, Crc};
 use crate::domain::comparison::{Compare, Place, Presence, Proof, Unproven, Verdict};
 use crate::domain::evidence::{Basis, Evidence, Finding, Witness, judge};
+use crate::domain::job::Expected;
 use crate::domain::location::ObjectName;
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::storage::error::Kind;
@@ -41,18 +42,33 @@ pub(super) async fn compare(work: &Arc<Work>, pair: &Compare) -> Result<Outcome,
     };
     let size = source.size();
     work.gauge.discover(size);
-    for facts in [&source, &destination].into_iter().filter_map(Seen::facts) {
-        expected(&pair.expected, facts)?;
+    // What a manifest says is about what is to be read, not about what was made of it.
+    match &source {
+        Seen::Object(_, facts) => expected(&pair.expected, facts)?,
+        Seen::File(file) => check_size(&pair.expected, file.size())?,
     }
     if size != destination.size() {
         let verdict = Verdict::Size { source: size, destination: destination.size() };
         return Ok(work.compared(verdict, size));
+    }
+    if let (Seen::File(_), Seen::Object(_, facts)) = (&source, &destination) {
+        expected(&pair.expected, facts)?;
     }
     let sides = Sides { work, pair, source: &source, destination: &destination };
     let verdict = sides.compare().await?;
     work.gauge.uncount_all();
     work.gauge.count(size);
     Ok(work.compared(verdict, size))
+}
+
+/// As an upload would.
+fn check_size(expected: &Expected, size: u64) -> Result<(), JobError> {
+    match expected.size {
+        Some(wanted) if wanted != size => Err(JobError::Expectation(format!(
+            "the file has {size} bytes, the manifest says {wanted}"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// What there is on one side.

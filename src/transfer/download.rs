@@ -18,6 +18,7 @@ use super::stream_out;
 use super::verify::{self, Content, Wanted};
 use crate::domain::checksum::Crc;
 use crate::domain::job::{Download, LocalTarget};
+use crate::domain::location::ObjectName;
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::domain::overwrite::{Decision, Overwrite, Side};
 use crate::domain::range::ByteRange;
@@ -87,7 +88,7 @@ impl Target<'_> {
         let Some(existing) = existing else { return Ok(None) };
         let mut source = Side { size: job.size, modified: job.last_modified.and_then(seconds) };
         if overwrite != Overwrite::Never && source.modified.is_none() {
-            let facts = head(work, job).await?;
+            let facts = head(work, &job.object).await?;
             source =
                 Side { size: Some(facts.size), modified: facts.last_modified.and_then(seconds) };
         }
@@ -105,11 +106,11 @@ fn seconds(time: std::time::SystemTime) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-pub(super) async fn head(work: &Work, job: &Download) -> Result<ObjectFacts, JobError> {
+pub(super) async fn head(work: &Work, object: &ObjectName) -> Result<ObjectFacts, JobError> {
     let _in_flight = work.pass(0).await?;
     let context = &work.context;
-    let tries = work.tries(format!("look at {}", job.object));
-    until_done(tries, || context.in_time("HeadObject", 0, context.store.head(&job.object))).await
+    let tries = work.tries(format!("look at {object}"));
+    until_done(tries, || context.in_time("HeadObject", 0, context.store.head(object))).await
 }
 
 /// The first reply, and what it says.
@@ -308,7 +309,7 @@ async fn go_on(work: &Arc<Work>, job: &Download, have: Have) -> Result<Option<Be
             (reply.facts.clone(), Some((reply, in_flight)), stored)
         })
     } else {
-        let facts = head(work, job).await?;
+        let facts = head(work, &job.object).await?;
         let stored = Stored::Told(facts.checksum.clone());
         Some((facts, None, stored))
     };
@@ -427,7 +428,7 @@ impl ChecksumLater {
     pub(super) fn ask(work: &Arc<Work>, job: &Download, pin: &Pin) -> Self {
         let (work, job, pin) = (Arc::clone(work), job.clone(), pin.clone());
         Self(tokio::spawn(async move {
-            match head(&work, &job).await {
+            match head(&work, &job.object).await {
                 Ok(facts) => pin
                     .checksum_of(&facts)
                     .map_err(|error| work.tries(format!("read {}", job.object)).fatal(error)),

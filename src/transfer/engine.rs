@@ -13,7 +13,7 @@ use super::error::JobError;
 use super::event::{Event, Skip};
 use super::journal::{self as entry, Course};
 use super::outcome::{End, Failure, Summary};
-use super::{compare, download, own_journal, still_done, upload};
+use super::{compare, download, marker, own_journal, still_done, upload};
 use crate::domain::job::{Job, LocalSource, LocalTarget, Refused, Task};
 use crate::domain::journal::Entry;
 use crate::storage::error::Kind;
@@ -112,9 +112,8 @@ async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
         Task::Download(task) => download::download(work, task).await,
         Task::Upload(task) => upload::upload(work, task).await,
         Task::Compare(pair) => compare::compare(work, pair).await,
-        Task::MakeFolder { folder, .. } => {
-            work.context.destination()?.make_folder(folder)?;
-            Ok(work.done(0, super::outcome::Verified::NoContent))
+        Task::MakeFolder { marker, folder, expected } => {
+            marker::make_folder(work, (marker, folder), expected.as_ref()).await
         }
     }
 }

@@ -33,6 +33,9 @@ pub enum JobError {
     /// A size, ETag or checksum of the manifest does not hold.
     #[error("{0}")]
     Expectation(String),
+    /// A folder marker has bytes, which no folder can hold.
+    #[error("its key ends in `/`, but it has {0} bytes")]
+    FullMarker(u64),
     /// Another version of the object appeared in the middle, again and again.
     #[error("the object changed during the download, {0} times")]
     KeepsChanging(u32),
@@ -99,6 +102,7 @@ impl JobError {
             Self::Mismatch { .. } | Self::Stored { .. } => "the checksum does not match".to_owned(),
             Self::Unproven | Self::UnprovenUpload(_) => "no checksum to verify by".to_owned(),
             Self::Expectation(_) => "not what the manifest says".to_owned(),
+            Self::FullMarker(_) => "a folder marker with content".to_owned(),
             Self::KeepsChanging(_) => Kind::Changed.label().to_owned(),
             Self::Impossible(_) => "cannot be done".to_owned(),
             Self::Io { .. } => "input or output failed".to_owned(),
@@ -114,6 +118,7 @@ impl JobError {
             Self::Local(error) => error.hint().map(str::to_owned),
             Self::Mismatch { .. } | Self::Stored { .. } => Some(DOUBTED.to_owned()),
             Self::Unproven | Self::UnprovenUpload(_) => Some(UNPROVEN.to_owned()),
+            Self::FullMarker(_) => Some(FULL_MARKER.to_owned()),
             _ => None,
         }
     }
@@ -157,6 +162,8 @@ impl JobError {
 const DOUBTED: &str =
     "if the store is known to tell wrong checksums: --verify off checks length and ETag only";
 const UNPROVEN: &str = "--verify auto takes length and ETag where there is no checksum";
+
+const FULL_MARKER: &str = "name a file for it: haul download --raw KEY FILE";
 
 /// An error and its causes in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {

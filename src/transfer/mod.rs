@@ -25,6 +25,7 @@ mod download;
 mod fetch;
 mod gate;
 mod health;
+mod marker;
 mod multipart;
 mod own_journal;
 mod pace;

@@ -78,7 +78,7 @@ async fn is_source_the_same(work: &Work, job: &Download, entry: &Entry) -> Resul
     if let (Some(size), Some(etag)) = (job.size, job.etag.as_ref().or(job.expected.etag.as_ref())) {
         return Ok(entry.size == Some(size) && is_etag(Some(etag), entry));
     }
-    let found = doubtful(download::head(work, job).await)?;
+    let found = doubtful(download::head(work, &job.object).await)?;
     Ok(found.is_some_and(|found| is_object_the_same(&found, entry)))
 }
 

@@ -8,7 +8,7 @@ use super::context::{Verify, Work};
 use super::error::JobError;
 use super::outcome::Verified;
 use super::part_sums::part_sums;
-use crate::domain::checksum::{Checksum, Crc};
+use crate::domain::checksum::{Checksum, Crc, Hasher};
 use crate::domain::evidence::{Basis, Evidence, Finding, Witness, judge};
 use crate::domain::job::{Download, Expected};
 use crate::domain::location::ObjectName;
@@ -48,6 +48,16 @@ pub(super) fn expected(expected: &Expected, facts: &ObjectFacts) -> Result<(), J
         ))),
         _ => Ok(()),
     }
+}
+
+/// Holds no bytes at all against the checksum that the manifest gave.
+pub(super) fn empty(expected: &Expected) -> Result<(), JobError> {
+    let Some(wanted) = &expected.checksum else { return Ok(()) };
+    let found = Hasher::new(wanted.algorithm()).finish();
+    if &found == wanted {
+        return Ok(());
+    }
+    Err(JobError::Expectation(format!("the object has {found}, the manifest says {wanted}")))
 }
 
 /// What the bytes of a download are to be compared with.

@@ -2,6 +2,7 @@
 //! of its object. Rows that are bad are in `rows`; it must never be about one row's syntax alone,
 //! which unit tests cover.
 
+mod names;
 mod rows;
 mod strict;
 mod whole;

@@ -3,6 +3,7 @@
 
 mod differences;
 mod proofs;
+mod rows;
 mod sides;
 mod trouble;
 

@@ -64,11 +64,14 @@ pub(in crate::transfer) fn failed(
             metadata: upload.attributes.metadata.iter().cloned().collect(),
             ..wanted(&upload.expected)
         },
+        Task::MakeFolder { expected: Some(expected), .. } => wanted(expected),
         Task::Compare(_) | Task::MakeFolder { .. } => Want::default(),
     };
     let version = match &job.task {
-        Task::Download(Download { object, .. }) => object.version.as_deref(),
-        Task::Upload(_) | Task::Compare(_) | Task::MakeFolder { .. } => None,
+        Task::Download(Download { object, .. }) | Task::MakeFolder { marker: object, .. } => {
+            object.version.as_deref()
+        }
+        Task::Upload(_) | Task::Compare(_) => None,
     };
     Entry {
         outcome: Outcome::Failed,
@@ -151,6 +154,8 @@ pub(super) fn destination(task: &Task) -> String {
             let name = path.file_name().map_or(path.as_path(), Path::new);
             name.to_string_lossy().into_owned()
         }
+        // So that it is no file where the journal is a manifest.
+        Task::MakeFolder { folder, .. } => format!("{folder}/", folder = folder.as_str()),
         task => task.destination(),
     }
 }

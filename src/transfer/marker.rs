@@ -1,0 +1,29 @@
+//! A folder marker becomes a folder, and never a file: all that is below it needs the name.
+
+use super::context::{Outcome, Work};
+use super::download::head;
+use super::error::JobError;
+use super::outcome::Verified;
+use super::verify::{empty, expected as holds};
+use crate::domain::job::Expected;
+use crate::domain::location::ObjectName;
+use crate::domain::relative_path::RelativePath;
+
+/// Makes the folder. A marker that only a manifest tells of is looked at before: it must be there,
+/// and have no bytes, which would be lost.
+pub(super) async fn make_folder(
+    work: &Work,
+    (marker, folder): (&ObjectName, &RelativePath),
+    expected: Option<&Expected>,
+) -> Result<Outcome, JobError> {
+    if let Some(expected) = expected {
+        let facts = head(work, marker).await?;
+        if facts.size > 0 {
+            return Err(JobError::FullMarker(facts.size));
+        }
+        holds(expected, &facts)?;
+        empty(expected)?;
+    }
+    work.context.destination()?.make_folder(folder)?;
+    Ok(work.done(0, Verified::NoContent))
+}
