@@ -24,7 +24,7 @@ use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{GetReply, Read, Result};
 
 pub(super) const GET: &str = "GetObject";
-const HEAD: &str = "HeadObject";
+pub(super) const HEAD: &str = "HeadObject";
 
 /// What a reply says of the object's content. CRC64NVME first: it always is of the whole object.
 macro_rules! stored_checksum {
