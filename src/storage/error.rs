@@ -179,6 +179,14 @@ pub enum ClockOff {
     Ahead(Duration),
 }
 
+impl ClockOff {
+    pub fn by(self) -> Duration {
+        match self {
+            Self::Behind(by) | Self::Ahead(by) => by,
+        }
+    }
+}
+
 impl fmt::Display for ClockOff {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (by, side) = match self {

@@ -33,8 +33,9 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
 
     /// Reads an object or a range of it.
     ///
-    /// The reply's range is what the store says it sends, already found to be what was asked for;
-    /// the body may still end early or be longer, and its bytes may be wrong: the caller counts
+    /// The reply's range is what the store says it sends, already found to be what was asked for, or
+    /// the whole object where a range from 0 was: some stores know no ranges.
+    /// The body may still end early or be longer, and its bytes may be wrong: the caller counts
     /// and checks them.
     async fn get(&self, object: &ObjectName, read: &Read) -> Result<GetReply>;
 

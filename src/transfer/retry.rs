@@ -158,12 +158,14 @@ where
     }
 }
 
-/// How long to wait before the next try.
+/// How long to wait before the next try: what the store asks for is the least, and no promise. A
+/// gateway that says "at once" would get ten tries in no time.
 fn wait(error: &StoreError, failed: u32, longest: Duration) -> Duration {
+    let own = jitter(&error.kind, failed, longest);
     match error.retry_after {
         // Not before, but not all of them at the same moment either.
-        Some(asked) => asked.min(LONGEST_ASKED).mul_f64(1.0 + fastrand::f64() / 4.0),
-        None => jitter(&error.kind, failed, longest),
+        Some(asked) => asked.min(LONGEST_ASKED).mul_f64(1.0 + fastrand::f64() / 4.0).max(own),
+        None => own,
     }
 }
 
@@ -219,5 +221,19 @@ mod tests {
         };
         assert!((0..100).all(|_| (2.0..2.5).contains(&asked(2))));
         assert!(asked(u64::MAX) <= 75.0);
+    }
+
+    #[test]
+    fn a_store_that_says_at_once_is_given_the_usual_time() {
+        let outlasted = |asked| {
+            let mut error = StoreError::new("GetObject", Kind::Throttled);
+            error.retry_after = asked;
+            let tries = (0..100).flat_map(|_| 1..10);
+            tries.map(|failed| wait(&error, failed, LONGEST)).sum::<Duration>().as_secs() / 100
+        };
+        // By chance, each: on average, ten tries take most of a minute.
+        for asked in [None, Some(Duration::ZERO), Some(Duration::from_secs(1))] {
+            assert!((45..70).contains(&outlasted(asked)), "{asked:?}: {} s", outlasted(asked));
+        }
     }
 }

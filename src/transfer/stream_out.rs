@@ -12,13 +12,14 @@ use super::download::{ChecksumLater, Opened, open, provable};
 use super::error::JobError;
 use super::fetch::{Fetch, Pin, fetch};
 use super::output::Output;
-use super::plan;
+use super::plan::{self, DownloadPlan};
 use super::verify::{Content, USUAL_CRC, Wanted};
 use crate::domain::checksum::Crc;
 use crate::domain::evidence::Witness;
 use crate::domain::job::Download;
 use crate::domain::object::StoredChecksum;
 use crate::domain::range::ByteRange;
+use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::SpecialFile;
 use crate::storage::object_store::GetReply;
 
@@ -51,12 +52,13 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
     let facts = reply.facts.clone();
     let first = reply.range;
     let is_whole = first.is_none_or(|first| first.length() == facts.size);
+    if plan != DownloadPlan::Whole && first.is_some_and(|first| first.length() > memory) {
+        return Err(no_ranges(job));
+    }
     // What was written can't be read again: which checksum to compute must be known before.
     let asks = match work.context.limits.verify {
         Verify::Off if facts.etag.is_some() => job.size != Some(facts.size),
-        _ => {
-            !is_whole || facts.checksum == StoredChecksum::None && plan != plan::DownloadPlan::Whole
-        }
+        _ => !is_whole || facts.checksum == StoredChecksum::None && plan != DownloadPlan::Whole,
     };
     // Other requests are about to be waited for, and there may be room for one only.
     in_flight.end_request();
@@ -75,6 +77,14 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
     let content = Content { size: facts.size, crc, value };
     let verified = wanted.judge(&content, witnesses)?;
     Ok(work.done(facts.size, verified))
+}
+
+/// A part is held in memory, and all of an object may be more than there is.
+fn no_ranges(job: &Download) -> JobError {
+    let text = "the store sends the whole object where a part of it is asked for: download it to a \
+                file, or with a --part-size that is larger than the object";
+    let source = Box::new(StoreError::new("GetObject", Kind::Refused).with_message(text));
+    JobError::Store { doing: format!("read {}", job.object), source }
 }
 
 /// Where the bytes go, and who looks at them as they pass.

@@ -227,3 +227,19 @@ fn wrong_usage_removes_nothing() {
     assert_eq!(stage.sandbox.leftovers("out").len(), 2);
     assert!(fs::exists(stage.sandbox.path("out")).expect("known"));
 }
+
+/// Cut off in good order: nothing but its missing end tells.
+#[test]
+fn a_list_of_uploads_that_is_cut_off_is_not_taken_for_all() {
+    let stage = killed_upload();
+    let cut = FaultKind::ShortConsistent { length: 200 };
+    let cut = stage.testbed.fault(Fault::new(Operation::ListMultipartUploads, cut).always());
+    let output = stage.run(["clean", "s3://bucket", "--all"]);
+    output.code(1).stderr_has("cut off").stderr_lacks("left behind");
+    assert!(stage.testbed.hits(cut) > 1, "it was not asked again\n{output}");
+    stage.testbed.clear_faults();
+    let cut =
+        Fault::new(Operation::ListMultipartUploads, FaultKind::ShortConsistent { length: 200 });
+    stage.testbed.fault(cut.times(1));
+    stage.run(["clean", "s3://bucket", "--all"]).code(0).stdout_has("p/file");
+}

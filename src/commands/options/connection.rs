@@ -20,7 +20,7 @@ use crate::storage::s3::{
     reason = "each is a flag as it was typed; `resolve` makes enums of them"
 )]
 pub struct Connection {
-    /// Talk to this server instead of S3; also from AWS_ENDPOINT_URL
+    /// Talk to this server instead of S3; also from AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
 

@@ -23,6 +23,9 @@ pub struct Speed {
     max_memory: Option<ByteSize>,
 
     /// Try each request this many times at most
+    ///
+    /// All requests share a budget of retries, so that a store that is down is not asked for ever:
+    /// many at once reach its end after less than a minute in which hardly a request succeeds.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     max_attempts: u32,
 }

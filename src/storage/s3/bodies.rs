@@ -82,6 +82,8 @@ fn end_of(operation: &str) -> Option<&'static [u8]> {
     match operation {
         "ListObjectsV2" => Some(b"ListBucketResult>"),
         "ListBuckets" => Some(b"ListAllMyBucketsResult>"),
+        "ListMultipartUploads" => Some(b"ListMultipartUploadsResult>"),
+        "ListParts" => Some(b"ListPartsResult>"),
         _ => None,
     }
 }

@@ -12,8 +12,13 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::byte_stream::error::Error as ByteStreamError;
 use aws_smithy_types::date_time::Format;
 
+use super::read::HEAD;
 use super::transport::{cause, chain, innermost};
 use crate::storage::error::{ClockOff, Kind, StoreError};
+
+/// A signature may be off by a quarter of an hour at S3; the SDK puts right what is more than four
+/// minutes, so that nothing below says anything.
+const LARGEST_SKEW: Duration = Duration::from_mins(5);
 
 /// Classifies what `send()` gave.
 pub(super) fn sdk_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> StoreError
@@ -64,6 +69,14 @@ fn service_error(
         Kind::Refused if status == 400 && meta.code().is_none() => {
             if let Some(region) = region_of(reply) {
                 kind = Kind::WrongRegion { region: Some(region) };
+            }
+        }
+        // A HEAD is answered without words. Whoever sees a clock that is so far off refuses any
+        // signature: `recovery` knows whether it had been put right already.
+        Kind::Denied if operation == HEAD && meta.code().is_none() => {
+            let off = clock_off(header("date"), SystemTime::now());
+            if off.is_some_and(|off| off.by() > LARGEST_SKEW) {
+                kind = Kind::ClockSkew { off };
             }
         }
         Kind::ClockSkew { off } => *off = clock_off(header("date"), SystemTime::now()),
@@ -145,6 +158,7 @@ fn kind_of(operation: &str, code: Option<&str>, status: u16) -> Kind {
         Some(code) if status < 300 => kind_of_code(code).unwrap_or(Kind::Refused),
         // The whole request goes again; a multipart upload needs a fresh start.
         Some("ConditionalRequestConflict") if operation == "PutObject" => Kind::Transient,
+        None if operation == "PutObject" && status == 409 => Kind::Transient,
         _ => code.and_then(kind_of_code).unwrap_or_else(|| kind_of_status(operation, status)),
     }
 }
@@ -279,6 +293,8 @@ mod tests {
         assert_eq!(kind_of("CompleteMultipartUpload", None, 412), Kind::Exists);
         let conflict = Some("ConditionalRequestConflict");
         assert_eq!(kind_of("PutObject", conflict, 409), Kind::Transient);
+        assert_eq!(kind_of("PutObject", None, 409), Kind::Transient);
+        assert_eq!(kind_of("PutObject", Some("Unheard"), 409), Kind::Conflict);
         assert_eq!(kind_of("CompleteMultipartUpload", conflict, 409), Kind::Conflict);
     }
 }

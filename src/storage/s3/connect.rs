@@ -12,6 +12,7 @@ use aws_sdk_s3::config::{
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::service_config::ServiceConfigKey;
 
 use super::bodies::WatchBodies;
 use super::credentials::SharedCredentials;
@@ -124,8 +125,7 @@ pub async fn connect(options: &Options) -> Result<S3Store, ConnectError> {
 async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, ConnectError> {
     let client = http::client(options.ca_bundle.as_deref(), resolver)?;
     let shared = environment(options, client).await?;
-    let endpoint =
-        options.endpoint_url.clone().or_else(|| shared.endpoint_url().map(str::to_owned));
+    let endpoint = options.endpoint_url.clone().or_else(|| configured_endpoint(&shared));
     if let Some(endpoint) = &endpoint {
         check_endpoint(endpoint)?;
     }
@@ -151,9 +151,7 @@ async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, Co
     if options.endpoint.fips {
         config = config.use_fips(true);
     }
-    if let Some(endpoint) = &endpoint {
-        config = config.endpoint_url(endpoint);
-    }
+    config.set_endpoint_url(endpoint.clone());
     if shared.region().is_none() {
         config = config.region(Region::from_static(DEFAULT_REGION));
     }
@@ -186,6 +184,21 @@ async fn environment(
         loader = loader.no_credentials();
     }
     Ok(loader.load().await)
+}
+
+/// The endpoint of the environment and the files: S3's own setting goes before the one for all
+/// services. The SDK looks it up by itself, too, but tells nobody what it found, and all that hangs
+/// on having an endpoint of one's own must be about the same one.
+fn configured_endpoint(shared: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let of_s3 = shared.service_config().and_then(|settings| settings.load_config(key));
+    let of_s3 = of_s3.filter(|endpoint| !endpoint.is_empty());
+    of_s3.or_else(|| shared.endpoint_url().map(str::to_owned))
 }
 
 /// The flag is for the store alone: who gives credentials has to prove who it is.

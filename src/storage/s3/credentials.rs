@@ -11,13 +11,15 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 
 use super::notice::{Listener, Notice};
-use super::transport::cause;
+use super::transport::{cause, is_of_the_network};
 use crate::storage::error::Kind;
 
 /// So long before they expire they are read again: a request may wait in a queue.
 const AHEAD: Duration = Duration::from_mins(1);
 /// Nothing is asked for credentials more often, unless the store refuses those that it gave.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Where reading them fails in a way that may pass, so often at most in the time that it may take.
+const READINGS: u32 = 12;
 
 /// A source of credentials, with what it gave. Clones are the same.
 #[derive(Clone)]
@@ -25,7 +27,7 @@ pub(super) struct SharedCredentials(Arc<Shared>);
 
 struct Shared {
     source: SharedCredentialsProvider,
-    /// The longest that reading them may take.
+    /// The longest that reading them may take, tries and all.
     limit: Duration,
     listener: Listener,
     /// Held by the one that reads, so that the others wait for what it finds.
@@ -46,6 +48,13 @@ struct Current {
     /// Not read again before.
     look_again: Option<Instant>,
     trust: Trust,
+}
+
+impl Current {
+    fn is_good(&self) -> bool {
+        let is_over = self.credentials.expiry().is_some_and(|end| end <= SystemTime::now());
+        self.trust != Trust::Refused && !is_over
+    }
 }
 
 /// What the store thinks of the credentials in use.
@@ -168,15 +177,46 @@ impl Shared {
         if let Some(answer) = self.at_hand() {
             return answer;
         }
+        let mut is_told = false;
+        let last = Instant::now() + self.limit;
+        loop {
+            let error = match self.ask().await {
+                Ok(credentials) => return Ok(self.take(credentials)),
+                Err(error) => error,
+            };
+            let pause = self.limit / READINGS;
+            let is_over = Instant::now() + pause >= last;
+            if is_over || self.is_good_for_now() || !self.may_pass(&error) {
+                return self.do_without(&error);
+            }
+            // The network is down, or a person has yet to sign in: the store is waited for in such
+            // a case, too, and one failure must not end a run of hours.
+            if !std::mem::replace(&mut is_told, true) {
+                self.listener.tell(Notice::CredentialsAwaited(reason(&error)));
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn ask(&self) -> provider::Result {
         let read = tokio::time::timeout(self.limit, self.source.provide_credentials()).await;
-        let read = read.unwrap_or_else(|_| {
+        read.unwrap_or_else(|_| {
             let why = format!("no answer within {} s", self.limit.as_secs());
             Err(CredentialsError::provider_error(why))
-        });
-        match read {
-            Ok(credentials) => Ok(self.take(credentials)),
-            Err(error) => self.do_without(&error),
-        }
+        })
+    }
+
+    /// Whether asking again soon may help. What has worked before in this run may work again; what
+    /// never did is told at once, unless it was for the network.
+    fn may_pass(&self, error: &CredentialsError) -> bool {
+        let is_renewal = self.lock().current.is_some();
+        let is_wrong = matches!(error, CredentialsError::InvalidConfiguration(_));
+        !is_wrong && (is_renewal || is_of_the_network(error))
+    }
+
+    /// Whether the old ones will do until they are read again.
+    fn is_good_for_now(&self) -> bool {
+        self.lock().current.as_ref().is_some_and(Current::is_good)
     }
 
     /// What needs no reading: credentials that are good, or the knowledge that there are none.
@@ -213,13 +253,9 @@ impl Shared {
 
     /// Goes on with the old ones while they are good for anything.
     fn do_without(&self, error: &CredentialsError) -> provider::Result {
-        let now = SystemTime::now();
         let mut state = self.lock();
         let ended = match &mut state.current {
-            Some(current)
-                if current.trust != Trust::Refused
-                    && current.credentials.expiry().is_none_or(|end| end > now) =>
-            {
+            Some(current) if current.is_good() => {
                 current.look_again = Some(Instant::now() + PAUSE);
                 return Ok(current.credentials.clone());
             }
@@ -312,6 +348,8 @@ mod tests {
 
     use super::*;
 
+    const LIMIT: Duration = Duration::from_millis(240);
+
     /// Gives answers in turn, the last one for ever, and counts how often it was asked.
     #[derive(Debug)]
     struct Source {
@@ -342,8 +380,7 @@ mod tests {
         let asked = Arc::<AtomicUsize>::default();
         let source = Source { answers, asked: Arc::clone(&asked) };
         let source = SharedCredentialsProvider::new(source);
-        let limit = Duration::from_secs(5);
-        (SharedCredentials::new(source, limit, Listener::default()), asked)
+        (SharedCredentials::new(source, LIMIT, Listener::default()), asked)
     }
 
     async fn id(shared: &SharedCredentials) -> Result<String, CredentialsError> {
@@ -394,7 +431,29 @@ mod tests {
         assert_eq!(all.iter().filter(|id| id.is_err()).count(), 1, "the one that asked");
         assert_eq!(shared.refused(1), Remedy::Nothing);
         assert_eq!(shared.why_ended().as_deref(), Some("the vault is closed"));
-        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        let asked = asked.load(Ordering::Relaxed);
+        assert!((3..=13).contains(&asked), "asked {asked} times");
+    }
+
+    #[tokio::test]
+    async fn a_vault_that_is_closed_for_a_while_is_waited_for_by_all() {
+        let answers = vec![Some(key("1", None)), None, None, Some(key("2", None))];
+        let (shared, asked) = shared(answers);
+        id(&shared).await.expect("a key");
+        shared.refused(1);
+        let all = futures::future::join_all((0..100).map(|_| id(&shared))).await;
+        assert!(all.iter().all(|id| id.as_deref().is_ok_and(|id| id == "2")));
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
+        assert_eq!(shared.why_ended(), None);
+    }
+
+    #[tokio::test]
+    async fn what_never_worked_is_asked_for_once() {
+        let (shared, asked) = shared(vec![None, Some(key("1", None))]);
+        for _ in 0..2 {
+            assert!(id(&shared).await.is_err());
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]

@@ -39,10 +39,11 @@ fn read_page(reply: &ListObjectsV2Output) -> Result<ListPage> {
         |message: &str| Err(StoreError::new(LIST, Kind::Malformed).with_message(message));
     let is_encoded = reply.encoding_type() == Some(&EncodingType::Url);
     let next = match (reply.is_truncated(), reply.next_continuation_token()) {
-        (Some(true), None) => {
+        (Some(true), None | Some("")) => {
             return malformed("the listing is cut, and the reply does not say where it goes on");
         }
-        (Some(true), Some(token)) => Some(token.to_owned()),
+        // A token alone says that there is more, too: silence is no end.
+        (Some(true) | None, Some(token)) if !token.is_empty() => Some(token.to_owned()),
         _ => None,
     };
     let mut page = ListPage { next, ..ListPage::default() };
@@ -98,7 +99,27 @@ pub(super) async fn buckets(store: &S3Store) -> Result<Vec<ListedBucket>> {
 
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+
+    use super::{decode, read_page};
+
+    #[test]
+    fn a_listing_ends_only_where_it_says_so_or_gives_no_token() {
+        let next = |is_truncated, token: Option<&str>| {
+            let reply = ListObjectsV2Output::builder()
+                .set_is_truncated(is_truncated)
+                .set_next_continuation_token(token.map(str::to_owned));
+            read_page(&reply.build()).map(|page| page.next)
+        };
+        let more = Some("more".to_owned());
+        assert_eq!(next(Some(true), Some("more")).expect("a page"), more);
+        assert_eq!(next(None, Some("more")).expect("a page"), more);
+        assert_eq!(next(Some(false), Some("more")).expect("a page"), None);
+        for token in [None, Some("")] {
+            assert_eq!(next(None, token).expect("a page"), None);
+            assert!(next(Some(true), token).is_err(), "it would begin again, or end too early");
+        }
+    }
 
     #[test]
     fn keys_are_decoded_only_where_the_reply_says_so() {

@@ -7,10 +7,12 @@ use crate::domain::escape::Escaped;
 use crate::domain::location::Bucket;
 use crate::storage::error::ClockOff;
 
-/// A fact that changes how the store is reached. Each is told once.
+/// A fact that changes how the store is reached. Each is told once, but for credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     CredentialsRenewed,
+    /// They can't be read now, for this reason, and are asked for again.
+    CredentialsAwaited(String),
     RegionFound {
         bucket: Bucket,
         region: String,
@@ -47,6 +49,9 @@ impl fmt::Display for Notice {
         match self {
             Self::CredentialsRenewed => {
                 formatter.write_str("the credentials had expired and were read again")
+            }
+            Self::CredentialsAwaited(why) => {
+                write!(formatter, "waiting for credentials: {}; trying again", Escaped(why))
             }
             Self::RegionFound { bucket, region } => write!(
                 formatter,

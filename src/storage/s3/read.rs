@@ -24,7 +24,7 @@ use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{GetReply, Read, Result};
 
 pub(super) const GET: &str = "GetObject";
-const HEAD: &str = "HeadObject";
+pub(super) const HEAD: &str = "HeadObject";
 
 /// What a reply says of the object's content. CRC64NVME first: it always is of the whole object.
 macro_rules! stored_checksum {
@@ -75,8 +75,9 @@ pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Re
 
 /// Which bytes follow, and how many the object has.
 ///
-/// A store may answer a range with the whole object (200). That is taken where the range starts
-/// at 0, for the caller counts bytes and stops; elsewhere it would be written to the wrong place.
+/// A store that knows no ranges answers with the whole object (200). That is taken where the range
+/// starts at 0: the caller is told how far the bytes go. Elsewhere they would be written to the
+/// wrong place.
 fn sent_range(
     reply: &GetObjectOutput,
     asked: Option<ByteRange>,
@@ -106,8 +107,9 @@ fn sent_range(
         None => content.range.start() == 0 && content.range.end() == content.total,
         // Less than asked for is right only at the end of the object.
         Some(asked) => {
+            let is_all = asked.start() == 0 && content.range.end() == content.total;
             content.range.start() == asked.start()
-                && content.range.end() == asked.end().min(content.total)
+                && (is_all || content.range.end() == asked.end().min(content.total))
         }
     };
     if is_asked {

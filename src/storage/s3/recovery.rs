@@ -27,6 +27,7 @@ pub(super) struct Sent<'a> {
     bucket: Option<&'a Bucket>,
     region: Option<String>,
     generation: u64,
+    is_clock_known: bool,
 }
 
 impl Recovery {
@@ -43,6 +44,7 @@ impl Recovery {
             bucket,
             region: bucket.and_then(|bucket| self.regions.of(bucket)),
             generation: self.credentials.as_ref().map_or(0, SharedCredentials::generation),
+            is_clock_known: self.is_clock_told.load(Ordering::Relaxed),
         }
     }
 
@@ -60,7 +62,8 @@ impl Recovery {
     }
 
     fn weigh(&self, sent: &Sent<'_>, error: StoreError) -> StoreError {
-        let error = self.seen_by_its_date(seen_by_its_region(sent, error));
+        let error = seen_by_its_clock(sent, seen_by_its_region(sent, error));
+        let error = self.seen_by_its_date(error);
         match &error.kind {
             Kind::Expired => self.expired(sent, error),
             Kind::WrongRegion { .. } => self.elsewhere(sent, error),
@@ -150,6 +153,16 @@ impl Recovery {
 
     pub(super) fn endpoint(&self) -> &str {
         self.endpoint.as_deref().unwrap_or("S3")
+    }
+}
+
+/// A wordless 403 is about the clock only where the request was signed by the one here.
+fn seen_by_its_clock(sent: &Sent<'_>, error: StoreError) -> StoreError {
+    let is_wordless = matches!(error.kind, Kind::ClockSkew { .. }) && error.code.is_none();
+    if is_wordless && sent.is_clock_known {
+        StoreError { kind: Kind::Denied, ..error }
+    } else {
+        error
     }
 }
 

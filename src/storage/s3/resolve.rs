@@ -29,14 +29,11 @@ type Ask = dyn Fn(String) -> Answer + Send + Sync;
 #[derive(Clone)]
 pub(super) struct Resolver {
     ask: Arc<Ask>,
-    names: Arc<Mutex<HashMap<String, Arc<Name>>>>,
+    names: Arc<Mutex<HashMap<String, Name>>>,
 }
 
-#[derive(Default)]
-struct Name {
-    /// Held by the one that asks: the others take what it finds.
-    known: tokio::sync::Mutex<Option<Known>>,
-}
+/// Held by the one that asks: the others take what it finds.
+type Name = Arc<tokio::sync::Mutex<Option<Known>>>;
 
 struct Known {
     addresses: Result<Vec<IpAddr>, Unresolved>,
@@ -68,13 +65,17 @@ impl Resolver {
     }
 
     async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Unresolved> {
-        let name = self.name(host);
-        let mut known = name.known.lock().await;
+        let mut known = self.name(host).lock_owned().await;
         let now = Instant::now();
-        match &mut *known {
-            Some(known) if known.until > now => known.next(),
-            stale => stale.insert(self.look_up(host).await).next(),
+        if let Some(known) = known.as_mut().filter(|known| known.until > now) {
+            return known.next();
         }
+        let (this, asked) = (self.clone(), host.to_owned());
+        // A task of its own: a system that asks one dead server after the other may take longer
+        // than a connection may, and what it finds in the end is for the next try.
+        let looking = tokio::spawn(async move { known.insert(this.look_up(&asked).await).next() });
+        let unresolved = |why: String| Unresolved { host: host.to_owned(), why };
+        looking.await.unwrap_or_else(|error| Err(unresolved(error.to_string())))
     }
 
     async fn look_up(&self, host: &str) -> Known {
@@ -89,19 +90,19 @@ impl Resolver {
         Known { addresses, until: Instant::now() + kept, turn: fastrand::usize(..1 << 16) }
     }
 
-    fn name(&self, host: &str) -> Arc<Name> {
+    fn name(&self, host: &str) -> Name {
         let mut names = self.lock();
         if let Some(name) = names.get(host) {
             return Arc::clone(name);
         }
-        let name = Arc::<Name>::default();
+        let name = Name::default();
         if names.len() < MOST_NAMES {
             names.insert(host.to_owned(), Arc::clone(&name));
         }
         name
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Name>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Name>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -198,9 +199,33 @@ mod tests {
         for _ in 0..2 {
             resolver.resolve("host").await.expect("an answer");
             let name = resolver.name("host");
-            name.known.lock().await.as_mut().expect("it is known").until = Instant::now();
+            name.lock().await.as_mut().expect("it is known").until = Instant::now();
         }
         assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_kept_though_nobody_waits_for_it_any_more() {
+        let (asked, slow) = (Arc::new(AtomicUsize::new(0)), Arc::new(tokio::sync::Notify::new()));
+        let (counter, answers) = (Arc::clone(&asked), Arc::clone(&slow));
+        let resolver = Resolver::asking(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let answers = Arc::clone(&answers);
+            Box::pin(async move {
+                answers.notified().await;
+                Ok(vec![address(1)])
+            })
+        });
+        // The first one gives up: the time for a connection is over.
+        let mut first = Box::pin(resolver.resolve("host"));
+        while asked.load(Ordering::Relaxed) == 0 {
+            assert!(futures::poll!(&mut first).is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        slow.notify_one();
+        assert_eq!(resolver.resolve("host").await.expect("an answer"), [address(1)]);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]

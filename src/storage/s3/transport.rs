@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::io;
 
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 use super::credentials::{CannotRenew, NoCredentials};
@@ -50,6 +51,11 @@ pub(super) fn chain<'a>(
             None => error.source(),
         }
     })
+}
+
+/// Whether it was a connection that failed, and not the one at its other end.
+pub(super) fn is_of_the_network(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| error.is::<ConnectorError>() || error.is::<Unresolved>())
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<Cause> {

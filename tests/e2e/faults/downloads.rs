@@ -103,6 +103,43 @@ fn a_download_that_cannot_be_done_leaves_the_old_file() {
     });
 }
 
+#[test]
+fn a_store_that_knows_no_ranges_is_read_from_its_first_byte() {
+    for shape in Shape::ALL {
+        let scene = Scene::new();
+        let bytes = scene.object("object", shape.size());
+        let whole = Fault::new(Operation::GetObject, FaultKind::WholeObjectForRange);
+        scene.testbed.fault(whole.always());
+        // What breaks off goes on from the start.
+        let broken = FaultKind::ResetInBody { after_bytes: shape.size() / 2 };
+        let broken = scene.testbed.fault(Fault::new(Operation::GetObject, broken).times(1));
+        let download = ["download", shape.source()];
+        let download = haul().on(&scene.testbed).args(download).args(["--part-size", "1MiB"]);
+        download.arg(scene.sandbox.path("out/")).run().code(0).stderr_has("1 verified end to end");
+        assert!(scene.sandbox.read("out/object") == bytes, "{shape:?}");
+        scene.fired(broken);
+        assert!(scene.testbed.count(Operation::GetObject) <= 3, "{shape:?}");
+        scene.sandbox.no_leftovers("");
+    }
+}
+
+/// It would all have to be held in memory.
+#[test]
+fn a_store_that_knows_no_ranges_streams_what_fits_into_a_part() {
+    let scene = Scene::new();
+    let bytes = scene.object("object", LARGE);
+    let whole = Fault::new(Operation::GetObject, FaultKind::WholeObjectForRange);
+    scene.testbed.fault(whole.always());
+    let stream = |part_size| {
+        let download = ["download", "s3://bucket/p/object", "-", "--part-size", part_size];
+        haul().on(&scene.testbed).args(download).run()
+    };
+    let refused = stream("1MiB");
+    refused.code(1).stderr_has("the store sends the whole object");
+    assert!(refused.stdout.is_empty() && scene.testbed.count(Operation::GetObject) == 1);
+    assert!(stream("8MiB").code(0).stdout == bytes);
+}
+
 /// The same command again, once nothing is in its way: it fetches what is missing, and no byte
 /// that was kept.
 fn finished_by_the_next_run(case: &Case, scene: &Scene, failed: &Output) {
@@ -172,6 +209,10 @@ fn cases(often: Often) -> Vec<Case> {
 /// Where a fault is none.
 fn is_harmless(case: &Case) -> bool {
     use FaultKind::{ChangedETag, WholeObjectForRange};
+    if matches!(case.trouble.kind, WholeObjectForRange) && case.at == At::First {
+        // See `a_store_that_knows_no_ranges_is_read_from_its_first_byte`.
+        return true;
+    }
     case.shape == Shape::SmallAlone
         // All of an object is right where less than a part is all of it; and another version of
         // it is as good as this one, see `changes`.

@@ -32,10 +32,34 @@ fn a_token_that_can_not_be_renewed_ends_the_run_in_one_line() {
     let script = format!("if [ $n = 1 ]; then {}; else", answer("KEY$n", ""));
     let vault =
         Vault::new(&sandbox, &format!("{script} echo please sign in first >&2; exit 7; fi"));
-    let output = end_in_the_middle(&testbed, &vault, "KEY1");
+    // Twice that long, the vault is waited for.
+    let output = end_in_the_middle_within(&testbed, &vault, "KEY1", "3");
     assert_ended(&output, &testbed, &sandbox);
-    output.stderr_has("please sign in first");
-    assert_eq!(vault.calls(), 2, "asked again and again\n{output}");
+    output.stderr_has("waiting for credentials: ").stderr_has("please sign in first");
+    assert!((3..=13).contains(&vault.calls()), "asked {} times\n{output}", vault.calls());
+}
+
+#[test]
+fn a_vault_that_is_closed_for_a_while_is_waited_for() {
+    let (testbed, sandbox) = (busy_testbed(), Sandbox::new());
+    testbed.add_credentials("KEY4", "SECRET");
+    let closed = "echo no network >&2; exit 7";
+    let fresh = answer("KEY$n", "");
+    let vault = Vault::new(&sandbox, &format!("case $n in 2|3) {closed};; *) {fresh};; esac"));
+    let output = end_in_the_middle_within(&testbed, &vault, "KEY1", "6");
+    output.code(0).stderr_has("waiting for credentials: ").stderr_has("no network");
+    assert_eq!(vault.calls(), 4, "{output}");
+    assert_eq!(output.stderr.matches("were read again").count(), 1, "{output}");
+    assert_eq!(sandbox.tree("out").len(), OBJECTS);
+}
+
+#[test]
+fn a_vault_that_was_never_open_is_told_at_once() {
+    let (testbed, sandbox) = (busy_testbed(), Sandbox::new());
+    let vault = Vault::new(&sandbox, "echo please sign in first >&2; exit 7");
+    let output = vault.haul(&testbed).args(["ls", "s3://bucket/"]).run();
+    output.code(1).stderr_has("no usable credentials").stderr_has("please sign in first");
+    assert_eq!(vault.calls(), 1, "{output}");
 }
 
 #[test]
@@ -176,11 +200,20 @@ fn filled(builder: testbed::Builder) -> Testbed {
 
 /// Downloads everything; while many requests are under way, the key that they are signed with ends.
 fn end_in_the_middle(testbed: &Testbed, vault: &Vault<'_>, key: &str) -> Output {
+    end_in_the_middle_within(testbed, vault, key, "30")
+}
+
+fn end_in_the_middle_within(
+    testbed: &Testbed,
+    vault: &Vault<'_>,
+    key: &str,
+    timeout: &str,
+) -> Output {
     let gate = Gate::new();
     let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
     testbed.fault(held.occurrence(50..=u64::MAX));
     let download = ["download", "s3://bucket/", "out/", "--concurrency", "16"];
-    let running = vault.haul(testbed).args(download).spawn();
+    let running = vault.haul(testbed).args(download).args(["--timeout", timeout]).spawn();
     gate.wait_for(HELD);
     testbed.expire_credentials(key);
     gate.open();
@@ -195,7 +228,7 @@ fn assert_ended(output: &Output, testbed: &Testbed, sandbox: &Sandbox) {
     let done = sandbox.tree("out").len();
     assert!((1..OBJECTS).contains(&done), "{done} objects\n{output}");
     output.stderr_has(&format!("stopped early: {done} of {OBJECTS} objects done"));
-    output.stderr_has("next: haul download s3://bucket/ out/ --concurrency 16");
+    output.stderr_has("next: haul download s3://bucket/ out/ --concurrency 16 --timeout ");
     sandbox.no_leftovers("out");
     let refused = testbed.requests().iter().filter(|request| request.status == Some(400)).count();
     assert!(refused <= 3 * HELD, "{refused} requests with a token that has ended\n{output}");
