@@ -35,7 +35,8 @@ use super::escape::Escaped;
 pub const FORMAT: u32 = 1;
 /// What every journal starts with.
 pub const MAGIC: &str = "{\"haul_journal\":";
-/// No line is longer. A key has at most 1,024 bytes, and messages are cut.
+/// No line is longer: a key has at most 1,024 bytes, messages are cut, and so is an entry that comes
+/// to more all the same.
 pub const LONGEST_LINE: usize = 1 << 20;
 /// A message of a store, or of a system, need not be kept whole.
 const LONGEST_MESSAGE: usize = 2048;
@@ -187,6 +188,24 @@ impl Entry {
     /// asks for.
     pub fn key(&self, binding: &Binding) -> Option<u64> {
         if binding.has_rows() { self.line } else { self.digest.map(Digest::value) }
+    }
+
+    /// The same for a line that must be shorter. It says what became of the job, and no more which
+    /// job that is: nobody may feed back, or take for done, what is not there as a whole.
+    #[must_use]
+    pub fn shortened(&self) -> Self {
+        let cut = |text: &Option<String>| text.as_deref().map(Self::cut);
+        Self {
+            digest: None,
+            source: Self::cut(&self.source),
+            destination: cut(&self.destination),
+            version: cut(&self.version),
+            etag: cut(&self.etag),
+            checksum: cut(&self.checksum),
+            message: cut(&self.message),
+            want: None,
+            ..self.clone()
+        }
     }
 
     /// A message of a length that a line can hold.

@@ -315,7 +315,7 @@ async fn tell_parts(
 }
 
 /// Reads a file from its start to its end. One that changes meanwhile is an error.
-async fn sum(
+pub(super) async fn sum(
     work: &Arc<Work>,
     file: &Arc<SourceFile>,
     witnesses: Vec<Witness>,

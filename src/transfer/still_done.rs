@@ -1,20 +1,27 @@
 //! Whether what a journal says was done is still so, on both sides. A doubt is a no: to move an
 //! object once more loses nothing, to leave it out might.
 
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::compare::sum;
 use super::context::{Verify, Work};
 use super::download;
 use super::error::JobError;
 use super::journal::{Journal, JournalError, time_text};
 use super::outcome::Verified;
 use super::upload::look;
-use crate::domain::job::{Download, LocalSource, LocalTarget, Task};
+use super::verify::USUAL_CRC;
+use crate::domain::evidence::Evidence;
+use crate::domain::job::{Download, LocalSource, LocalTarget, Task, Upload};
 use crate::domain::journal::Entry;
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::domain::relative_path::RelativePath;
-use crate::storage::local::{Existing, ExistingKind};
+use crate::storage::local::{Existing, ExistingKind, SourceFile};
 
 /// Looks at both sides: the local one first, since that costs no request.
-pub(super) async fn is_still_done(work: &Work, journal: &Journal) -> Result<bool, JobError> {
+pub(super) async fn is_still_done(work: &Arc<Work>, journal: &Journal) -> Result<bool, JobError> {
     let entry = match journal.done(&work.job) {
         Ok(Some(entry)) => entry,
         Ok(None) => return Ok(false),
@@ -33,7 +40,8 @@ pub(super) async fn is_still_done(work: &Work, journal: &Journal) -> Result<bool
                 return Ok(false);
             }
             let found = doubtful(look(work, &job.object).await)?.flatten();
-            Ok(found.is_some_and(|found| is_object_the_same(&found, &entry)))
+            Ok(found.is_some_and(|found| is_object_the_same(&found, &entry))
+                && (!is_time_doubtful(&entry) || is_content_the_same(work, job, &entry).await?))
         }
         Task::MakeFolder { folder, .. } => is_folder(work, folder),
         // It leaves nothing that could still be true.
@@ -66,7 +74,45 @@ fn is_file_the_same(existing: Option<Existing>, entry: &Entry) -> bool {
         && entry.mtime.as_deref() == Some(time_text(existing.modified).as_str())
 }
 
-/// A listing, a manifest's `ETag` or a version tells without a request which bytes are meant.
+/// The coarsest clock of a file system, FAT's.
+const TICK: SignedDuration = SignedDuration::from_secs(2);
+
+/// Whether the file was modified so shortly before it was read that it could be written to again
+/// without another time.
+fn is_time_doubtful(entry: &Entry) -> bool {
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let (Some(modified), Some(ended)) = (entry.mtime.as_deref().and_then(time), time(&entry.time))
+    else {
+        return true;
+    };
+    let took = SignedDuration::try_from_secs_f64(entry.seconds).unwrap_or(SignedDuration::MAX);
+    ended.duration_since(modified) < took.saturating_add(TICK)
+}
+
+/// Reads the file, where its time does not say enough.
+async fn is_content_the_same(
+    work: &Arc<Work>,
+    job: &Upload,
+    entry: &Entry,
+) -> Result<bool, JobError> {
+    let opened = match &job.source {
+        LocalSource::File { path, below: Some(root), .. } => SourceFile::open_below(root, path),
+        LocalSource::File { path, .. } => SourceFile::open(path),
+        LocalSource::Stdin { .. } => return Ok(false),
+    };
+    let Ok(file) = opened else { return Ok(false) };
+    let witness = Evidence::Whole(USUAL_CRC.checksum(0)).witness();
+    let sums = sum(work, &Arc::new(file), witness.into_iter().collect()).await;
+    work.gauge.uncount_all();
+    let sums = doubtful(sums)?.unwrap_or_default();
+    Ok(sums.iter().any(|found| match found {
+        Evidence::Whole(found) => Some(found.to_string()) == entry.checksum,
+        _ => false,
+    }))
+}
+
+/// A listing or a version tells without a request which bytes are there. A manifest's `ETag` only
+/// says which ones should be.
 async fn is_source_the_same(work: &Work, job: &Download, entry: &Entry) -> Result<bool, JobError> {
     if let Some(version) = job.object.version.as_deref()
         // What has the version `null` may be overwritten.
@@ -75,7 +121,7 @@ async fn is_source_the_same(work: &Work, job: &Download, entry: &Entry) -> Resul
     {
         return Ok(true);
     }
-    if let (Some(size), Some(etag)) = (job.size, job.etag.as_ref().or(job.expected.etag.as_ref())) {
+    if let (Some(size), Some(etag)) = (job.size, &job.etag) {
         return Ok(entry.size == Some(size) && is_etag(Some(etag), entry));
     }
     let found = doubtful(download::head(work, &job.object).await)?;

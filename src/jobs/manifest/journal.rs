@@ -87,7 +87,7 @@ fn row(line: u64, number: u64, entry: Entry) -> Result<Row, String> {
     let (Some(_), Some(destination)) = (entry.digest, entry.destination) else {
         let line = entry.line.map_or_else(String::new, |line| format!(" on line {line}"));
         let message = entry.message.unwrap_or_default();
-        return Err(format!("it never was a job{line}: {message}"));
+        return Err(format!("the journal has no job{line} to be done again: {message}"));
     };
     let is_download = entry.source.starts_with(S3Uri::SCHEME);
     let uri = if is_download { &entry.source } else { &destination };

@@ -111,7 +111,11 @@ impl Journal {
 
     /// Hands a line to the writer. Waits while many wait.
     pub(in crate::transfer) async fn record(&self, entry: &Entry) -> Result<(), JournalError> {
-        let line = render(entry)?;
+        let mut line = render(entry)?;
+        if line.len() > LONGEST_LINE {
+            // Nobody could read the journal any more.
+            line = render(&entry.shortened())?;
+        }
         let lines = self.lock().as_ref().map(|writer| writer.lines.clone());
         let lines = lines.ok_or(JournalError::Ended)?;
         lines.send(line).await.map_err(|_| JournalError::Ended)

@@ -31,6 +31,28 @@ fn refused(stage: &Stage, args: &[&str], said: &str) {
     assert_eq!(stage.testbed.totals().requests, requests, "{output}");
 }
 
+/// JSON makes six bytes of each control character: such a line would be longer than any that is
+/// read.
+#[test]
+fn a_row_that_is_too_long_for_a_line_does_not_spoil_the_journal() {
+    let stage = Stage::new();
+    stage.sandbox.write("a", "a");
+    stage.sandbox.write("b", "b");
+    let long = "\u{1}".repeat(250_000);
+    let rows = format!("source,destination,metadata\na,a,x={long}\nb,b,x=y\n");
+    stage.sandbox.write("m.csv", rows);
+    let command =
+        ["upload", "--journal", "run.journal", "--manifest", "m.csv", ".", "s3://bucket/"];
+    stage.run(command).code(1).stderr_has("1 object,").stderr_has("1 failed");
+    let longest = stage.text("run.journal").lines().map(str::len).max();
+    assert!(longest.is_some_and(|longest| longest < 100_000), "{longest:?}");
+    stage.run(command).code(1).stderr_has("1 done before").stderr_has("1 failed");
+    // What its row asked for is not there to be asked for again.
+    let again = ["upload", "--manifest", "run.journal", "--only", "failed"];
+    stage.run(again).code(1).stderr_has("no job on line 2 to be done again");
+    assert_eq!(stage.keys(), ["b"]);
+}
+
 #[test]
 fn another_command_is_refused_by_what_differs() {
     let stage = finished();
