@@ -4,6 +4,7 @@
 
 mod clocks;
 mod credentials;
+mod giver;
 mod hostile;
 mod names;
 mod proxies;
