@@ -5,6 +5,7 @@
 mod clocks;
 mod credentials;
 mod endpoints;
+mod giver;
 mod hostile;
 mod names;
 mod proxies;

@@ -1,6 +1,7 @@
 //! From options and the AWS environment to a client: credentials, region, endpoint.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -13,15 +14,17 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::service_config::ServiceConfigKey;
+use rustls::ClientConfig;
 
 use super::bodies::WatchBodies;
 use super::credentials::SharedCredentials;
 use super::notice::{Listener, Notice};
+use super::proxy::{Proxies, Route};
 use super::read::StatusInRange;
 use super::regions::is_region;
 use super::resolve::Resolver;
 use super::store::{Parts, S3Store};
-use super::{http, unverified};
+use super::{connector, tls};
 use crate::domain::attributes::CustomerKey;
 
 /// Where no region is named: what S3 itself and most S3-compatible servers take.
@@ -123,7 +126,9 @@ pub async fn connect(options: &Options) -> Result<S3Store, ConnectError> {
 }
 
 async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, ConnectError> {
-    let client = http::client(options.ca_bundle.as_deref(), resolver)?;
+    let tls = tls::checked(options.ca_bundle.as_deref())?;
+    let route = |proxies| Route::new(resolver.clone(), proxies, Arc::clone(&tls));
+    let client = connector::client(route(Proxies::sparing_local_hosts()), Arc::clone(&tls));
     let shared = environment(options, client).await?;
     let endpoint = options.endpoint_url.clone().or_else(|| configured_endpoint(&shared));
     if let Some(endpoint) = &endpoint {
@@ -155,9 +160,8 @@ async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, Co
     if shared.region().is_none() {
         config = config.region(Region::from_static(DEFAULT_REGION));
     }
-    if let Some(client) = unchecked_client(options, endpoint.as_deref())? {
-        config = config.http_client(client);
-    }
+    let tls_of_store = tls_of_store(options, endpoint.as_deref(), &tls)?;
+    config = config.http_client(connector::client(route(Proxies::of_environment()), tls_of_store));
     let credentials = shared.credentials_provider().map(|source| share(source, options));
     if let Some(credentials) = credentials.clone() {
         config = config
@@ -171,7 +175,7 @@ async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, Co
 /// What every AWS tool reads: region, endpoint, and where credentials come from.
 async fn environment(
     options: &Options,
-    client: aws_smithy_http_client::pool::Client,
+    client: SharedHttpClient,
 ) -> Result<SdkConfig, ConnectError> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);
     if let Some(profile) = &options.profile {
@@ -201,18 +205,19 @@ fn configured_endpoint(shared: &SdkConfig) -> Option<String> {
     of_s3.or_else(|| shared.endpoint_url().map(str::to_owned))
 }
 
-/// The flag is for the store alone: who gives credentials has to prove who it is.
-fn unchecked_client(
+/// The flag is for the store alone: who gives credentials has to prove who it is, and so has a proxy.
+fn tls_of_store(
     options: &Options,
     endpoint: Option<&str>,
-) -> Result<Option<SharedHttpClient>, ConnectError> {
+    checked: &Arc<ClientConfig>,
+) -> Result<Arc<ClientConfig>, ConnectError> {
     // Only TLS has certificates. Without an endpoint it is S3's own.
-    let endpoint = endpoint.unwrap_or("https://s3.amazonaws.com");
-    if options.certificates == Certificates::Checked || !endpoint.starts_with("https://") {
-        return Ok(None);
+    let is_secure = endpoint.is_none_or(|endpoint| endpoint.starts_with("https://"));
+    if options.certificates == Certificates::Checked || !is_secure {
+        return Ok(Arc::clone(checked));
     }
     options.listener.tell(Notice::CertificatesUnchecked);
-    unverified::client(endpoint, connect_timeout(options)).map(Some)
+    tls::unchecked()
 }
 
 fn share(source: SharedCredentialsProvider, options: &Options) -> SharedCredentials {

@@ -4,10 +4,11 @@
 pub mod connect;
 
 mod bodies;
+mod connector;
 mod credentials;
-mod http;
+mod proxy;
 mod resolve;
-mod unverified;
+mod tls;
 
 mod notice;
 mod recovery;

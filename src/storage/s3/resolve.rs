@@ -6,12 +6,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
+use hyper_util::client::legacy::connect::dns::Name as HostName;
+use tower_service::Service;
 
 /// S3's own answers are good for some seconds to a minute.
 const KEPT: Duration = Duration::from_secs(30);
@@ -107,9 +109,22 @@ impl Resolver {
     }
 }
 
-impl ResolveDns for Resolver {
-    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
-        DnsFuture::new(async move { self.resolve(name).await.map_err(ResolveDnsError::new) })
+/// As connections ask. The port is theirs to set.
+impl Service<HostName> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Unresolved;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Unresolved>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unresolved>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: HostName) -> Self::Future {
+        let resolver = self.clone();
+        Box::pin(async move {
+            let found = resolver.resolve(name.as_str()).await?.into_iter();
+            Ok(found.map(|address| SocketAddr::new(address, 0)).collect::<Vec<_>>().into_iter())
+        })
     }
 }
 

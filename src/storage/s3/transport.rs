@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 use super::credentials::{CannotRenew, NoCredentials};
+use super::proxy::{ForeignProxy, NoWayToProxy};
 use super::resolve::Unresolved;
 use crate::storage::error::Kind;
 
@@ -20,6 +21,15 @@ pub(super) struct Cause {
 
 /// The first error of a chain that says something, from the outside in; `otherwise` where none does.
 pub(super) fn cause(error: &(dyn Error + 'static), otherwise: Kind) -> Cause {
+    let mut cause = first_known(error, otherwise);
+    // Of the two who may be meant, it is the one that nobody would think of.
+    if let Some(way) = chain(error).find(|error| error.is::<NoWayToProxy>()) {
+        cause.message = format!("{way}: {}", cause.message);
+    }
+    cause
+}
+
+fn first_known(error: &(dyn Error + 'static), otherwise: Kind) -> Cause {
     let mut kind = otherwise;
     for error in chain(error) {
         if let Some(cause) = known(error) {
@@ -71,6 +81,9 @@ fn known(error: &(dyn Error + 'static)) -> Option<Cause> {
     }
     if let Some(error) = error.downcast_ref::<TlsError>() {
         return Some(tls(error));
+    }
+    if let Some(error) = error.downcast_ref::<ForeignProxy>() {
+        return Some(Cause { kind: Kind::ProxyDenied, message: error.to_string() });
     }
     is_proxy_without_password(error).then(|| Cause {
         kind: Kind::ProxyDenied,

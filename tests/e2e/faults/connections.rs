@@ -4,7 +4,9 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use testbed::{BlackHole, Break, Disruption, Operation, Place, Proxy, Rule, Testbed};
+use testbed::{
+    BlackHole, Break, Disruption, Fault, FaultKind, Operation, Place, Proxy, Rule, Testbed,
+};
 
 use super::scene::{BUCKET, OLD, Scene};
 use crate::harness::{Haul, Output, content, for_each, haul};
@@ -146,6 +148,19 @@ fn a_kept_connection_that_ends_costs_a_retry_at_most() {
             assert!(found == content(&name, 1000), "{name}");
         }
     });
+}
+
+/// Another connection may lead to another server behind the same name.
+#[test]
+fn a_connection_that_brought_a_server_s_error_is_not_used_again() {
+    let scene = Scene::new();
+    scene.object("object", 1000);
+    scene.testbed.fault(Fault::new(Operation::GetObject, FaultKind::internal_error()));
+    let download = haul().on(&scene.testbed).args(["download", "s3://bucket/p/object"]);
+    download.arg(scene.sandbox.path("object")).run().code(0);
+    let requests = scene.testbed.requests_of(Operation::GetObject);
+    assert_eq!(requests.len(), 2);
+    assert_ne!(requests[0].connection, requests[1].connection);
 }
 
 /// Uploads over connections that end under them: what was sent is sent again, and counts once.

@@ -23,5 +23,5 @@ pub(crate) use output::Output;
 pub(crate) use parallel::for_each;
 pub(crate) use running::Running;
 pub(crate) use sandbox::{Sandbox, Tree, content};
-pub(crate) use server::Server;
+pub(crate) use server::{ACCESS_KEY, SECRET_KEY, Server};
 pub(crate) use weed::Weed;

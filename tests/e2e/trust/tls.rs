@@ -1,12 +1,15 @@
 //! Servers that must prove who they are. Each certificate that does not is told as what it is.
 
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
-use testbed::{Certificate, Fault, FaultKind, Operation, Testbed};
+use rustls::server::Acceptor;
+use testbed::{Certificate, Fault, FaultKind, Gate, Operation, Testbed};
 
-use crate::harness::{Sandbox, content};
+use crate::harness::{Haul, Sandbox, content};
 use crate::stage::{BUCKET, Stage};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -95,6 +98,61 @@ fn any_certificate_is_taken_where_that_was_asked_for() {
         assert_eq!(stage.testbed.hits(fault), 1);
         assert!(stage.sandbox.read("again") == large);
     }
+}
+
+/// Over HTTP/2 all requests of a run would share one connection, to one address, and be lost as one.
+#[test]
+fn http_2_is_never_offered() {
+    let (stage, download) = (Stage::new(), ["download", "s3://bucket/a", "out"]);
+    let run = |haul: Haul, more: &[&str]| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("https://{}", listener.local_addr().expect("it is bound"));
+        let offered = thread::spawn(move || first_offer(&listener));
+        let haul = haul.env("AWS_ENDPOINT_URL", &url).limit(SOON).args(download);
+        haul.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)
+            .args(["--max-attempts", "1"])
+            .args(more)
+            .run()
+            .code(1);
+        assert_eq!(offered.join().expect("a client came"), ["http/1.1"], "{more:?}");
+    };
+    run(stage.haul(), &[]);
+    run(stage.haul(), &["--no-verify-ssl"]);
+    // Without credentials, these are asked for first.
+    run(crate::harness::haul(), &[]);
+}
+
+/// What the first client that comes would speak over TLS.
+fn first_offer(listener: &TcpListener) -> Vec<String> {
+    let (mut client, _) = listener.accept().expect("a client");
+    let mut hello = Acceptor::default();
+    loop {
+        hello.read_tls(&mut client).expect("bytes");
+        if let Some(accepted) = hello.accept().map_err(|(error, _)| error).expect("a handshake") {
+            let offered = accepted.client_hello().alpn().into_iter().flatten();
+            return offered.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        }
+    }
+}
+
+#[test]
+fn requests_at_once_have_a_connection_each_under_tls() {
+    const MANY: usize = 8;
+    let stage = stage(&Certificate::valid());
+    for number in 0..MANY {
+        stage.testbed.put_object(BUCKET, &format!("many/{number}"), "bytes");
+    }
+    let gate = Gate::new();
+    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.always());
+    let download = ["download", "s3://bucket/many/", "out/", "--ca-bundle", "authority.pem"];
+    let running = stage.haul().args(download).spawn();
+    gate.wait_for(MANY);
+    gate.open();
+    running.wait().code(0);
+    let requests = stage.testbed.requests_of(Operation::GetObject);
+    let connections: HashSet<_> = requests.iter().map(|request| request.connection).collect();
+    assert_eq!(connections.len(), MANY);
 }
 
 #[test]

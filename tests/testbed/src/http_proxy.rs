@@ -68,6 +68,10 @@ impl HttpProxy {
         format!("http://{}", self.address)
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// First lines of what it was asked, one for each connection, such as `CONNECT host:443 HTTP/1.1`.
     pub fn asked(&self) -> Vec<String> {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -20,7 +20,7 @@
 //! - `proxy`: a raw TCP proxy that breaks connections, for what no server would do by itself.
 //! - `faults`, `log`, `request`: what is scripted, what was asked, how a request is understood.
 //! - `operations`: the S3 operations, one file a concern.
-//! - `tls`, `http_proxy`: what stands between a client and a real store.
+//! - `tls`, `tls_front`, `http_proxy`: what stands between a client and a real store.
 //! - `store`: buckets, objects, multipart uploads, checksums. Knows nothing of HTTP.
 
 mod builder;
@@ -36,6 +36,7 @@ mod settings;
 mod store;
 mod testbed;
 mod tls;
+mod tls_front;
 mod url;
 
 pub use builder::Builder;
@@ -51,3 +52,4 @@ pub use seed::{ObjectChecksum, PutOptions};
 pub use store::{Algorithm, Attributes, Checksum, ChecksumType, Content, StoredObject, StoredPart};
 pub use testbed::{OpenUpload, Testbed};
 pub use tls::Certificate;
+pub use tls_front::TlsFront;
