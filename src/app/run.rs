@@ -170,9 +170,12 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
     let sizes = if is_readable { Sizes::Readable } else { Sizes::Bytes };
     let mut listing = Listing::new(listing::Options { format: output.format(), sizes });
     let listed = match command {
-        Command::Ls(args) => args.run(&session, &mut listing).await.map(|()| None),
-        Command::Clean(args) => args.run(&session, &mut listing).await.map(|it| Some(it.text())),
-        _ => Ok(None),
+        Command::Ls(args) => args.run(&session, &mut listing).await.map(|()| Closing::default()),
+        Command::Clean(args) => args
+            .run(&session, &mut listing)
+            .await
+            .map(|tally| Closing { text: Some(tally.text()), errors: tally.errors }),
+        _ => Ok(Closing::default()),
     };
     drop(session);
     notices.await.ok();
@@ -186,12 +189,22 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
             refuse(&CommandError::failed(error), output)
         }
         (Ok(closing), _) => {
-            if let Some(text) = closing.filter(|_| !output.quiet) {
+            for error in &closing.errors {
+                refuse(error, output);
+            }
+            if let Some(text) = closing.text.filter(|_| !output.quiet) {
                 failure::print_note(&text, Paint::stderr(output.color));
             }
-            Exit::Success
+            if closing.errors.is_empty() { Exit::Success } else { Exit::Incomplete }
         }
     }
+}
+
+/// What a command that lists says at its end.
+#[derive(Debug, Default)]
+struct Closing {
+    text: Option<String>,
+    errors: Vec<CommandError>,
 }
 
 /// Says why a command did not run, or not to its end.

@@ -51,13 +51,20 @@ pub struct CleanArgs {
 }
 
 /// What was there, and what is left of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub struct Tally {
     pub found: u64,
     pub removed: u64,
     /// Left alone: too young, or in use.
     pub spared: u64,
+    /// Not looked at, or not removed.
+    pub failed: u64,
+    /// Why: of the first few.
+    pub errors: Vec<CommandError>,
 }
+
+/// More errors than these are only counted.
+const MOST_ERRORS: usize = 10;
 
 impl CleanArgs {
     /// Lists into `records` what is found, and removes it where that was asked for.
@@ -97,11 +104,14 @@ impl CleanArgs {
     ) -> Result<(), Stopped> {
         let context = session.reading_context(&self.connection).await?;
         let records = UploadRecords::of(&context);
+        // As everywhere, a prefix ends in a slash, and what does not is the name of one object.
+        let is_asked_for = |open: &OpenUpload| uri.is_prefix() || uri.is_of(&open.upload.object);
         let (bucket, prefix) = (uri.bucket.clone(), uri.rest.clone());
         let mut pages = UploadPages::new(UploadsRequest { bucket, prefix, after: None });
         while let Some(page) = pages.next(&context).await.map_err(CommandError::from)? {
-            for open in &page.uploads {
-                let outcome = self.clean_upload(&context, &records, open).await?;
+            for open in page.uploads.iter().filter(|open| is_asked_for(open)) {
+                let cleaned = self.clean_upload(&context, &records, open).await;
+                let outcome = sink.outcome(cleaned);
                 sink.push(&Record::Unfinished {
                     name: &open.upload.object.uri(),
                     upload_id: Some(&open.upload.id.0),
@@ -130,6 +140,9 @@ impl CleanArgs {
             Left::Held(record) => Some(record),
             Left::Nothing => None,
         };
+        if !self.all && self.is_going_on(context, open).await? {
+            return Ok(Cleaning::Young);
+        }
         if !self.yes {
             return Ok(Cleaning::Found);
         }
@@ -140,10 +153,27 @@ impl CleanArgs {
         Ok(Cleaning::Removed)
     }
 
+    /// Whether a part came of late: the largest objects are on their way for days.
+    async fn is_going_on(
+        &self,
+        context: &Context,
+        open: &OpenUpload,
+    ) -> Result<bool, CommandError> {
+        let newest = listing::newest_part(context, &open.upload).await?;
+        let age = newest.and_then(|newest| SystemTime::now().duration_since(newest).ok());
+        Ok(age.is_some_and(|age| age < YOUNG))
+    }
+
     fn clean_folder(&self, path: &Path, sink: &mut Sink<'_>) -> Result<(), Stopped> {
         for leftover in leftovers(path) {
-            let leftover = leftover.map_err(CommandError::failed)?;
-            let outcome = self.clean_file(&leftover)?;
+            let leftover = match leftover {
+                Ok(leftover) => leftover,
+                Err(error) => {
+                    sink.failed(CommandError::failed(error));
+                    continue;
+                }
+            };
+            let outcome = sink.outcome(self.clean_file(&leftover));
             sink.push(&Record::Unfinished {
                 name: &leftover.path.to_string_lossy(),
                 upload_id: None,
@@ -185,12 +215,29 @@ enum Purpose {
 }
 
 impl Sink<'_> {
+    /// One that fails does not stop the others.
+    fn outcome(&mut self, cleaned: Result<Cleaning, CommandError>) -> Cleaning {
+        cleaned.unwrap_or_else(|error| {
+            self.failed(error);
+            Cleaning::Failed
+        })
+    }
+
+    fn failed(&mut self, error: CommandError) {
+        self.tally.failed += 1;
+        if self.tally.errors.len() < MOST_ERRORS {
+            self.tally.errors.push(error);
+        }
+    }
+
     fn push(&mut self, record: &Record<'_>) -> Result<(), OutputError> {
         if let Record::Unfinished { outcome, .. } = record {
             match outcome {
                 Cleaning::Found => self.tally.found += 1,
                 Cleaning::Removed => self.tally.removed += 1,
                 Cleaning::Young | Cleaning::InUse => self.tally.spared += 1,
+                // Counted with its error.
+                Cleaning::Failed => {}
             }
         }
         if !self.is_heard {
@@ -209,7 +256,7 @@ impl Sink<'_> {
 impl Tally {
     /// One line for a person.
     pub fn text(&self) -> String {
-        let Self { found, removed, spared } = *self;
+        let Self { found, removed, spared, failed, .. } = *self;
         let mut facts = Vec::new();
         if removed > 0 {
             facts.push(format!("{removed} removed"));
@@ -219,6 +266,9 @@ impl Tally {
         }
         if spared > 0 {
             facts.push(format!("{spared} left alone, since they may still be in use"));
+        }
+        if failed > 0 {
+            facts.push(format!("{failed} failed"));
         }
         if facts.is_empty() {
             return "nothing is left behind".to_owned();

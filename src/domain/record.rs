@@ -45,6 +45,8 @@ pub enum Cleaning {
     Young,
     /// A process is at work on it.
     InUse,
+    /// Nobody could look at it, or remove it.
+    Failed,
 }
 
 /// Takes records in order.

@@ -194,6 +194,8 @@ pub struct ListedPart {
     pub etag: ETag,
     /// Of its bytes, where the store keeps one.
     pub checksum: Option<Checksum>,
+    /// When it came.
+    pub modified: Option<SystemTime>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,5 +1,7 @@
 //! Listings page by page, each page tried again as any other request is.
 
+use std::time::SystemTime;
+
 use super::context::Context;
 use super::error::JobError;
 use super::retry::{Tries, until_done};
@@ -139,6 +141,26 @@ async fn uploads(context: &Context, request: &UploadsRequest) -> Result<UploadPa
         context.in_time("ListMultipartUploads", 0, context.store.list_uploads(request))
     })
     .await
+}
+
+/// When the last part of an upload came, as far as the store tells.
+pub async fn newest_part(
+    context: &Context,
+    upload: &Upload,
+) -> Result<Option<SystemTime>, JobError> {
+    let (mut newest, mut after) = (None, 0);
+    loop {
+        let doing = format!("list the parts of {}", upload.object);
+        let page = until_done(Tries::new(context, doing), || {
+            context.in_time("ListParts", 0, context.store.list_parts(upload, after))
+        });
+        let page = page.await?;
+        newest = page.parts.iter().filter_map(|part| part.modified).chain(newest).max();
+        match page.next {
+            Some(next) => after = next,
+            None => return Ok(newest),
+        }
+    }
 }
 
 /// Ends an upload for good. One that is gone already will do.

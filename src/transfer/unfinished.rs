@@ -145,6 +145,7 @@ mod tests {
             size,
             etag: etag.clone(),
             checksum,
+            modified: None,
         };
         assert!(is_same(&listed(5, &md5, None), &body));
         assert!(!is_same(&listed(6, &md5, None), &body));

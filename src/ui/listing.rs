@@ -126,6 +126,7 @@ impl RecordLine {
                     Cleaning::Removed => "removed",
                     Cleaning::Young => "young",
                     Cleaning::InUse => "in_use",
+                    Cleaning::Failed => "failed",
                 },
             },
         }

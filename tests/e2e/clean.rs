@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::Signal;
-use testbed::{Fault, FaultKind, Gate, Operation};
+use testbed::{Aged, Fault, FaultKind, Gate, Operation};
 
 use crate::harness::{Haul, Output, content};
 use crate::stage::{BUCKET, Stage};
@@ -108,6 +109,45 @@ fn an_upload_that_is_in_use_here_stays() {
     gate.open();
     running.wait().code(0);
     assert_eq!(records(&stage), 0);
+}
+
+#[test]
+fn an_old_upload_that_still_gets_parts_is_left_alone() {
+    let stage = killed_upload();
+    let two_days = Duration::from_hours(48);
+    stage.testbed.age_uploads(BUCKET, Aged::Uploads, two_days);
+    for args in [
+        ["clean", "s3://bucket", "--json"].as_slice(),
+        &["clean", "s3://bucket", "--json", "--yes"],
+    ] {
+        assert_eq!(outcomes(stage.run(args).code(0)), ["young"]);
+    }
+    stage.testbed.age_uploads(BUCKET, Aged::Parts, two_days);
+    let output = stage.run(["clean", "s3://bucket", "--json", "--yes"]);
+    assert_eq!(outcomes(output.code(0)), ["removed"]);
+    assert!(stage.testbed.open_uploads(BUCKET).is_empty());
+}
+
+#[test]
+fn a_name_without_a_slash_is_that_of_one_object() {
+    let stage = killed_upload();
+    for (name, outcome) in [("s3://bucket/p/fil", None), ("s3://bucket/p/file", Some("found"))] {
+        let output = stage.run(["clean", name, "--all", "--json"]);
+        assert_eq!(outcomes(output.code(0)), Vec::from_iter(outcome), "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_removed_does_not_stop_the_others() {
+    let stage = killed_download();
+    stage.sandbox.write("victim", "kept");
+    let planted = stage.sandbox.path("out/.haul-0123456789abcdef.part");
+    fs::hard_link(stage.sandbox.path("victim"), planted).expect("a link");
+    let output = stage.run(["clean", "out", "--yes", "--json"]);
+    assert_eq!(outcomes(output.code(1)), ["failed", "removed", "removed"]);
+    output.stderr_has("error: ").stderr_has(".haul-0123456789abcdef.part");
+    output.stderr_has("2 removed").stderr_has("1 failed");
+    assert_eq!(stage.sandbox.leftovers("out").len(), 1);
 }
 
 #[test]

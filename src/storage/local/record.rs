@@ -105,7 +105,7 @@ impl Record {
     /// Removes the record, if it still has its name: once its file has its own, another process may
     /// have begun the next one.
     pub(super) fn discard(self) {
-        if self.name.still_names(&self.file).is_err() {
+        if matches!(self.name.still_names(&self.file), Ok(false)) {
             self.name.keep();
         }
     }

@@ -278,11 +278,15 @@ impl StagedFile {
         let path = self.path();
         let Self { record, mut temp, file, .. } = self;
         // Were it another file that has the name by now, that one would be published as ours.
-        if let Err(cause) = temp.still_names(&file) {
-            temp.keep();
-            return Err(LocalError::new("publish", path, cause));
-        }
-        let renamed = temp.become_final(if_exists);
+        let renamed = match temp.still_names(&file) {
+            Ok(true) => temp.become_final(if_exists),
+            Ok(false) => {
+                temp.keep();
+                let cause = "somebody removed or replaced it while it was on its way";
+                return Err(LocalError::new("publish", path, io::Error::other(cause)));
+            }
+            Err(cause) => Err(cause),
+        };
         drop(temp);
         // Not before, since the lock is our claim on the temp name. What `close` would report, the
         // sync has reported: no dirty byte is left by then.

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
+use etcetera::BaseStrategy as _;
 
 use super::error::{Kind, LocalError};
 use super::handle::{self, Found};
@@ -15,7 +16,8 @@ use super::positional;
 
 /// `$XDG_STATE_HOME/haul`, or what stands for it on this system.
 pub fn state_folder() -> Option<PathBuf> {
-    dirs::state_dir().or_else(dirs::data_local_dir).map(|folder| folder.join("haul"))
+    let places = etcetera::choose_base_strategy().ok()?;
+    Some(places.state_dir().unwrap_or_else(|| places.cache_dir()).join("haul"))
 }
 
 /// A file in the state folder, locked.

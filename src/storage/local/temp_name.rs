@@ -69,13 +69,12 @@ impl TempName {
         self.name = None;
     }
 
-    /// An error unless the name is that of `file`.
-    pub(super) fn still_names(&self, file: &File) -> io::Result<()> {
-        let Some(name) = &self.name else { return Ok(()) };
-        if handle::has_name(self.spot.folder().handle(), name, file)? {
-            return Ok(());
+    /// Whether the name is still that of `file`.
+    pub(super) fn still_names(&self, file: &File) -> io::Result<bool> {
+        match &self.name {
+            Some(name) => handle::has_name(self.spot.folder().handle(), name, file),
+            None => Ok(false),
         }
-        Err(io::Error::other("somebody removed or replaced it while it was on its way"))
     }
 
     pub(super) fn become_final(&mut self, if_exists: IfExists) -> io::Result<()> {

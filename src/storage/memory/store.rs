@@ -276,6 +276,7 @@ impl ObjectStore for MemoryStore {
                 size: part.bytes.len() as u64,
                 etag: part.etag.clone(),
                 checksum: Some(part.checksum.clone()),
+                modified: None,
             });
             Ok(SentPartsPage { parts: parts.collect(), next: None })
         })

@@ -62,6 +62,7 @@ fn listed(part: &Part) -> Option<ListedPart> {
         size: u64::try_from(part.size()?).ok()?,
         etag: ETag::new(part.e_tag()?),
         checksum: stored.next(),
+        modified: part.last_modified().and_then(system_time),
     })
 }
 

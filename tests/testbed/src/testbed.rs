@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -29,6 +30,13 @@ pub struct OpenUpload {
     pub upload_id: String,
     /// Numbers of the parts uploaded so far.
     pub parts: Vec<u32>,
+}
+
+/// What of an unfinished upload becomes older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aged {
+    Uploads,
+    Parts,
 }
 
 impl Testbed {
@@ -205,6 +213,25 @@ impl Testbed {
                 .collect()
         });
         uploads.unwrap_or_default()
+    }
+
+    /// Makes all unfinished uploads, or their parts, older than they are.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such bucket.
+    pub fn age_uploads(&self, bucket: &str, what: Aged, by: Duration) {
+        let aged = self.front.backend.store.with_mut(bucket, |bucket| {
+            for upload in bucket.uploads.values_mut() {
+                match what {
+                    Aged::Uploads => upload.initiated -= by,
+                    Aged::Parts => {
+                        upload.parts.values_mut().for_each(|part| part.last_modified -= by);
+                    }
+                }
+            }
+        });
+        aged.expect("the bucket must exist");
     }
 
     fn store_object(&self, bucket: &str, key: &str, object: StoredObject) -> String {
