@@ -27,7 +27,7 @@ mod temp_name;
 
 pub use destination::Destination;
 pub use durability::SyncCost;
-pub use error::{Change, Kind, LocalError};
+pub use error::{Change, Kind, LocalError, exact};
 pub use existing::{Existing, ExistingKind};
 pub use folder::Folder;
 pub use journal_file::{JournalFile, Tail};
