@@ -14,8 +14,10 @@ use super::upload::check_part_size;
 use crate::domain::attributes::Attributes;
 use crate::domain::location::{Location, S3Uri};
 use crate::jobs::downloads::{self, Keys, Source, Target, hint_for_missing};
+use crate::jobs::guard::NameRule;
 use crate::jobs::manifested::{Bases, Common, Direction};
 use crate::jobs::planner::{Plan, Planner};
+use crate::storage::local::{Alike, Likeness, likeness};
 use crate::storage::s3::Payload;
 use crate::transfer::context::{Context, FileTimes, Scope};
 use crate::transfer::landing::Landing;
@@ -99,11 +101,19 @@ impl DownloadArgs {
         }
         let context = Arc::new(context);
         journal::open(&context, &self.transfer.jobs, self.meaning(&target)?).await?;
-        let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.limits.memory / 4);
         let only = match sources.as_slice() {
             [Source::Object(object)] => Some(object.clone()),
             _ => None,
         };
+        let names = match folder {
+            // One object meets no other.
+            Some(folder) if only.is_none() && self.purpose() == Purpose::Transfer => {
+                names_of(folder).await
+            }
+            _ => NameRule::of_system(),
+        };
+        let (gauge, memory) = (Arc::clone(&session.gauge), context.limits.memory / 4);
+        let (planner, jobs) = Planner::with_names(gauge, memory, names);
         let planning = tokio::spawn(downloads::plan(
             Arc::clone(&context),
             planner,
@@ -192,11 +202,16 @@ impl DownloadArgs {
         }
         let context = Arc::new(context);
         let sources = manifest::sources(&self.transfer.jobs, name);
+        let names = match self.purpose() {
+            Purpose::Transfer => names_of(&local).await,
+            Purpose::DryRun => NameRule::of_system(),
+        };
         let common = Common {
             direction: rows.direction,
             bases: Bases { remote, local, sources },
             filter: self.transfer.selection.resolve()?.filter,
             attributes: rows.attributes,
+            names,
         };
         manifest::run(session, context, (&self.transfer, name), common).await
     }
@@ -213,6 +228,21 @@ pub(super) struct RowsAs {
 impl RowsAs {
     fn downloads() -> Self {
         Self { direction: Direction::Down, attributes: Arc::default(), payload: Payload::Unsigned }
+    }
+}
+
+/// How the file system tells names apart on which a folder is, or will be. Where it can't be asked,
+/// as the system usually does.
+async fn names_of(folder: &Path) -> NameRule {
+    let folder = folder.to_owned();
+    match tokio::task::spawn_blocking(move || likeness(&folder)).await {
+        Ok(Ok(Likeness { case, forms })) => match (case, forms) {
+            (Alike::Different, Alike::Different) => NameRule::Exact,
+            (Alike::Same, Alike::Different) => NameRule::CaseFold,
+            (Alike::Different, Alike::Same) => NameRule::FormFold,
+            (Alike::Same, Alike::Same) => NameRule::Fold,
+        },
+        Ok(Err(_)) | Err(_) => NameRule::of_system(),
     }
 }
 

@@ -211,7 +211,7 @@ async fn plan(
             }
         }));
     }
-    let (planner, jobs) = Planner::new(Arc::clone(gauge), memory);
+    let (planner, jobs) = Planner::with_names(Arc::clone(gauge), memory, common.names);
     let planning = tokio::task::spawn_blocking(move || manifested::plan(planner, rows, &common));
     Ok((jobs, planning))
 }

@@ -13,6 +13,7 @@ use super::options::{Attributes, Transfer};
 use super::session::{Manner, Purpose, Session};
 use crate::domain::location::Location;
 use crate::domain::quantity::ByteSize;
+use crate::jobs::guard::NameRule;
 use crate::jobs::manifested::{self, Bases, Direction};
 use crate::jobs::planner::Planner;
 use crate::jobs::uploads::{self, Common, LeftOut, Source, Target};
@@ -201,6 +202,7 @@ impl UploadArgs {
             },
             filter: self.transfer.selection.resolve()?.filter,
             attributes: Arc::new(self.attributes.resolve()?),
+            names: NameRule::of_system(),
         };
         manifest::run(session, context, (&self.transfer, name), common).await
     }

@@ -17,6 +17,7 @@ use crate::domain::location::{Location, S3Uri};
 use crate::domain::pattern::Wildcard;
 use crate::jobs::comparisons::{self, Common, Extras, Pairing, Tree};
 use crate::jobs::downloads::{Keys, Source};
+use crate::jobs::guard::NameRule;
 use crate::jobs::manifest::Format;
 use crate::jobs::manifested::{self, Bases, Direction};
 use crate::jobs::planner::Planner;
@@ -135,6 +136,7 @@ impl VerifyArgs {
             bases: Bases { remote, local: local.clone(), sources },
             filter: self.filters.resolve()?,
             attributes: Arc::default(),
+            names: NameRule::of_system(),
         };
         let (jobs, planning) = manifest::planned(session, &context, (&rows, name), common).await?;
         let unproven = self.unproven();

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::downloads::full_marker;
+use super::guard::NameRule;
 use super::manifest::{Problem, Row, Rows};
 use super::planner::{Closed, Plan, Planner};
 use super::row_names::{remote_destination, remote_source};
@@ -63,6 +64,8 @@ pub struct Common {
     pub bases: Bases,
     pub filter: Filter,
     pub attributes: Arc<Attributes>,
+    /// How the destination folder tells names apart.
+    pub names: NameRule,
 }
 
 /// Plans a job for each row, on a thread that may block. A bad row is refused by its line, and the
@@ -82,7 +85,7 @@ pub fn plan(mut planner: Planner, rows: Rows, common: &Common) -> Plan {
 
 /// The first row that would be refused, and how many would be.
 pub fn first_refusal(rows: Rows, common: &Common, memory: u64) -> Option<(Refused, u64)> {
-    let (mut planner, _jobs) = Planner::new(Arc::default(), memory);
+    let (mut planner, _jobs) = Planner::with_names(Arc::default(), memory, common.names);
     let mut first = None;
     let mut count = 0;
     for row in rows {

@@ -47,8 +47,17 @@ pub struct Closed;
 impl Planner {
     /// `memory`: bytes that remembering destinations may take before it goes to disk.
     pub fn new(gauge: Arc<Gauge>, memory: u64) -> (Self, mpsc::Receiver<Planned>) {
+        Self::with_names(gauge, memory, NameRule::of_system())
+    }
+
+    /// As `new`, for a file system that has this rule.
+    pub fn with_names(
+        gauge: Arc<Gauge>,
+        memory: u64,
+        names: NameRule,
+    ) -> (Self, mpsc::Receiver<Planned>) {
         let (jobs, taken) = mpsc::channel(AHEAD);
-        let guard = Guard::new(usize::try_from(memory).unwrap_or(usize::MAX), name_rule());
+        let guard = Guard::new(usize::try_from(memory).unwrap_or(usize::MAX), names);
         (Self { jobs, gauge, guard, planned: 0 }, taken)
     }
 
@@ -176,11 +185,6 @@ fn digest(value: &impl Hash) -> [u8; 8] {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish().to_le_bytes()
-}
-
-/// Whether `A` and `a` are one file where downloads land.
-fn name_rule() -> NameRule {
-    if cfg!(any(windows, target_os = "macos")) { NameRule::CaseFold } else { NameRule::Exact }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Expected, LocalSource, Refused, Task, Upload};
 use crate::domain::location::{Bucket, Key, LocationError, ObjectName, S3Uri};
-use crate::storage::local::{FollowLinks, JournalFile, LocalError, WalkError, walk};
+use crate::storage::local::{FollowLinks, JournalFile, LocalError, WalkError, exact, walk};
 
 /// What a local argument means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,7 +196,7 @@ fn submit(
 pub fn unreadable(error: &LocalError) -> Refused {
     Refused {
         line: None,
-        name: error.path.to_string_lossy().into_owned(),
+        name: exact(&error.path),
         cause: error.label().to_owned(),
         reason: error.to_string(),
         hint: error.hint().map(str::to_owned),
@@ -204,7 +204,7 @@ pub fn unreadable(error: &LocalError) -> Refused {
 }
 
 fn refused(path: &Path, cause: &str, reason: &str) -> Refused {
-    let name = path.to_string_lossy().into_owned();
+    let name = exact(path);
     let reason = format!("could not upload {}: {reason}", Escaped(&name));
     Refused { line: None, name, cause: cause.to_owned(), reason, hint: None }
 }

@@ -217,7 +217,10 @@ impl Summary {
     }
 
     pub fn add_compared(&mut self, comparison: &Comparison) {
-        self.bytes += comparison.bytes;
+        // What is not there was not compared with anything.
+        if comparison.verdict != Verdict::Missing {
+            self.bytes += comparison.bytes;
+        }
         self.compared.add(&comparison.verdict);
     }
 

@@ -1,6 +1,10 @@
 //! When two local paths are one: spelling that does not matter is taken away. Must never look at
 //! the file system.
 
+use std::borrow::Cow;
+
+use icu_normalizer::DecomposingNormalizer;
+
 /// How the target file system tells names apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NameRule {
@@ -9,6 +13,31 @@ pub enum NameRule {
     /// Not by case: `a` and `A` are one file. Characters are compared by their Unicode lower case;
     /// other forms of one character (composed and decomposed) stay two.
     CaseFold,
+    /// Not by form: a character is one, composed and decomposed.
+    FormFold,
+    /// Neither by case nor by form.
+    Fold,
+}
+
+impl NameRule {
+    /// That of a file system that was not asked.
+    pub fn of_system() -> Self {
+        if cfg!(target_os = "macos") {
+            Self::Fold
+        } else if cfg!(windows) {
+            Self::CaseFold
+        } else {
+            Self::Exact
+        }
+    }
+
+    fn folds_case(self) -> bool {
+        matches!(self, Self::CaseFold | Self::Fold)
+    }
+
+    fn folds_form(self) -> bool {
+        matches!(self, Self::FormFold | Self::Fold)
+    }
 }
 
 /// The parts of a path that matter: not the empty ones of `a//b`, not the dots of `./a/.`.
@@ -30,13 +59,24 @@ pub(super) fn normalise(path: &str, rule: NameRule, into: &mut String) {
         if into.len() > root {
             into.push('/');
         }
-        match rule {
-            NameRule::Exact => into.push_str(part),
-            NameRule::CaseFold if part.is_ascii() => {
-                into.extend(part.chars().map(|character| character.to_ascii_lowercase()));
-            }
-            NameRule::CaseFold => into.extend(part.chars().flat_map(char::to_lowercase)),
-        }
+        push_folded(part, rule, into);
+    }
+}
+
+fn push_folded(part: &str, rule: NameRule, into: &mut String) {
+    if part.is_ascii() && rule.folds_case() {
+        into.extend(part.chars().map(|character| character.to_ascii_lowercase()));
+        return;
+    }
+    let part = if part.is_ascii() || !rule.folds_form() {
+        Cow::Borrowed(part)
+    } else {
+        DecomposingNormalizer::new_nfd().normalize(part)
+    };
+    if rule.folds_case() {
+        into.extend(part.chars().flat_map(char::to_lowercase));
+    } else {
+        into.push_str(&part);
     }
 }
 
@@ -90,6 +130,22 @@ mod tests {
     fn case_matters_only_where_it_does() {
         assert_eq!(normal("A/Éé", NameRule::Exact), "A/Éé");
         assert_eq!(normal("A/Éé", NameRule::CaseFold), "a/éé");
+    }
+
+    #[test]
+    fn a_character_is_one_in_both_forms_only_where_it_is() {
+        let (composed, decomposed) = ("F/\u{c9}\u{1e69}", "F/E\u{301}s\u{307}\u{323}");
+        for (rule, is_one) in [
+            (NameRule::Exact, false),
+            (NameRule::CaseFold, false),
+            (NameRule::FormFold, true),
+            (NameRule::Fold, true),
+        ] {
+            assert_eq!(normal(composed, rule) == normal(decomposed, rule), is_one, "{rule:?}");
+        }
+        assert_ne!(normal("É", NameRule::FormFold), normal("é", NameRule::FormFold));
+        assert_eq!(normal("É", NameRule::Fold), normal("e\u{301}", NameRule::Fold));
+        assert_eq!(normal("Aa", NameRule::FormFold), "Aa");
     }
 
     #[test]

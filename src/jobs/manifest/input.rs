@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
+use super::gzip::Members;
 use super::{Compression, ManifestError};
 
 /// Where bytes come from: a file, standard input, an object.
@@ -49,7 +50,7 @@ impl Input {
         let packed = BufReader::with_capacity(BUFFER, head.before(raw));
         let plain: Source = match compression {
             Compression::None => packed.into_inner(),
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+            Compression::Gzip => Box::new(Members::new(packed)),
             Compression::Zstd => Box::new(
                 zstd::Decoder::with_buffer(packed)
                     .map_err(|error| explain(error, compression, 1))?,
@@ -218,6 +219,18 @@ mod tests {
         let note = [&[0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0][..], b"hi"].concat();
         let frames = [note, zstd(b"one\n"), zstd(b"two\n")].concat();
         assert_eq!(read_all(frames, Compression::Zstd).expect("reads"), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn zeros_behind_the_last_member_are_no_data_and_anything_else_is_an_error() {
+        for zeros in [1, 511, BUFFER - 20, 3 * BUFFER] {
+            let padded = [gzip(b"one\n"), gzip(b"two\n"), vec![0; zeros]].concat();
+            assert_eq!(read_all(padded, Compression::Gzip).expect("reads"), b"one\ntwo\n");
+            let spoilt = [gzip(b"one\n"), vec![0; zeros], b"garbage".to_vec()].concat();
+            read_all(spoilt, Compression::Gzip).expect_err("nobody knows what that is");
+        }
+        let garbage = [gzip(b"one\n"), b"garbage behind it".to_vec()].concat();
+        read_all(garbage, Compression::Gzip).expect_err("nobody knows what that is");
     }
 
     #[test]

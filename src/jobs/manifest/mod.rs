@@ -8,6 +8,7 @@ mod columns;
 mod delimited;
 mod escape;
 mod format;
+mod gzip;
 mod input;
 mod journal;
 mod jsonl;

@@ -105,6 +105,11 @@ impl fmt::Display for LocalError {
 
 impl std::error::Error for LocalError {}
 
+/// A path for programs: exact where it is UTF-8, else as [`Shown`] has it.
+pub fn exact(path: &Path) -> String {
+    path.to_str().map_or_else(|| Shown(path).to_string(), str::to_owned)
+}
+
 /// A path as it may be shown to a person, bytes that are not UTF-8 included (`\xff`).
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a>(pub &'a Path);
@@ -253,6 +258,8 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"a\xff/\xc3\xbc"));
         assert_eq!(Shown(path).to_string(), "a\\xff/ü");
+        assert_eq!(exact(path), "a\\xff/ü");
+        assert_eq!(exact(Path::new("a\u{1b}")), "a\u{1b}");
     }
 
     #[cfg(target_os = "linux")]

@@ -23,6 +23,14 @@ const PART: &str = ".part";
 /// What is known of them.
 const MAP: &str = ".map";
 
+/// A name like that of a file on its way, and two that are the same to some file systems: without
+/// regard to case, and to whether a character is composed.
+pub(super) const PROBES: [&str; 3] = [
+    ".haul-0000000000000000\u{e9}.part",
+    ".HAUL-0000000000000000\u{e9}.PART",
+    ".haul-0000000000000000e\u{301}.part",
+];
+
 /// Whether `name` is one that only files on their way have: left over if no process is at work. In
 /// any case: some file systems know no other.
 pub fn is_temp_name(name: &OsStr) -> bool {
@@ -31,9 +39,10 @@ pub fn is_temp_name(name: &OsStr) -> bool {
         let name = name.strip_prefix(PREFIX)?;
         name.strip_suffix(PART).or_else(|| name.strip_suffix(MAP))
     });
-    unwrapped.is_some_and(|digits| {
-        digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-    })
+    PROBES.iter().any(|probe| name == *probe)
+        || unwrapped.is_some_and(|digits| {
+            digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
 }
 
 /// The bytes that a record is about, if `name` is that of a record.
@@ -108,6 +117,7 @@ mod tests {
             assert!(is_temp_name(&name), "{}", name.display());
             assert!(is_temp_name(&name.to_ascii_uppercase()), "{}", name.display());
         }
+        assert!(is_temp_name(OsStr::new(PROBES[0])));
         for name in [
             ".haul-.part",
             ".haul-0123456789abcdef",

@@ -69,7 +69,7 @@ fn found(root: &Path, entry: &DirEntry) -> Option<Result<Found, WalkError>> {
 
 fn describe(root: &Path, entry: &DirEntry) -> Result<Found, WalkError> {
     let Some(relative) = relative(root, entry.path()) else {
-        let refused = LocalError::refused(Kind::NotUnicode, "upload", entry.path());
+        let refused = LocalError::refused(Kind::NotUnicode, "make a key of", entry.path());
         return Err(WalkError::Failed(refused));
     };
     let found = entry.metadata().map_err(io::Error::from).and_then(|metadata| {

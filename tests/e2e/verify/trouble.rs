@@ -61,6 +61,16 @@ fn a_listing_that_breaks_off_makes_nothing_missing_or_extra() {
 }
 
 #[test]
+fn bytes_that_are_missing_are_not_counted_as_compared() {
+    let stage = stage();
+    std::fs::remove_file(stage.sandbox.path("tree/p/07")).expect("it was there");
+    let output = verify(&stage, "s3://bucket/a/p/", "tree/p");
+    let summary = summary(output.code(1));
+    assert_eq!(summary["objects"], OBJECTS, "{output}");
+    assert_eq!(summary["bytes"], 2 * (OBJECTS - 1), "{output}");
+}
+
+#[test]
 fn a_listing_that_fails_once_is_no_trouble() {
     let stage = stage();
     stage.testbed.fault(Fault::new(Operation::ListObjectsV2, FaultKind::internal_error()).nth(2));
@@ -125,6 +135,8 @@ fn a_name_that_no_key_can_have_fails_alone() {
     stage.testbed.put_object(BUCKET, "a/p/extra", "x");
     let output = verify(&stage, "tree/p", "s3://bucket/a/p/");
     output.code(1).stderr_has("\\xff").stderr_lacks("was not looked for");
+    // Nothing is uploaded, and each time the name is told the same.
+    output.stderr_lacks("upload").stderr_lacks("\u{fffd}");
     assert_eq!(results(&output)["extra"], "extra", "{output}");
 }
 

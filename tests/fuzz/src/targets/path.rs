@@ -115,6 +115,7 @@ impl Model {
         let name = match self.rule {
             NameRule::Exact => path.to_owned(),
             NameRule::CaseFold => path.chars().flat_map(char::to_lowercase).collect(),
+            other => panic!("{other:?} has no model here"),
         };
         if ancestors(&name).any(|folder| self.files.contains_key(folder)) {
             return Said::FolderIsFile;
