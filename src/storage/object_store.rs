@@ -139,7 +139,7 @@ impl Taken {
     }
 
     /// The connection has taken so many more.
-    pub(super) fn add(&self, bytes: u64) {
+    pub fn add(&self, bytes: u64) {
         self.0.fetch_add(bytes, Relaxed);
     }
 }

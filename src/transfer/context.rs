@@ -20,9 +20,10 @@ use super::landing::Landing;
 use super::outcome::{Comparison, Done, Left, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
-use super::patience::{Overdue, Sending};
+use super::patience::Overdue;
 use super::resume::Resume;
 use super::retry::Tries;
+use super::uplink::Uplink;
 use crate::domain::checksum::Checksum;
 use crate::domain::comparison::Verdict;
 use crate::domain::job::Job;
@@ -140,6 +141,7 @@ pub struct Context {
     pub(super) gate: Gate,
     pub(super) health: Health,
     pub(super) buffers: Buffers,
+    uplink: Uplink,
     events: mpsc::Sender<Event>,
     /// Buckets that were seen to exist: a HEAD does not tell a missing one from a missing key.
     pub(super) seen_buckets: Mutex<HashSet<Bucket>>,
@@ -166,6 +168,7 @@ impl Context {
             left_records: OnceLock::new(),
             output: Mutex::new(None),
             journal: OnceLock::new(),
+            uplink: Uplink::new(),
             events,
             seen_buckets: Mutex::default(),
         }
@@ -217,7 +220,7 @@ impl Context {
     }
 
     /// Bounds one request that sends `body`. The connection must take bytes all the time, however
-    /// few; once it has them all, the reply must come.
+    /// few, unless others that share its link do; once it has them all, the reply must come.
     pub(super) async fn in_time_sending<T>(
         &self,
         operation: &'static str,
@@ -226,17 +229,21 @@ impl Context {
     ) -> Result<T, StoreError> {
         let timeout = self.limits.timeout;
         let length = body.bytes.len() as u64;
-        let mut sending = Sending::new(length, timeout);
+        let mut sending = self.uplink.start(length, timeout);
         let mut looks = tokio::time::interval((timeout / 8).min(LOOK));
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let began = Instant::now();
         let mut request = std::pin::pin!(request);
         let overdue = loop {
             tokio::select! {
                 biased;
-                reply = &mut request => return reply,
+                reply = &mut request => {
+                    if reply.is_ok() {
+                        sending.arrived();
+                    }
+                    return reply;
+                }
                 _ = looks.tick() => {
-                    if let Some(overdue) = sending.look(began.elapsed(), body.taken.bytes()) {
+                    if let Some(overdue) = sending.look(body.taken.bytes()) {
                         break overdue;
                     }
                 }
@@ -388,4 +395,43 @@ pub(super) enum Outcome {
     Done(Done),
     Compared(Comparison),
     Skipped(Skip),
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::storage::memory::MemoryStore;
+
+    fn context() -> Context {
+        let limits = Limits::for_reading(Duration::from_secs(30));
+        let (cancel, gauge, (events, _)) = (Arc::default(), Arc::default(), mpsc::channel(1));
+        Context::new(Arc::new(MemoryStore::with_bucket("bucket")), limits, cancel, gauge, events)
+    }
+
+    /// Sends two megabytes in so many steps, one each so many seconds, once the buffers are full.
+    async fn send(context: &Context, steps: u32, pause: u64) -> Result<(), StoreError> {
+        let bytes = Bytes::from(vec![0; 2 << 20]);
+        let checksum = crate::domain::checksum::Crc::Crc64Nvme.checksum(0);
+        let body = Body::new(bytes, checksum);
+        let request = async {
+            body.taken.add(600 << 10);
+            for _ in 0..steps {
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+                body.taken.add(u64::from((1400 << 10) / steps));
+            }
+            Ok(())
+        };
+        context.in_time_sending("PutObject", &body, request).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_body_is_waited_for_while_others_move_over_the_same_link() {
+        let context = context();
+        let alone = send(&context, 2, 45).await;
+        assert!(alone.is_err(), "it was silent for too long");
+        let shared = futures::join!(send(&context, 2, 45), send(&context, 40, 3));
+        assert!(shared.0.is_ok() && shared.1.is_ok(), "{shared:?}");
+    }
 }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::link::Link;
+
 /// The slowest connection that is still taken for alive, in bytes a second: 64 of them share the
 /// thinnest link on which anybody would move objects.
 const TRICKLE: u64 = 128;
@@ -13,6 +15,11 @@ const SLOWEST: u64 = 8 * 1024;
 /// Bytes of a request that may be under way between us and the network: in the client's buffers
 /// and in the kernel's.
 const UNDER_WAY: u64 = 1024 * 1024;
+/// A connection is left behind by the others when each of them, on average, got so many times as
+/// much through as it has under way, and it nothing.
+const LEFT_BEHIND: u64 = 4;
+/// Of small bodies, that much is taken to be under way: one lost packet may hold them up for long.
+const LEAST_UNDER_WAY: u64 = 256 * 1024;
 
 /// Watches a body that comes in.
 #[derive(Debug, Default)]
@@ -36,16 +43,25 @@ impl Trickle {
     }
 }
 
-/// Watches a request that carries a body.
+/// Watches a request that carries a body. Times are of the clock of the link.
 #[derive(Debug)]
 pub(super) struct Sending {
     length: u64,
     silence: Duration,
+    started: Duration,
     taken: u64,
-    /// When the last byte was taken, from the start of the request.
+    /// When the last byte was taken.
     moved_at: Duration,
+    /// Fair share of the link's bytes at that time.
+    share: u64,
+    /// Bytes that the link was told of, which are known to have got through.
+    told: u64,
+    /// Whether the buffers between us and the network are full: what is taken now has got through.
+    is_filled: bool,
     /// When more was taken than could be under way: from here on the pace is the network's.
     measured_from: Option<(Duration, u64)>,
+    /// How often the patience is doubled, from the start of the request on.
+    doublings: u32,
 }
 
 /// Why a request is given up.
@@ -58,26 +74,83 @@ pub(super) enum Overdue {
 }
 
 impl Sending {
-    /// A body of `length` bytes, and a connection that may be silent for so long.
-    pub(super) fn new(length: u64, silence: Duration) -> Self {
-        Self { length, silence, taken: 0, moved_at: Duration::ZERO, measured_from: None }
+    /// A body of `length` bytes, and a connection that may be silent for so long. It is on the link
+    /// until that is left.
+    pub(super) fn start(link: &mut Link, now: Duration, length: u64, silence: Duration) -> Self {
+        link.join();
+        Self {
+            length,
+            silence,
+            started: now,
+            taken: 0,
+            moved_at: now,
+            share: link.share(),
+            told: 0,
+            is_filled: false,
+            measured_from: None,
+            doublings: link.doublings(),
+        }
+    }
+
+    /// The body arrived: all of it has got through.
+    pub(super) fn arrived(&mut self, link: &mut Link, now: Duration) {
+        link.moved(now, self.length.saturating_sub(self.told));
+        self.told = self.length;
+        if self.length >= UNDER_WAY && now.saturating_sub(self.started) <= self.silence {
+            link.proved_fast();
+        }
     }
 
     /// Looks at how many bytes the connection has taken by now.
-    pub(super) fn look(&mut self, now: Duration, taken: u64) -> Option<Overdue> {
-        if taken > self.taken {
-            self.taken = taken;
-            self.moved_at = now;
-            if taken > UNDER_WAY && self.measured_from.is_none() {
-                self.measured_from = Some((now, taken));
-            }
-        }
+    pub(super) fn look(&mut self, link: &mut Link, now: Duration, taken: u64) -> Option<Overdue> {
+        self.note(link, now, taken);
         let silence = now.saturating_sub(self.moved_at);
-        if self.taken < self.length {
-            let overdue = Overdue::NotTaken { taken: self.taken, silence };
-            return (silence > self.silence).then_some(overdue);
+        let is_taken = self.taken >= self.length;
+        let patience = if is_taken { self.silence + self.delivery() } else { self.silence };
+        if silence <= patience || !self.is_dead(link, now, patience) {
+            return None;
         }
-        (silence > self.silence + self.delivery()).then_some(Overdue::NoReply { silence })
+        Some(if is_taken {
+            Overdue::NoReply { silence }
+        } else {
+            Overdue::NotTaken { taken: self.taken, silence }
+        })
+    }
+
+    fn note(&mut self, link: &mut Link, now: Duration, taken: u64) {
+        if taken <= self.taken {
+            self.is_filled |= self.taken > 0;
+            return;
+        }
+        if self.is_filled {
+            link.moved(now, taken - self.taken);
+            self.told += taken - self.taken;
+        }
+        self.taken = taken;
+        self.moved_at = now;
+        self.share = link.share();
+        if taken > UNDER_WAY && self.measured_from.is_none() {
+            self.is_filled = true;
+            self.measured_from = Some((now, taken));
+        }
+    }
+
+    /// Whether a connection that was silent for longer than its patience is to be given up.
+    fn is_dead(&self, link: &mut Link, now: Duration, patience: Duration) -> bool {
+        if self.taken == 0 {
+            return true;
+        }
+        let under_way = self.taken.clamp(LEAST_UNDER_WAY, UNDER_WAY);
+        if link.share() - self.share > LEFT_BEHIND * under_way {
+            return true;
+        }
+        // The others are no faster, and somebody's bytes move: it is the link that is slow.
+        let still = now.saturating_sub(link.moved_at().max(self.moved_at));
+        if still <= patience * 2u32.pow(self.doublings) {
+            return false;
+        }
+        link.doubted(self.started, now);
+        true
     }
 
     /// Time for what is still under way when the last byte is taken.
@@ -90,8 +163,10 @@ impl Sending {
         }
         let under_way = u32::try_from(UNDER_WAY).unwrap_or(u32::MAX);
         let measured = self.moved_at.saturating_sub(from).mul_f64(f64::from(under_way));
-        // The last bytes may well be slower than those before.
-        slowest.min(measured.div_f64(f64::from(bytes)) * 4)
+        let measured = measured.div_f64(f64::from(bytes));
+        // The last bytes may well be slower than those before; and where many share a thin link,
+        // all of them may be slower than any link is taken to be.
+        slowest.min(measured * 4).max(measured * 2)
     }
 }
 
@@ -101,6 +176,21 @@ mod tests {
 
     const SILENCE: Duration = Duration::from_secs(30);
     const PART: u64 = 8 << 20;
+
+    /// A request that has its link for itself.
+    struct Alone(Link, Sending);
+
+    impl Alone {
+        fn new(length: u64) -> Self {
+            let mut link = Link::default();
+            let sending = Sending::start(&mut link, Duration::ZERO, length, SILENCE);
+            Self(link, sending)
+        }
+
+        fn look(&mut self, now: Duration, taken: u64) -> Option<Overdue> {
+            self.1.look(&mut self.0, now, taken)
+        }
+    }
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -124,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_stalled_part_is_found_after_the_silence_and_not_after_its_length() {
-        let mut sending = Sending::new(PART, SILENCE);
+        let mut sending = Alone::new(PART);
         assert_eq!(sending.look(seconds(1), 700_000), None);
         assert_eq!(sending.look(seconds(31), 700_000), None);
         let overdue = Overdue::NotTaken { taken: 700_000, silence: seconds(31) };
@@ -133,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_reply_that_does_not_come_is_missed_soon_where_the_connection_was_fast() {
-        let mut sending = Sending::new(PART, SILENCE);
+        let mut sending = Alone::new(PART);
         for (millisecond, taken) in [(10, 2 << 20), (20, 4 << 20), (40, PART)] {
             assert_eq!(sending.look(Duration::from_millis(millisecond), taken), None);
         }
@@ -144,7 +234,7 @@ mod tests {
     #[test]
     fn what_is_under_way_on_a_slow_link_is_waited_for() {
         // 40 KB/s, a part of 2 MiB: when its last byte is taken, a megabyte is still on its way.
-        let mut sending = Sending::new(2 << 20, SILENCE);
+        let mut sending = Alone::new(2 << 20);
         for step in 0..=8 {
             let taken = (1 << 20) + step * (128 << 10);
             assert_eq!(sending.look(seconds(3 * (step + 1)), taken), None);
@@ -155,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_crawling_upload_goes_on_as_long_as_it_moves() {
-        let mut sending = Sending::new(PART, SILENCE);
+        let mut sending = Alone::new(PART);
         let steps = PART / (128 << 10);
         assert!(
             (1..steps).all(|step| sending.look(seconds(25 * step), step * (128 << 10)).is_none())

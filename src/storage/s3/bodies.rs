@@ -18,8 +18,8 @@ use http_body::{Body, Frame, SizeHint};
 use super::read::GET;
 use crate::storage::object_store::Taken;
 
-/// Small enough that silence is noticed on a slow link, large enough to cost nothing on a fast one. The
-/// client holds sixteen at most, and its own limit is above that.
+/// Small enough that a slow link is seen to move, large enough to cost nothing on a fast one: the
+/// client holds sixteen of them, half a megabyte.
 const FRAME: usize = 32 * 1024;
 /// A page of a listing has a thousand keys of up to three kilobytes as they are written there.
 const LARGEST_REPLY: u64 = 16 * 1024 * 1024;

@@ -33,8 +33,6 @@ use super::transport::chain;
 
 /// S3 closes idle connections after a few seconds; one that it closed under us costs a retry.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(8);
-/// Of a connection's buffers, which grow to it where much comes at once: fewer calls for large bodies.
-const LARGEST_BUFFER: usize = 1 << 20;
 
 /// A client for the SDK, on this way to servers and with this TLS above it.
 pub(super) fn client(route: Route, tls: Arc<ClientConfig>) -> SharedHttpClient {
@@ -82,7 +80,6 @@ impl Connectors {
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
-            .http1_max_buf_size(LARGEST_BUFFER)
             .build(timed);
         Connector { client, proxies: self.proxies.clone(), limit: limits.reply }
     }
