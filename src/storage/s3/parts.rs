@@ -8,7 +8,7 @@ use aws_sdk_s3::operation::get_object_attributes::GetObjectAttributesOutput;
 use aws_sdk_s3::types::{ObjectAttributes, ObjectPart};
 
 use super::classify::sdk_error;
-use super::store::{S3Store, with_customer_key};
+use super::store::{S3Store, checksum_of_part, told_checksums, with_customer_key};
 use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::composite::StoredPart;
 use crate::domain::location::ObjectName;
@@ -102,15 +102,7 @@ fn read_page(reply: &GetObjectAttributesOutput, after: u32) -> Result<PartsPage>
 }
 
 fn checksum(part: &ObjectPart) -> Option<Checksum> {
-    let values = [
-        (Algorithm::Crc64Nvme, part.checksum_crc64_nvme()),
-        (Algorithm::Crc32C, part.checksum_crc32_c()),
-        (Algorithm::Crc32, part.checksum_crc32()),
-        (Algorithm::Sha256, part.checksum_sha256()),
-        (Algorithm::Sha1, part.checksum_sha1()),
-    ];
-    let mut values = values.into_iter();
-    values.find_map(|(algorithm, value)| Checksum::from_base64(algorithm, value?))
+    checksum_of_part!(part)
 }
 
 #[cfg(test)]

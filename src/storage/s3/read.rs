@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 
 use super::classify::{body_error, sdk_error};
-use super::store::{S3Store, with_customer_key};
+use super::store::{S3Store, told_checksums, with_customer_key};
 use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::composite::Composite;
 use crate::domain::location::ObjectName;
@@ -29,16 +29,7 @@ pub(super) const HEAD: &str = "HeadObject";
 /// What a reply says of the object's content. CRC64NVME first: it always is of the whole object.
 macro_rules! stored_checksum {
     ($reply:expr) => {
-        choose_checksum(
-            [
-                (Algorithm::Crc64Nvme, $reply.checksum_crc64_nvme()),
-                (Algorithm::Crc32C, $reply.checksum_crc32_c()),
-                (Algorithm::Crc32, $reply.checksum_crc32()),
-                (Algorithm::Sha256, $reply.checksum_sha256()),
-                (Algorithm::Sha1, $reply.checksum_sha1()),
-            ],
-            $reply.checksum_type(),
-        )
+        choose_checksum(told_checksums!($reply), $reply.checksum_type())
     };
 }
 

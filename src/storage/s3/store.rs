@@ -148,6 +148,28 @@ impl ObjectStore for S3Store {
     }
 }
 
+/// What a reply says of checksums, in the order in which one is chosen.
+macro_rules! told_checksums {
+    ($reply:expr) => {
+        [
+            (Algorithm::Crc64Nvme, $reply.checksum_crc64_nvme()),
+            (Algorithm::Crc32C, $reply.checksum_crc32_c()),
+            (Algorithm::Crc32, $reply.checksum_crc32()),
+            (Algorithm::Sha256, $reply.checksum_sha256()),
+            (Algorithm::Sha1, $reply.checksum_sha1()),
+        ]
+    };
+}
+
+/// The first checksum that the store keeps of a part, if it keeps one.
+macro_rules! checksum_of_part {
+    ($part:expr) => {
+        told_checksums!($part)
+            .into_iter()
+            .find_map(|(algorithm, value)| Checksum::from_base64(algorithm, value?))
+    };
+}
+
 /// Adds a customer's key to a request that is about an object's bytes.
 macro_rules! with_customer_key {
     ($request:expr, $store:expr) => {
@@ -219,4 +241,7 @@ macro_rules! send_with_body {
     }};
 }
 
-pub(super) use {send_with_body, with_attributes, with_checksum, with_customer_key};
+pub(super) use {
+    checksum_of_part, send_with_body, told_checksums, with_attributes, with_checksum,
+    with_customer_key,
+};

@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{EncodingType, MultipartUpload, Part};
 use super::classify::sdk_error;
 use super::list::decode;
 use super::read::system_time;
-use super::store::{S3Store, with_customer_key};
+use super::store::{S3Store, checksum_of_part, told_checksums, with_customer_key};
 use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::location::{Key, ObjectName};
 use crate::domain::object::ETag;
@@ -47,21 +47,11 @@ fn read_parts(reply: &ListPartsOutput, after: u32) -> Result<SentPartsPage> {
 }
 
 fn listed(part: &Part) -> Option<ListedPart> {
-    let values = [
-        (Algorithm::Crc64Nvme, part.checksum_crc64_nvme()),
-        (Algorithm::Crc32C, part.checksum_crc32_c()),
-        (Algorithm::Crc32, part.checksum_crc32()),
-        (Algorithm::Sha256, part.checksum_sha256()),
-        (Algorithm::Sha1, part.checksum_sha1()),
-    ];
-    let mut stored = values
-        .into_iter()
-        .filter_map(|(algorithm, value)| Checksum::from_base64(algorithm, value?));
     Some(ListedPart {
         number: u32::try_from(part.part_number()?).ok()?,
         size: u64::try_from(part.size()?).ok()?,
         etag: ETag::new(part.e_tag()?),
-        checksum: stored.next(),
+        checksum: checksum_of_part!(part),
         modified: part.last_modified().and_then(system_time),
     })
 }
