@@ -110,7 +110,7 @@ fn http_2_is_never_offered() {
         let offered = thread::spawn(move || first_offer(&listener));
         let haul = haul.env("AWS_ENDPOINT_URL", &url).limit(SOON).args(download);
         haul.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)
-            .args(["--max-attempts", "1"])
+            .args(["--max-attempts", "1", "--timeout", "2"])
             .args(more)
             .run()
             .code(1);
