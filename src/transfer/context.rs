@@ -229,7 +229,7 @@ impl Context {
     ) -> Result<T, StoreError> {
         let timeout = self.limits.timeout;
         let length = body.bytes.len() as u64;
-        let mut sending = self.uplink.start(length, timeout);
+        let mut sending = self.uplink.start(length, timeout).await;
         let mut looks = tokio::time::interval((timeout / 8).min(LOOK));
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut request = std::pin::pin!(request);

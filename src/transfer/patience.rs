@@ -96,8 +96,11 @@ impl Sending {
     pub(super) fn arrived(&mut self, link: &mut Link, now: Duration) {
         link.moved(now, self.length.saturating_sub(self.told));
         self.told = self.length;
-        if self.length >= UNDER_WAY && now.saturating_sub(self.started) <= self.silence {
-            link.proved_fast();
+        if now.saturating_sub(self.started) <= self.silence {
+            link.arrived_in_time();
+            if self.length >= UNDER_WAY {
+                link.proved_fast();
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::link::Link;
@@ -13,17 +14,31 @@ use super::patience::{Overdue, Sending};
 pub(super) struct Uplink {
     began: Instant,
     link: Mutex<Link>,
+    /// Told when there may be room for one more.
+    room: Notify,
 }
 
 impl Uplink {
     pub(super) fn new() -> Self {
-        Self { began: Instant::now(), link: Mutex::default() }
+        Self { began: Instant::now(), link: Mutex::default(), room: Notify::new() }
     }
 
-    /// A body of `length` bytes that sets out now, over a connection that may be silent for so long.
-    pub(super) fn start(&self, length: u64, silence: Duration) -> OnItsWay<'_> {
-        let sending = Sending::start(&mut self.lock(), self.now(), length, silence);
-        OnItsWay { uplink: self, sending }
+    /// A body of `length` bytes that sets out, over a connection that may be silent for so long.
+    /// Waits while the link is too thin for one more.
+    pub(super) async fn start(&self, length: u64, silence: Duration) -> OnItsWay<'_> {
+        loop {
+            // Before the look, so that nothing that happens in between is missed.
+            let room = self.room.notified();
+            if let Some(sending) = self.try_start(length, silence) {
+                return OnItsWay { uplink: self, sending };
+            }
+            room.await;
+        }
+    }
+
+    fn try_start(&self, length: u64, silence: Duration) -> Option<Sending> {
+        let mut link = self.lock();
+        link.has_room().then(|| Sending::start(&mut link, self.now(), length, silence))
     }
 
     fn now(&self) -> Duration {
@@ -59,5 +74,6 @@ impl OnItsWay<'_> {
 impl Drop for OnItsWay<'_> {
     fn drop(&mut self) {
         self.uplink.lock().leave();
+        self.uplink.room.notify_waiters();
     }
 }
