@@ -279,6 +279,9 @@ fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         return Ok(None);
     }
     check_source(&path, &common.bases)?;
+    if row.etag.is_some() && !is_of_the_object(common) {
+        return Err("an etag is the object's, and this row makes one: it can't hold".to_owned());
+    }
     let object = remote_destination(row, text, common.bases.remote.as_ref())?;
     let path = common.bases.local.join(path);
     Ok(Some(Task::Upload(Upload {
@@ -287,6 +290,13 @@ fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         attributes: attributes(row, &common.attributes),
         expected: expected(row)?,
     })))
+}
+
+/// Whether the object that an upload's row names is there already: it is compared, or a journal says
+/// what an earlier run made.
+fn is_of_the_object(common: &Common) -> bool {
+    matches!(common.direction, Direction::Compared(_))
+        || common.bases.sources == SourcePaths::Anywhere
 }
 
 /// A row takes no file from outside the base.
