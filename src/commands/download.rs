@@ -1,7 +1,7 @@
 //! `haul download`: S3 → local.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use clap::Args;
 
@@ -17,7 +17,7 @@ use crate::jobs::downloads::{self, Keys, Source, Target, hint_for_missing};
 use crate::jobs::manifested::{Bases, Common, Direction};
 use crate::jobs::planner::{Plan, Planner};
 use crate::storage::s3::Payload;
-use crate::transfer::context::{Context, FileTimes, Scope};
+use crate::transfer::context::{FileTimes, Scope};
 use crate::transfer::landing::Landing;
 use crate::transfer::outcome::Summary;
 use crate::transfer::output::Output;
@@ -94,8 +94,9 @@ impl DownloadArgs {
         let (target, folder) = target(&sources, &destination)?;
         let manner = self.manner(Payload::Unsigned, scope(&sources));
         let mut context = session.context(&manner).await?;
-        if self.purpose() == Purpose::Transfer {
-            prepare(&mut context, session, &target, folder);
+        context.landing = folder.map(|folder| Landing::new(folder.to_owned()));
+        if matches!(target, Target::Stdout) && self.purpose() == Purpose::Transfer {
+            context.output = Mutex::new(Some(Output::new((session.object_output)())));
         }
         let context = Arc::new(context);
         journal::open(&context, &self.transfer.jobs, self.meaning(&target)?).await?;
@@ -187,9 +188,7 @@ impl DownloadArgs {
         if rows.direction != Direction::Down {
             check_part_size(context.limits.part_size)?;
         }
-        if self.purpose() == Purpose::Transfer {
-            prepare(&mut context, session, &Target::Folder, Some(&local));
-        }
+        context.landing = Some(Landing::new(local.clone()));
         let context = Arc::new(context);
         let sources = manifest::sources(&self.transfer.jobs, name);
         let common = Common {
@@ -213,14 +212,6 @@ pub(super) struct RowsAs {
 impl RowsAs {
     fn downloads() -> Self {
         Self { direction: Direction::Down, attributes: Arc::default(), payload: Payload::Unsigned }
-    }
-}
-
-/// Opens what downloads land in.
-fn prepare(context: &mut Context, session: &Session, target: &Target, folder: Option<&Path>) {
-    context.landing = folder.map(|folder| Landing::new(folder.to_owned()));
-    if matches!(target, Target::Stdout) {
-        context.output = std::sync::Mutex::new(Some(Output::new((session.object_output)())));
     }
 }
 

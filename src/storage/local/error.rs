@@ -202,6 +202,7 @@ impl Kind {
             Self::Changed(_) => "run the same command when nothing writes to the file",
             Self::TooManyOpenFiles => "raise `ulimit -n`, or lower --concurrency",
             Self::NotUnicode => "rename the file: a key is UTF-8",
+            Self::NameTooLong => "give it a shorter name: haul download --raw KEY FILE",
             _ => return None,
         })
     }
