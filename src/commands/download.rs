@@ -66,8 +66,16 @@ impl FileOptions {
 }
 
 impl DownloadArgs {
-    /// The folder to which destinations are relative, as it was typed.
+    /// The folder to which destinations are relative, as it was typed, or as a journal that is the
+    /// manifest tells it.
     pub fn base(&self) -> Option<String> {
+        let jobs = &self.transfer.jobs;
+        if let Some(name) = &jobs.manifest {
+            // What can't be a base is told by the command itself.
+            let (_, local) = manifest::bases(&self.paths).ok()?;
+            let folder = manifest::folder(local, (jobs, name)).ok()??;
+            return folder.to_str().map(str::to_owned);
+        }
         let last = self.paths.last()?.to_str()?;
         (!last.starts_with(S3Uri::SCHEME)).then(|| last.to_owned())
     }
