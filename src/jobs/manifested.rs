@@ -142,7 +142,7 @@ fn problem_row(problem: &Problem) -> Refused {
             let reason = crate::transfer::error::chain(error);
             let name = "the manifest".to_owned();
             let cause = "the manifest cannot be read to its end".to_owned();
-            Refused { line: None, name, cause, reason, hint: None }
+            Refused { line: None, name, cause, reason, hint: None, may_pass: false }
         }
     }
 }
@@ -150,7 +150,8 @@ fn problem_row(problem: &Problem) -> Refused {
 /// Whoever tells of it adds the line.
 fn bad_row(line: u64, name: String, reason: &str) -> Refused {
     let reason = format!("bad row: {reason}");
-    Refused { line: Some(line), name, cause: "bad row".to_owned(), reason, hint: None }
+    let cause = "bad row".to_owned();
+    Refused { line: Some(line), name, cause, reason, hint: None, may_pass: false }
 }
 
 /// What a row asks for; `None` when the filters leave it out.

@@ -38,7 +38,8 @@ pub async fn run(
     run.summary
 }
 
-/// Tells what `run` would do, and does nothing.
+/// Tells what `run` would do, in the order of the plan, and does nothing. It looks where `run` looks
+/// before it moves a byte, several jobs at once.
 pub async fn dry_run(
     context: Arc<Context>,
     jobs: impl Stream<Item = Result<Job, Refused>> + Send,
@@ -338,7 +339,7 @@ impl Run {
             cause: refused.cause,
             message: refused.reason,
             hint: refused.hint,
-            may_pass: false,
+            may_pass: refused.may_pass,
         };
         self.failed(None, failure).await;
     }

@@ -92,7 +92,19 @@ impl LocalError {
 
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
-        self.kind.hint()
+        match self.kind {
+            // What stands in the way of a source is the source.
+            Kind::NotADirectory if self.is_of_source() => {
+                Some("a part of this path is a file: leave out the slash behind it")
+            }
+            Kind::IsDirectory if self.is_of_source() => None,
+            kind => kind.hint(),
+        }
+    }
+
+    /// Whether it was to be read, so that nothing needs its place.
+    fn is_of_source(&self) -> bool {
+        matches!(self.action, "open" | "read" | "look at")
     }
 }
 
