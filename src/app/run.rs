@@ -91,7 +91,7 @@ async fn transfer(
     arguments: &[OsString],
     open_files: Option<u64>,
 ) -> Exit {
-    if let Err(error) = check_output(command, output) {
+    if let Err(error) = check_streams(command, output) {
         return refuse(&error, output);
     }
     let (events, heard) = mpsc::channel(EVENTS);
@@ -203,14 +203,29 @@ fn refuse(error: &CommandError, output: &Output) -> Exit {
     }
 }
 
-/// Standard output has one use at a time.
-fn check_output(command: &Command, output: &Output) -> Result<(), CommandError> {
+/// Standard output has one use at a time, and streams that are used have to be there.
+fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError> {
     if output.json && writes_object_to_stdout(command) {
         return Err(CommandError::misuse(
             "standard output can't hold both --json and the object's bytes",
         ));
     }
+    if writes_object_to_stdout(command) && streams::stdout_is_closed() {
+        return Err(CommandError::misuse("standard output is closed: nobody would get the bytes"));
+    }
+    if reads_stdin(command) && streams::stdin_is_closed() {
+        return Err(CommandError::misuse("standard input is closed: there is nothing to read"));
+    }
     Ok(())
+}
+
+fn reads_stdin(command: &Command) -> bool {
+    match command {
+        Command::Download(args) => args.reads_stdin(),
+        Command::Upload(args) => args.reads_stdin(),
+        Command::Cp(args) => args.reads_stdin(),
+        Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => false,
+    }
 }
 
 fn writes_object_to_stdout(command: &Command) -> bool {

@@ -80,6 +80,10 @@ impl DownloadArgs {
         (!last.starts_with(S3Uri::SCHEME)).then(|| last.to_owned())
     }
 
+    pub fn reads_stdin(&self) -> bool {
+        self.transfer.jobs.reads_stdin()
+    }
+
     pub fn purpose(&self) -> Purpose {
         self.transfer.jobs.purpose()
     }

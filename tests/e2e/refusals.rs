@@ -300,6 +300,26 @@ fn error_lines(output: &Output) -> Vec<&str> {
     output.stderr.lines().filter(|line| line.starts_with("error: ")).collect()
 }
 
+/// `/dev/null` in their place would take the bytes, or make an empty object.
+#[cfg(target_os = "linux")]
+#[test]
+fn streams_that_are_closed_are_wrong_usage_where_they_are_used() {
+    let stage = Stage::with_keys(&["k"]);
+    let shell = |script: &'static str, args: &[&str]| {
+        stage.haul().under(["sh", "-c", script, "sh"]).args(args).run()
+    };
+    let (to, from) = (["download", "s3://bucket/k", "-"], ["upload", "-", "s3://bucket/k"]);
+    let list = ["download", "--manifest", "-", "out"];
+    shell("exec \"$@\" >&-", &to).code(2).stderr_has("standard output is closed");
+    shell("exec \"$@\" <&-", &from).code(2).stderr_has("standard input is closed");
+    shell("exec \"$@\" <&-", &list).code(2).stderr_has("standard input is closed");
+    assert_eq!(stage.testbed.totals().requests, 0);
+    shell("exec \"$@\" >/dev/null", &to).code(0);
+    shell("exec \"$@\" <&- >&-", &["download", "s3://bucket/k", "out"]).code(0);
+    shell("exec \"$@\" </dev/null", &from).code(0);
+    assert_eq!(stage.object_text("k"), "", "nothing that was asked for is nothing");
+}
+
 #[test]
 fn a_uri_with_a_slash_too_few_is_told_as_what_it_is() {
     let stage = Stage::new();
