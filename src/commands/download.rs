@@ -39,7 +39,7 @@ Examples:
   haul download --manifest files.csv out/           the rows of a list
   haul download s3://bucket/dump.gz - | gunzip      to standard output, checked")]
 pub struct DownloadArgs {
-    /// S3 URIs, then a path; a directory for more than one object, `-` for standard output
+    /// S3 URIs, then a path; a directory for more than one object, `-` for standard output, unless it is a terminal
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 

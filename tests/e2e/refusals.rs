@@ -320,6 +320,25 @@ fn streams_that_are_closed_are_wrong_usage_where_they_are_used() {
     assert_eq!(stage.object_text("k"), "", "nothing that was asked for is nothing");
 }
 
+/// Whatever an object holds, the terminal would take for commands.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_object_is_written_to_a_terminal() {
+    let stage = Stage::with_keys(&["k"]);
+    for (args, code) in [(["--progress", "auto"], 2), (["--dry-run", "--quiet"], 0)] {
+        // Both ends live until the command has ended.
+        let terminal = nix::pty::openpty(None, None).expect("a terminal");
+        let haul = stage.haul().args(["download", "s3://bucket/k", "-"]).args(args);
+        let output = haul.stdout_to(terminal.slave).run();
+        output.code(code);
+        if code != 0 {
+            output.stderr_has("would go to the terminal").stderr_has("| less");
+        }
+        drop(terminal.master);
+    }
+    assert_eq!(stage.testbed.totals().requests, 0);
+}
+
 #[test]
 fn a_uri_with_a_slash_too_few_is_told_as_what_it_is() {
     let stage = Stage::new();
