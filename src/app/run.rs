@@ -18,7 +18,7 @@ use crate::transfer::cancel::Cancel;
 use crate::transfer::gauge::Gauge;
 use crate::transfer::outcome::{End, Summary};
 use crate::ui::listing::{self, Listing, Sizes};
-use crate::ui::options::{Options, Purpose, ShowProgress, Verbosity};
+use crate::ui::options::{Options, Purpose, Verbosity};
 use crate::ui::reporter::Reporter;
 use crate::ui::style::Paint;
 use crate::ui::{failure, lines, streams};
@@ -91,7 +91,7 @@ async fn transfer(
     arguments: &[OsString],
     open_files: Option<u64>,
 ) -> Exit {
-    if let Err(error) = check_output(command, output) {
+    if let Err(error) = check_streams(command, output) {
         return refuse(&error, output);
     }
     let (events, heard) = mpsc::channel(EVENTS);
@@ -216,14 +216,34 @@ fn refuse(error: &CommandError, output: &Output) -> Exit {
     }
 }
 
-/// Standard output has one use at a time.
-fn check_output(command: &Command, output: &Output) -> Result<(), CommandError> {
+/// Standard output has one use at a time, and streams that are used have to be there.
+fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError> {
     if output.json && writes_object_to_stdout(command) {
         return Err(CommandError::misuse(
             "standard output can't hold both --json and the object's bytes",
         ));
     }
+    if writes_object_to_stdout(command) && streams::stdout_is_closed() {
+        return Err(CommandError::misuse("standard output is closed: nobody would get the bytes"));
+    }
+    // Bytes that mean something else to a terminal may leave it unusable.
+    if writes_object_to_stdout(command) && streams::stdout_is_terminal() && !is_dry_run(command) {
+        return Err(CommandError::misuse("the object's bytes would go to the terminal")
+            .hint("pipe them (`| less`, `| cat`), or name a file instead of -"));
+    }
+    if reads_stdin(command) && streams::stdin_is_closed() {
+        return Err(CommandError::misuse("standard input is closed: there is nothing to read"));
+    }
     Ok(())
+}
+
+fn reads_stdin(command: &Command) -> bool {
+    match command {
+        Command::Download(args) => args.reads_stdin(),
+        Command::Upload(args) => args.reads_stdin(),
+        Command::Cp(args) => args.reads_stdin(),
+        Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => false,
+    }
 }
 
 fn writes_object_to_stdout(command: &Command) -> bool {
@@ -238,25 +258,23 @@ fn base(command: &Command) -> Option<String> {
     }
 }
 
-fn options(command: &Command, output: &Output) -> Options {
+fn is_dry_run(command: &Command) -> bool {
     let purpose = match command {
         Command::Download(args) => args.purpose(),
         Command::Upload(args) => args.purpose(),
         Command::Cp(args) => args.purpose(),
         Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => session::Purpose::Transfer,
     };
-    // An object's bytes on the terminal, and bars between them, help nobody.
-    let is_hidden = writes_object_to_stdout(command) && streams::stdout_is_terminal();
+    purpose == session::Purpose::DryRun
+}
+
+fn options(command: &Command, output: &Output) -> Options {
     Options {
         format: output.format(),
-        progress: if is_hidden { ShowProgress::None } else { output.progress },
+        progress: output.progress,
         verbosity: output.verbosity(),
         color: output.color,
-        purpose: if purpose == session::Purpose::DryRun {
-            Purpose::DryRun
-        } else {
-            Purpose::Transfer
-        },
+        purpose: if is_dry_run(command) { Purpose::DryRun } else { Purpose::Transfer },
         base: base(command).filter(|base| base != "-" && base != "."),
     }
 }

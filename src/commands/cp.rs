@@ -49,6 +49,10 @@ impl CpArgs {
         self.as_download().base()
     }
 
+    pub fn reads_stdin(&self) -> bool {
+        self.as_upload().reads_stdin()
+    }
+
     pub fn purpose(&self) -> Purpose {
         self.transfer.jobs.purpose()
     }

@@ -1,7 +1,7 @@
 //! `haul download`: S3 → local.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use clap::Args;
 
@@ -19,7 +19,7 @@ use crate::jobs::manifested::{Bases, Common, Direction};
 use crate::jobs::planner::{Plan, Planner};
 use crate::storage::local::{Alike, Likeness, likeness};
 use crate::storage::s3::Payload;
-use crate::transfer::context::{Context, FileTimes, Scope};
+use crate::transfer::context::{FileTimes, Scope};
 use crate::transfer::landing::Landing;
 use crate::transfer::outcome::Summary;
 use crate::transfer::output::Output;
@@ -41,7 +41,7 @@ Examples:
   haul download --manifest files.csv out/           the rows of a list
   haul download s3://bucket/dump.gz - | gunzip      to standard output, checked")]
 pub struct DownloadArgs {
-    /// S3 URIs, then a path; a directory for more than one object, `-` for standard output
+    /// S3 URIs, then a path; a directory for more than one object, `-` for standard output, unless it is a terminal
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 
@@ -68,10 +68,22 @@ impl FileOptions {
 }
 
 impl DownloadArgs {
-    /// The folder to which destinations are relative, as it was typed.
+    /// The folder to which destinations are relative, as it was typed, or as a journal that is the
+    /// manifest tells it.
     pub fn base(&self) -> Option<String> {
+        let jobs = &self.transfer.jobs;
+        if let Some(name) = &jobs.manifest {
+            // What can't be a base is told by the command itself.
+            let (_, local) = manifest::bases(&self.paths).ok()?;
+            let folder = manifest::folder(local, (jobs, name)).ok()??;
+            return folder.to_str().map(str::to_owned);
+        }
         let last = self.paths.last()?.to_str()?;
         (!last.starts_with(S3Uri::SCHEME)).then(|| last.to_owned())
+    }
+
+    pub fn reads_stdin(&self) -> bool {
+        self.transfer.jobs.reads_stdin()
     }
 
     pub fn purpose(&self) -> Purpose {
@@ -96,8 +108,9 @@ impl DownloadArgs {
         let (target, folder) = target(&sources, &destination)?;
         let manner = self.manner(Payload::Unsigned, scope(&sources));
         let mut context = session.context(&manner).await?;
-        if self.purpose() == Purpose::Transfer {
-            prepare(&mut context, session, &target, folder);
+        context.landing = folder.map(|folder| Landing::new(folder.to_owned()));
+        if matches!(target, Target::Stdout) && self.purpose() == Purpose::Transfer {
+            context.output = Mutex::new(Some(Output::new((session.object_output)())));
         }
         let context = Arc::new(context);
         journal::open(&context, &self.transfer.jobs, self.meaning(&target)?).await?;
@@ -197,9 +210,7 @@ impl DownloadArgs {
         if rows.direction != Direction::Down {
             check_part_size(context.limits.part_size)?;
         }
-        if self.purpose() == Purpose::Transfer {
-            prepare(&mut context, session, &Target::Folder, Some(&local));
-        }
+        context.landing = Some(Landing::new(local.clone()));
         let context = Arc::new(context);
         let sources = manifest::sources(&self.transfer.jobs, name);
         let names = match self.purpose() {
@@ -243,14 +254,6 @@ async fn names_of(folder: &Path) -> NameRule {
             (Alike::Same, Alike::Same) => NameRule::Fold,
         },
         Ok(Err(_)) | Err(_) => NameRule::of_system(),
-    }
-}
-
-/// Opens what downloads land in.
-fn prepare(context: &mut Context, session: &Session, target: &Target, folder: Option<&Path>) {
-    context.landing = folder.map(|folder| Landing::new(folder.to_owned()));
-    if matches!(target, Target::Stdout) {
-        context.output = std::sync::Mutex::new(Some(Output::new((session.object_output)())));
     }
 }
 

@@ -75,6 +75,12 @@ impl SourceOptions {
 }
 
 impl UploadArgs {
+    pub fn reads_stdin(&self) -> bool {
+        let sources = self.paths.split_last().map_or(&[][..], |(_, sources)| sources);
+        let is_stream = sources.iter().any(|source| source.as_os_str() == "-");
+        is_stream || self.transfer.jobs.reads_stdin()
+    }
+
     pub fn purpose(&self) -> Purpose {
         self.transfer.jobs.purpose()
     }

@@ -167,4 +167,6 @@ pub struct Refused {
     pub reason: String,
     /// What a person can do about it.
     pub hint: Option<String>,
+    /// Whether the same command may succeed later.
+    pub may_pass: bool,
 }

@@ -128,6 +128,9 @@ impl S3Uri {
             return Err(LocationError::Scheme(text.to_owned()));
         };
         let (bucket, rest) = split_bucket(body);
+        if bucket.is_empty() {
+            return Err(LocationError::NoBucket(text.to_owned()));
+        }
         if rest.len() > MAX_KEY_BYTES {
             return Err(LocationError::LongKey(rest.len()));
         }
@@ -184,6 +187,10 @@ impl Location {
             S3Uri::parse(text).map(Self::S3)
         } else if text.is_empty() {
             Err(LocationError::Empty)
+        } else if let Some(rest) = text.strip_prefix("s3:") {
+            // As a path it would be a folder of that name: never what was meant.
+            let meant = format!("{}{}", S3Uri::SCHEME, rest.trim_start_matches('/'));
+            Err(LocationError::Slashes(text.to_owned(), meant))
         } else if let Some(at) = text.find("://").filter(|at| is_scheme(&text[..*at])) {
             Err(LocationError::ForeignScheme(text[..at].to_owned()))
         } else {
@@ -227,6 +234,10 @@ pub enum LocationError {
     Scheme(String),
     #[error("`{}://` is not supported; S3 objects are named s3://bucket/key", Escaped(.0))]
     ForeignScheme(String),
+    #[error("`{}` is no S3 URI; did you mean `{}`?", Escaped(.0), Escaped(.1))]
+    Slashes(String, String),
+    #[error("`{}` names no bucket; S3 objects are named s3://bucket/key", Escaped(.0))]
+    NoBucket(String),
     #[error("`{}` is not a bucket name", Escaped(.0))]
     BucketName(String),
     #[error("the key is empty")]
@@ -285,5 +296,16 @@ mod tests {
         assert!(matches!(Location::parse("https://h/x"), Err(LocationError::ForeignScheme(_))));
         assert!(matches!(Location::parse("c:/x"), Ok(Location::Local(_))));
         assert!(matches!(Location::parse("-"), Ok(Location::Stream)));
+    }
+
+    #[test]
+    fn a_uri_with_a_slash_too_few_or_too_many_is_no_path() {
+        for text in ["s3:/b/k", "s3:b/k"] {
+            let error = Location::parse(text).expect_err("refused");
+            assert!(error.to_string().ends_with("did you mean `s3://b/k`?"), "{error}");
+        }
+        let error = Location::parse("s3:///b/k").expect_err("refused");
+        assert!(error.to_string().contains("`s3:///b/k` names no bucket"), "{error}");
+        assert!(matches!(Location::parse("./s3:/b"), Ok(Location::Local(_))));
     }
 }

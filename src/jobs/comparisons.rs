@@ -333,5 +333,6 @@ fn no_name(name: &str, reason: &str) -> Refused {
         cause: "unsafe name".to_owned(),
         reason: format!("could not compare {}: {reason}", Escaped(name)),
         hint: None,
+        may_pass: false,
     }
 }

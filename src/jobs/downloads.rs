@@ -239,12 +239,21 @@ pub async fn hint_for_missing(context: &Context, object: &ObjectName) -> Option<
     })
 }
 
+const NAME_IT: &str = "name a file for it: haul download --raw KEY FILE";
+
 pub(super) fn unsafe_name(
     name: String,
     error: &crate::domain::relative_path::UnsafeName,
 ) -> Refused {
     let reason = format!("could not download {}: {error}", crate::domain::escape::Escaped(&name));
-    Refused { line: None, name, cause: "unsafe name".to_owned(), reason, hint: None }
+    Refused {
+        line: None,
+        name,
+        cause: "unsafe name".to_owned(),
+        reason,
+        hint: Some(NAME_IT.to_owned()),
+        may_pass: false,
+    }
 }
 
 pub(super) fn full_marker(object: &ObjectName, size: u64) -> Refused {
@@ -255,6 +264,7 @@ pub(super) fn full_marker(object: &ObjectName, size: u64) -> Refused {
         cause: error.cause(),
         reason: format!("could not download {object}: {error}"),
         hint: error.hint(),
+        may_pass: false,
     }
 }
 
@@ -265,6 +275,7 @@ pub(super) fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
         cause: error.cause(),
         reason: crate::transfer::error::chain(error),
         hint: error.hint(),
+        may_pass: error.may_pass(),
     }
 }
 
@@ -284,5 +295,6 @@ pub(super) fn nothing_found(uri: &S3Uri) -> Refused {
         cause: "nothing found".to_owned(),
         reason,
         hint: Some(hint),
+        may_pass: false,
     }
 }

@@ -145,7 +145,7 @@ fn problem_row(problem: &Problem) -> Refused {
             let reason = crate::transfer::error::chain(error);
             let name = "the manifest".to_owned();
             let cause = "the manifest cannot be read to its end".to_owned();
-            Refused { line: None, name, cause, reason, hint: None }
+            Refused { line: None, name, cause, reason, hint: None, may_pass: false }
         }
     }
 }
@@ -153,7 +153,8 @@ fn problem_row(problem: &Problem) -> Refused {
 /// Whoever tells of it adds the line.
 fn bad_row(line: u64, name: String, reason: &str) -> Refused {
     let reason = format!("bad row: {reason}");
-    Refused { line: Some(line), name, cause: "bad row".to_owned(), reason, hint: None }
+    let cause = "bad row".to_owned();
+    Refused { line: Some(line), name, cause, reason, hint: None, may_pass: false }
 }
 
 /// What a row asks for; `None` when the filters leave it out.
@@ -282,6 +283,9 @@ fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         return Ok(None);
     }
     check_source(&path, &common.bases)?;
+    if row.etag.is_some() && !is_of_the_object(common) {
+        return Err("an etag is the object's, and this row makes one: it can't hold".to_owned());
+    }
     let object = remote_destination(row, text, common.bases.remote.as_ref())?;
     let path = common.bases.local.join(path);
     Ok(Some(Task::Upload(Upload {
@@ -290,6 +294,13 @@ fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         attributes: attributes(row, &common.attributes),
         expected: expected(row)?,
     })))
+}
+
+/// Whether the object that an upload's row names is there already: it is compared, or a journal says
+/// what an earlier run made.
+fn is_of_the_object(common: &Common) -> bool {
+    matches!(common.direction, Direction::Compared(_))
+        || common.bases.sources == SourcePaths::Anywhere
 }
 
 /// A row takes no file from outside the base.

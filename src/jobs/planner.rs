@@ -106,6 +106,7 @@ impl Planner {
                 cause: cause.to_owned(),
                 reason,
                 hint: None,
+                may_pass: false,
             }))
         };
         match admission(&mut self.guard, &task) {

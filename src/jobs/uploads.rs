@@ -200,11 +200,12 @@ pub fn unreadable(error: &LocalError) -> Refused {
         cause: error.label().to_owned(),
         reason: error.to_string(),
         hint: error.hint().map(str::to_owned),
+        may_pass: error.kind.is_transient(),
     }
 }
 
 fn refused(path: &Path, cause: &str, reason: &str) -> Refused {
     let name = exact(path);
     let reason = format!("could not upload {}: {reason}", Escaped(&name));
-    Refused { line: None, name, cause: cause.to_owned(), reason, hint: None }
+    Refused { line: None, name, cause: cause.to_owned(), reason, hint: None, may_pass: false }
 }

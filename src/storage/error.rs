@@ -58,6 +58,8 @@ pub enum Kind {
     OutOfRange {
         size: Option<u64>,
     },
+    /// Denied, to a request without credentials.
+    NotPublic,
     /// In an archive: to be restored first.
     Archived,
     /// The bucket is in another region, which is known now: the next try goes there.
@@ -123,7 +125,7 @@ impl Kind {
             Self::Expired | Self::SignedOut => "the credentials have expired",
             Self::BadCredentials => "the credentials were not accepted",
             Self::ClockSkew { .. } => "the clock here is wrong",
-            Self::Denied => "access denied",
+            Self::Denied | Self::NotPublic => "access denied",
             Self::MissingKey => "no such object",
             Self::MissingBucket => "no such bucket",
             Self::MissingUpload => "the multipart upload is gone",
@@ -154,6 +156,9 @@ impl Kind {
             Self::ClockSkew { .. } => "set this machine's clock",
             Self::Denied => {
                 "the credentials in use lack a permission for this; check the policy, or use another --profile"
+            }
+            Self::NotPublic => {
+                "this is not public, and --no-sign-request sends no credentials: leave it out"
             }
             Self::MissingKey => "see which keys there are with haul ls; a prefix ends in a slash",
             Self::MissingBucket => {

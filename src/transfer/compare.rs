@@ -10,7 +10,7 @@ use super::fetch::{Fetch, Pin, Sink, fetch};
 use super::part_size::download_part_size;
 use super::part_sums::part_sums;
 use super::plan;
-use super::upload::look;
+use super::upload::head;
 use super::verify::{USUAL_CRC, expected};
 use crate::domain::checksum::{Checksum, Crc};
 use crate::domain::comparison::{Compare, Place, Presence, Proof, Unproven, Verdict};
@@ -118,7 +118,7 @@ impl Seen<'_> {
 
 async fn look_at<'a>(work: &Work, place: &'a Place) -> Result<Option<Seen<'a>>, JobError> {
     match place {
-        Place::Object(object) => match look(work, object).await? {
+        Place::Object(object) => match head(work, object).await? {
             Some(facts) => Ok(Some(Seen::Object(object, facts))),
             None => require_bucket(work, object).await.map(|()| None),
         },

@@ -9,7 +9,7 @@ use super::event::Skip;
 use super::multipart::{SentBy, SentPart, Started};
 use super::outcome::Verified;
 use super::unfinished::Aborted;
-use super::upload::{condition, if_ours, look_now, read_back};
+use super::upload::{condition, head_now, if_ours, read_back};
 use super::verify::{self, USUAL_CRC};
 use crate::domain::checksum::Checksum;
 use crate::storage::error::Kind;
@@ -94,7 +94,7 @@ impl Started<'_> {
     /// tag that all of them give to an object of several parts.
     async fn find(&self, assembled: &Assembled) -> Result<Option<Written>, JobError> {
         let object = &self.upload.object;
-        let found = match look_now(self.work, object).await {
+        let found = match head_now(self.work, object).await {
             Err(JobError::Stopped) => return Err(JobError::Stopped),
             // Who may write may not always look: then nothing is known.
             found => found.ok().flatten(),

@@ -175,10 +175,12 @@ impl Context {
     }
 
     pub(super) fn destination(&self) -> Result<&Destination, JobError> {
+        Ok(self.landing()?.folder()?)
+    }
+
+    pub(super) fn landing(&self) -> Result<&Landing, JobError> {
         let landing = self.landing.as_ref();
-        let landing = landing
-            .ok_or_else(|| JobError::Internal("a download without a destination".to_owned()))?;
-        Ok(landing.folder()?)
+        landing.ok_or_else(|| JobError::Internal("a download without a destination".to_owned()))
     }
 
     /// Tells a fact. Nobody may be listening any more: that changes nothing.

@@ -25,7 +25,7 @@ use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::{
     Earlier, Existing, IfExists, Kind as LocalKind, Publish, Recorded, SpecialFile, Spot,
-    StagedFile, SyncMode,
+    StagedFile, SyncMode, check_name,
 };
 use crate::storage::object_store::{GetReply, Read};
 
@@ -34,13 +34,10 @@ const RESTARTS: u32 = 2;
 
 /// Moves one object to where its job says.
 pub(super) async fn download(work: &Arc<Work>, job: &Download) -> Result<Outcome, JobError> {
-    let spot = match &job.target {
-        LocalTarget::Stdout => return stream_out::to_stdout(work, job).await,
-        LocalTarget::Exact(path) => match SpecialFile::at(path) {
-            Some(special) => return stream_out::to_special(work, job, &special).await,
-            None => Target::Exact(path),
-        },
-        LocalTarget::Below(path) => Target::Below(path),
+    let spot = match Target::of(job) {
+        Target::Stdout => return stream_out::to_stdout(work, job).await,
+        Target::Special(special) => return stream_out::to_special(work, job, &special).await,
+        Target::File(spot) => spot,
     };
     if let Some(skip) = spot.skip(work, job).await? {
         return Ok(Outcome::Skipped(skip));
@@ -61,13 +58,44 @@ pub(super) async fn download(work: &Arc<Work>, job: &Download) -> Result<Outcome
     }
 }
 
-/// Where the file will be.
+/// What shows before a byte is asked for: whether the file can have its name, and whether what is
+/// there now stays. Makes nothing.
+pub(super) async fn look(work: &Work, job: &Download) -> Result<Option<Skip>, JobError> {
+    let Target::File(place) = Target::of(job) else { return Ok(None) };
+    match place {
+        Place::Below(path) => work.context.landing()?.check_names(path)?,
+        Place::Exact(path) => check_name(path)?,
+    }
+    place.skip(work, job).await
+}
+
+/// What the bytes go to.
 enum Target<'a> {
+    Stdout,
+    Special(SpecialFile),
+    File(Place<'a>),
+}
+
+impl<'a> Target<'a> {
+    fn of(job: &'a Download) -> Self {
+        match &job.target {
+            LocalTarget::Stdout => Self::Stdout,
+            LocalTarget::Exact(path) => match SpecialFile::at(path) {
+                Some(special) => Self::Special(special),
+                None => Self::File(Place::Exact(path)),
+            },
+            LocalTarget::Below(path) => Self::File(Place::Below(path)),
+        }
+    }
+}
+
+/// Where the file will be.
+enum Place<'a> {
     Below(&'a crate::domain::relative_path::RelativePath),
     Exact(&'a std::path::Path),
 }
 
-impl Target<'_> {
+impl Place<'_> {
     fn resolve(&self, work: &Work) -> Result<Spot, JobError> {
         Ok(match self {
             Self::Below(path) => work.context.destination()?.resolve(path)?,
@@ -82,7 +110,7 @@ impl Target<'_> {
             return Ok(None);
         }
         let existing = match self {
-            Self::Below(path) => work.context.destination()?.existing(path)?,
+            Self::Below(path) => work.context.landing()?.existing(path)?,
             Self::Exact(path) => Existing::at(path)?,
         };
         let Some(existing) = existing else { return Ok(None) };

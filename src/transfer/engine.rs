@@ -38,23 +38,23 @@ pub async fn run(
     run.summary
 }
 
-/// Tells what `run` would do, and does nothing.
+/// Tells what `run` would do, in the order of the plan, and does nothing. It looks where `run` looks
+/// before it moves a byte, several jobs at once.
 pub async fn dry_run(
     context: Arc<Context>,
     jobs: impl Stream<Item = Result<Job, Refused>> + Send,
 ) -> Summary {
     let started = Instant::now();
     let mut run = Run::new(&context);
-    let mut jobs = pin!(jobs);
+    run.round = Round::DryRun;
+    let looking = jobs.map(|planned| look(Arc::clone(&context), planned));
+    let mut looked = pin!(looking.buffered(context.limits.requests.max(1)));
     loop {
         tokio::select! {
             biased;
             () = context.cancel.drained() => break,
-            next = jobs.next() => match next {
-                Some(Ok(job)) => {
-                    run.summary.add_skipped(Skip::DryRun);
-                    context.tell(Event::Skipped { job: Arc::new(job), why: Skip::DryRun }).await;
-                }
+            next = looked.next() => match next {
+                Some(Ok(ended)) => run.note(Ok(ended)).await,
                 Some(Err(refused)) => run.refuse(refused).await,
                 None => break,
             },
@@ -101,6 +101,19 @@ async fn one(context: Arc<Context>, attempt: Attempt) -> Ended {
     Ended { attempt, course, result }
 }
 
+/// What a job would come to, as far as is known before its first byte.
+async fn look(context: Arc<Context>, planned: Result<Job, Refused>) -> Result<Ended, Refused> {
+    let attempt = Attempt::first(planned?);
+    let work = Work::aside(context, Arc::clone(&attempt.job));
+    let skip = match &attempt.job.task {
+        Task::Download(task) => download::look(&work, task).await,
+        Task::Upload(task) => upload::look(&work, task).await,
+        Task::Compare(_) | Task::MakeFolder { .. } => Ok(None),
+    };
+    let result = skip.map(|skip| Outcome::Skipped(skip.unwrap_or(Skip::DryRun)));
+    Ok(Ended { course: work.course(), attempt, result })
+}
+
 async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
     if let Some(journal) = work.context.journal.get() {
         own_journal::refuse(work, journal)?;
@@ -123,6 +136,8 @@ async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
 enum Round {
     First,
     Last,
+    /// Of a run that starts nothing at all.
+    DryRun,
 }
 
 /// A job that failed, and is to be started once more.
@@ -304,8 +319,8 @@ impl Run {
     /// Counts jobs that were lost in a row; true once, when there are too many.
     fn is_store_dead(&mut self, error: &JobError) -> bool {
         // What is started again has failed before: no wonder if it does so in a row.
-        let is_first = self.round == Round::First;
-        if !is_first || !error.store_kind().is_some_and(Kind::is_transient) {
+        let is_again = self.round == Round::Last;
+        if is_again || !error.store_kind().is_some_and(Kind::is_transient) {
             return false;
         }
         let successes = self.context.health.successes();
@@ -324,7 +339,7 @@ impl Run {
             cause: refused.cause,
             message: refused.reason,
             hint: refused.hint,
-            may_pass: false,
+            may_pass: refused.may_pass,
         };
         self.failed(None, failure).await;
     }

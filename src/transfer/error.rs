@@ -19,6 +19,9 @@ pub enum JobError {
     /// The bytes that came are not those that the store has a checksum of.
     #[error("the downloaded bytes have {found}, the object has {wanted}")]
     Mismatch { found: String, wanted: String },
+    /// Bytes that nothing else proves: either they are wrong, or the manifest is.
+    #[error("the downloaded bytes have {found}, the manifest says {wanted}")]
+    Unlike { found: String, wanted: String },
     /// The store says that it wrote other bytes than it was sent.
     #[error("{sent} was sent, the store has {stored}")]
     Stored { sent: Checksum, stored: Checksum },
@@ -61,7 +64,7 @@ impl JobError {
             Self::Store { source, .. } => {
                 matches!(source.kind, Kind::Changed | Kind::OutOfRange { .. })
             }
-            Self::Mismatch { .. } => true,
+            Self::Mismatch { .. } | Self::Unlike { .. } => true,
             _ => false,
         }
     }
@@ -101,7 +104,7 @@ impl JobError {
             Self::Local(error) => error.label().to_owned(),
             Self::Mismatch { .. } | Self::Stored { .. } => "the checksum does not match".to_owned(),
             Self::Unproven | Self::UnprovenUpload(_) => "no checksum to verify by".to_owned(),
-            Self::Expectation(_) => "not what the manifest says".to_owned(),
+            Self::Expectation(_) | Self::Unlike { .. } => "not what the manifest says".to_owned(),
             Self::FullMarker(_) => "a folder marker with content".to_owned(),
             Self::KeepsChanging(_) => Kind::Changed.label().to_owned(),
             Self::Impossible(_) => "cannot be done".to_owned(),

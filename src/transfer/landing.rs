@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::storage::local::{Destination, LocalError};
+use crate::domain::relative_path::RelativePath;
+use crate::storage::local::{Destination, Existing, LocalError, check_names};
 
 #[derive(Debug)]
 pub struct Landing {
@@ -16,6 +17,22 @@ pub struct Landing {
 impl Landing {
     pub fn new(path: PathBuf) -> Self {
         Self { path, opened: OnceLock::new(), opening: Mutex::new(()) }
+    }
+
+    /// What has the name `path` below it now. Makes nothing.
+    pub(super) fn existing(&self, path: &RelativePath) -> Result<Option<Existing>, LocalError> {
+        match self.opened.get() {
+            Some(folder) => folder.existing(path),
+            None if self.path.as_os_str().is_empty() || self.path.is_dir() => {
+                self.folder()?.existing(path)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the file system takes names as long as these. Makes nothing.
+    pub(super) fn check_names(&self, path: &RelativePath) -> Result<(), LocalError> {
+        check_names(&self.path, path)
     }
 
     /// The folder, made where it is missing.

@@ -42,5 +42,8 @@ pub(super) async fn part_sums(
 
 /// Whether the store does not know the request, or not this object, or does not allow it.
 fn is_unknown(kind: &Kind) -> bool {
-    matches!(kind, Kind::Refused | Kind::Denied | Kind::MissingKey | Kind::Malformed)
+    matches!(
+        kind,
+        Kind::Refused | Kind::Denied | Kind::NotPublic | Kind::MissingKey | Kind::Malformed
+    )
 }

@@ -11,7 +11,7 @@ use super::download;
 use super::error::JobError;
 use super::journal::{Journal, JournalError, time_text};
 use super::outcome::Verified;
-use super::upload::look;
+use super::upload;
 use super::verify::USUAL_CRC;
 use crate::domain::evidence::Evidence;
 use crate::domain::job::{Download, LocalSource, LocalTarget, Task, Upload};
@@ -39,7 +39,7 @@ pub(super) async fn is_still_done(work: &Arc<Work>, journal: &Journal) -> Result
             if !is_file_the_same(Existing::at(path)?, &entry) {
                 return Ok(false);
             }
-            let found = doubtful(look(work, &job.object).await)?.flatten();
+            let found = doubtful(upload::head(work, &job.object).await)?.flatten();
             Ok(found.is_some_and(|found| is_object_the_same(&found, &entry))
                 && (!is_time_doubtful(&entry) || is_content_the_same(work, job, &entry).await?))
         }

@@ -3,6 +3,7 @@
 //! The bytes are read once: a positional read into a pooled buffer, the CRC while they are hot,
 //! then the request that carries both.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::context::{Outcome, Verify, Work};
@@ -21,7 +22,7 @@ use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::domain::overwrite::{Decision, Overwrite, Side};
 use crate::domain::quantity::ByteSize;
 use crate::storage::error::Kind;
-use crate::storage::local::SourceFile;
+use crate::storage::local::{LocalError, SourceFile};
 use crate::storage::object_store::{Body, Write, WriteIf, Written};
 
 use super::verify::USUAL_CRC;
@@ -31,25 +32,16 @@ const INLINE_READ: u64 = 512 * 1024;
 
 /// Moves one file, or standard input, to where its job says.
 pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, JobError> {
-    let opened = match &job.source {
+    let source = match &job.source {
         LocalSource::Stdin { expected_size } => {
             return stream_in::upload(work, job, *expected_size).await;
         }
-        LocalSource::File { path, below: Some(root), .. } => SourceFile::open_below(root, path),
-        LocalSource::File { path, .. } => SourceFile::open(path),
+        LocalSource::File { path, below, .. } => Arc::new(open(path, below.as_deref())?),
     };
-    let source = Arc::new(opened?);
     let size = source.size();
     work.gauge.discover(size);
-    if let Some(wanted) = job.expected.size.filter(|wanted| *wanted != size) {
-        return Err(JobError::Expectation(format!(
-            "the file has {size} bytes, the manifest says {wanted}"
-        )));
-    }
     work.left_file(Some(source.modified()));
-    let modified = source.modified().duration_since(std::time::UNIX_EPOCH).ok();
-    let modified = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
-    if let Some(skip) = skip(work, &job.object, Side { size: Some(size), modified }).await? {
+    if let Some(skip) = skip_file(work, job, &source).await? {
         return Ok(Outcome::Skipped(skip));
     }
     let Some(part_size) = upload_part_size(size, work.context.limits.part_size) else {
@@ -65,6 +57,43 @@ pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, Jo
     }
 }
 
+/// What shows before a byte is read: whether there is something to read, and whether what has the
+/// key now stays.
+pub(super) async fn look(work: &Work, job: &Upload) -> Result<Option<Skip>, JobError> {
+    match &job.source {
+        LocalSource::Stdin { expected_size } => {
+            skip(work, &job.object, Side { size: *expected_size, modified: None }).await
+        }
+        LocalSource::File { path, below, .. } => {
+            skip_file(work, job, &open(path, below.as_deref())?).await
+        }
+    }
+}
+
+fn open(path: &Path, below: Option<&Path>) -> Result<SourceFile, LocalError> {
+    match below {
+        Some(root) => SourceFile::open_below(root, path),
+        None => SourceFile::open(path),
+    }
+}
+
+/// Holds the file against what the manifest says, then against what has the key now.
+async fn skip_file(
+    work: &Work,
+    job: &Upload,
+    source: &SourceFile,
+) -> Result<Option<Skip>, JobError> {
+    let size = source.size();
+    if let Some(wanted) = job.expected.size.filter(|wanted| *wanted != size) {
+        return Err(JobError::Expectation(format!(
+            "the file has {size} bytes, the manifest says {wanted}"
+        )));
+    }
+    let modified = source.modified().duration_since(std::time::UNIX_EPOCH).ok();
+    let modified = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
+    skip(work, &job.object, Side { size: Some(size), modified }).await
+}
+
 /// Whether what has the key now stays.
 pub(super) async fn skip(
     work: &Work,
@@ -75,7 +104,7 @@ pub(super) async fn skip(
     if !overwrite.looks_first() {
         return Ok(None);
     }
-    let Some(existing) = look(work, object).await? else { return Ok(None) };
+    let Some(existing) = head(work, object).await? else { return Ok(None) };
     let modified =
         existing.last_modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     let modified = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
@@ -88,16 +117,16 @@ pub(super) async fn skip(
 }
 
 /// What has the key now, if anything has.
-pub(super) async fn look(
+pub(super) async fn head(
     work: &Work,
     object: &ObjectName,
 ) -> Result<Option<ObjectFacts>, JobError> {
     let _in_flight = work.pass(0).await?;
-    look_now(work, object).await
+    head_now(work, object).await
 }
 
-/// As `look`, under a permit that the caller has.
-pub(super) async fn look_now(
+/// As `head`, under a permit that the caller has.
+pub(super) async fn head_now(
     work: &Work,
     object: &ObjectName,
 ) -> Result<Option<ObjectFacts>, JobError> {
@@ -220,7 +249,7 @@ pub(super) async fn read_back(
     size: u64,
     sent: &Checksum,
 ) -> Result<Option<Written>, JobError> {
-    Ok(look_now(work, object).await?.and_then(|found| if_ours(&found, size, sent)))
+    Ok(head_now(work, object).await?.and_then(|found| if_ours(&found, size, sent)))
 }
 
 /// An object, if its size and its checksum are those of what was sent.

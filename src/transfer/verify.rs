@@ -64,7 +64,15 @@ pub(super) fn empty(expected: &Expected) -> Result<(), JobError> {
 #[derive(Debug)]
 pub(super) struct Wanted {
     mode: Verify,
-    evidence: Vec<Evidence>,
+    /// What the store has, then what the manifest says.
+    evidence: Vec<(Said, Evidence)>,
+}
+
+/// Who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    ByStore,
+    ByManifest,
 }
 
 impl Wanted {
@@ -82,7 +90,7 @@ impl Wanted {
             _ if mode == Verify::Off && facts.etag.is_some() => {}
             StoredChecksum::None => {}
             StoredChecksum::FullObject(checksum) => {
-                evidence.push(Evidence::Whole(checksum.clone()));
+                evidence.push((Said::ByStore, Evidence::Whole(checksum.clone())));
             }
             StoredChecksum::Composite(composite) => {
                 let sums = part_sums(work, &job.object, facts, composite).await;
@@ -91,16 +99,18 @@ impl Wanted {
                     JobError::Stopped => Err(error),
                     _ => Ok(None),
                 });
-                evidence.extend(sums?.map(Evidence::Parts));
+                evidence.extend(sums?.map(|sums| (Said::ByStore, Evidence::Parts(sums))));
             }
         }
-        evidence.extend(job.expected.checksum.clone().map(Evidence::Whole));
+        let told = job.expected.checksum.clone().map(Evidence::Whole);
+        evidence.extend(told.map(|told| (Said::ByManifest, told)));
         Ok(Self { mode, evidence })
     }
 
     /// What has to see all bytes in order, since the CRC that is computed anyway does not tell.
     pub(super) fn witnesses(&self, crc: Crc) -> Vec<Witness> {
-        let wanted = self.evidence.iter().filter(|wanted| !is_told_by(crc, wanted));
+        let wanted = self.evidence.iter().map(|(_, wanted)| wanted);
+        let wanted = wanted.filter(|wanted| !is_told_by(crc, wanted));
         wanted.filter_map(Evidence::witness).collect()
     }
 
@@ -113,10 +123,10 @@ impl Wanted {
         let mut found: Vec<_> = witnesses.into_iter().map(Witness::finish).collect();
         found.push(content.evidence());
         let mut verified = Verified::Length;
-        for wanted in &self.evidence {
+        for (said, wanted) in &self.evidence {
             match judge(&found, std::slice::from_ref(wanted)) {
                 Some(Finding::Different { one, other, .. }) => {
-                    return Err(JobError::Mismatch { found: one, wanted: other });
+                    return Err(unlike(*said, verified, one, other));
                 }
                 Some(Finding::Same(Basis::Parts(algorithm))) => {
                     verified = verified.or(Verified::ByParts(algorithm));
@@ -131,6 +141,18 @@ impl Wanted {
             return Err(JobError::Unproven);
         }
         Ok(verified)
+    }
+}
+
+/// Whose fault it is that bytes are not what somebody says.
+fn unlike(said: Said, verified: Verified, found: String, wanted: String) -> JobError {
+    match said {
+        Said::ByStore => JobError::Mismatch { found, wanted },
+        // They came as the store has them: another download would bring the same.
+        Said::ByManifest if verified != Verified::Length => {
+            JobError::Expectation(format!("the object has {found}, the manifest says {wanted}"))
+        }
+        Said::ByManifest => JobError::Unlike { found, wanted },
     }
 }
 

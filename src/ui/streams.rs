@@ -58,6 +58,37 @@ pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether this program was started without the stream: what it writes there would be lost, and
+/// what it reads there would be nothing at all.
+pub fn stdout_is_closed() -> bool {
+    #[cfg(target_os = "linux")]
+    return is_stand_in(io::stdout());
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+/// As `stdout_is_closed`.
+pub fn stdin_is_closed() -> bool {
+    #[cfg(target_os = "linux")]
+    return is_stand_in(io::stdin());
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+/// Whether it is what the standard library opens in the place of a closed stream, before anything
+/// of ours runs: `/dev/null`, to read and to write. A shell opens it for one of them only, and most
+/// programs that hand it on open it to be closed in their children.
+#[cfg(target_os = "linux")]
+fn is_stand_in(stream: impl std::os::fd::AsFd) -> bool {
+    use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
+    let (Ok(found), Ok(null)) = (fstat(&stream), stat("/dev/null")) else { return false };
+    let is_null = (found.st_dev, found.st_ino) == (null.st_dev, null.st_ino);
+    is_null
+        && fcntl_getfl(&stream).is_ok_and(|flags| {
+            flags & OFlags::ACCMODE == OFlags::RDWR && !flags.contains(OFlags::CLOEXEC)
+        })
+}
+
 /// Standard output for the bytes of an object: unbuffered, and every error is told.
 pub fn object_output() -> Box<dyn Write + Send> {
     Box::new(Patient(raw_stdout()))

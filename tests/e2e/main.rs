@@ -12,6 +12,7 @@ mod cp;
 mod crash;
 mod disk;
 mod download;
+mod dry_run;
 mod faults;
 mod hostile_keys;
 mod interrupts;

@@ -288,3 +288,34 @@ fn pack(bytes: &[u8], packing: &str) -> Vec<u8> {
         _ => bytes.to_owned(),
     }
 }
+
+/// It is the manifest that is wrong, and no option about stores would help.
+#[test]
+fn a_checksum_that_does_not_hold_is_told_as_the_manifest_s() {
+    let stage = Stage::with_keys(&["k"]);
+    let rows = "source,checksum\ns3://bucket/k,crc64nvme:AAAAAAAAAAA=\n";
+    stage.sandbox.write("rows.csv", rows);
+    for (more, said) in [
+        (["--verify", "auto"], "the object has crc64nvme:"),
+        (["--verify", "off"], "the downloaded bytes have crc64nvme:"),
+    ] {
+        let args = ["download", "--manifest", "rows.csv", "out", "--json"];
+        let output = stage.haul().args(args).args(more).run();
+        output.code(1).stderr_has(said).stderr_has("the manifest says crc64nvme:AAAAAAAAAAA=");
+        output.stderr_lacks("hint:").stderr_lacks("next:");
+        let lines = output.json_lines();
+        let failed = lines.iter().find(|line| line["event"] == "failed").expect("a failure");
+        assert_eq!(failed["cause"], "not what the manifest says", "{output}");
+        assert_eq!(failed["may_pass"], false, "{output}");
+    }
+}
+
+#[test]
+fn an_etag_of_an_upload_is_a_bad_row() {
+    let stage = Stage::new();
+    stage.sandbox.write("f", "f");
+    stage.sandbox.write("rows.csv", "path,key,etag\nf,bad,abc\nf,good,\n");
+    let output = stage.run(["upload", "--manifest", "rows.csv", "s3://bucket/"]);
+    output.code(1).stderr_has("bad row: an etag is the object's").stderr_has("(line 2)");
+    assert_eq!(stage.keys(), ["good"]);
+}

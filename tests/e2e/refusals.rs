@@ -6,7 +6,7 @@ use std::time::Duration;
 use testbed::{Operation, Testbed};
 
 use crate::harness::{Output, Sandbox, content, haul};
-use crate::stage::{BUCKET, Stage};
+use crate::stage::Stage;
 
 /// A mistake is told at once. Generous, for a machine that is busy with other tests.
 const SOON: Duration = Duration::from_secs(30);
@@ -100,12 +100,10 @@ fn no_credentials_at_all_are_one_line_with_a_hint() {
 
 #[test]
 fn an_object_that_may_not_be_read_is_told_with_what_is_missing() {
-    let testbed = Testbed::builder().anonymous().spawn().expect("a testbed");
-    let stage = Stage::on(testbed);
+    let stage = Stage::with_keys(&["a"]);
     let fault = testbed::Fault::new(Operation::GetObject, testbed::FaultKind::access_denied());
-    stage.testbed.put_object(BUCKET, "a", "a");
     stage.testbed.fault(fault.always());
-    let output = stage.run(["download", "--no-sign-request", "s3://bucket/a", "out"]);
+    let output = stage.run(["download", "s3://bucket/a", "out"]);
     assert_one_error(&output, "permission");
     output.stderr_has("s3://bucket/a").stderr_has("AccessDenied");
 }
@@ -300,4 +298,83 @@ fn assert_one_error_within(output: &Output, hint: &str, limit: Duration) {
 
 fn error_lines(output: &Output) -> Vec<&str> {
     output.stderr.lines().filter(|line| line.starts_with("error: ")).collect()
+}
+
+/// `/dev/null` in their place would take the bytes, or make an empty object.
+#[cfg(target_os = "linux")]
+#[test]
+fn streams_that_are_closed_are_wrong_usage_where_they_are_used() {
+    let stage = Stage::with_keys(&["k"]);
+    let shell = |script: &'static str, args: &[&str]| {
+        stage.haul().under(["sh", "-c", script, "sh"]).args(args).run()
+    };
+    let (to, from) = (["download", "s3://bucket/k", "-"], ["upload", "-", "s3://bucket/k"]);
+    let list = ["download", "--manifest", "-", "out"];
+    shell("exec \"$@\" >&-", &to).code(2).stderr_has("standard output is closed");
+    shell("exec \"$@\" <&-", &from).code(2).stderr_has("standard input is closed");
+    shell("exec \"$@\" <&-", &list).code(2).stderr_has("standard input is closed");
+    assert_eq!(stage.testbed.totals().requests, 0);
+    shell("exec \"$@\" >/dev/null", &to).code(0);
+    shell("exec \"$@\" <&- >&-", &["download", "s3://bucket/k", "out"]).code(0);
+    shell("exec \"$@\" </dev/null", &from).code(0);
+    assert_eq!(stage.object_text("k"), "", "nothing that was asked for is nothing");
+}
+
+/// Whatever an object holds, the terminal would take for commands.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_object_is_written_to_a_terminal() {
+    let stage = Stage::with_keys(&["k"]);
+    for (args, code) in [(["--progress", "auto"], 2), (["--dry-run", "--quiet"], 0)] {
+        // Both ends live until the command has ended.
+        let terminal = nix::pty::openpty(None, None).expect("a terminal");
+        let haul = stage.haul().args(["download", "s3://bucket/k", "-"]).args(args);
+        let output = haul.stdout_to(terminal.slave).run();
+        output.code(code);
+        if code != 0 {
+            output.stderr_has("would go to the terminal").stderr_has("| less");
+        }
+        drop(terminal.master);
+    }
+    assert_eq!(stage.testbed.totals().requests, 0);
+}
+
+#[test]
+fn a_uri_with_a_slash_too_few_is_told_as_what_it_is() {
+    let stage = Stage::new();
+    stage.sandbox.write("f", "f");
+    for args in [
+        ["download", "s3:/bucket/k", "."].as_slice(),
+        &["upload", "f", "s3:/bucket/k"],
+        &["cp", "f", "s3:bucket/k"],
+        &["ls", "s3:/bucket/k"],
+        &["clean", "s3:/bucket/k"],
+    ] {
+        stage.run(args).code(2).stderr_has("did you mean `s3://bucket/k`?");
+    }
+    stage.run(["ls", "s3:///k"]).code(2).stderr_has("`s3:///k` names no bucket");
+}
+
+#[test]
+fn no_hint_says_to_remove_a_source() {
+    let stage = Stage::new();
+    stage.sandbox.write("f", "f");
+    let output = stage.run(["upload", "f/", "s3://bucket/"]);
+    output.code(1).stderr_lacks("remove").stderr_has("leave out the slash");
+}
+
+#[test]
+fn who_sends_no_credentials_is_not_told_to_check_them() {
+    let stage = Stage::with_keys(&["k"]);
+    let output = stage.run(["download", "s3://bucket/k", "out", "--no-sign-request"]);
+    output.code(1).stderr_has("this is not public").stderr_lacks("policy");
+}
+
+#[test]
+fn a_listing_that_may_pass_is_worth_a_second_try() {
+    let (environment, _) = gone();
+    let sandbox = Sandbox::new();
+    let haul = haul().envs(environment).limit(WAITED_FOR).current_dir(sandbox.path(""));
+    let output = haul.args(["download", "s3://bucket/p/", "out/", "--json"]).run();
+    output.code(1).stdout_has("\"may_pass\":true").stderr_has("next: haul download");
 }

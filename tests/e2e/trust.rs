@@ -8,6 +8,7 @@ mod endpoints;
 mod giver;
 mod hostile;
 mod names;
+mod profiles;
 mod proxies;
 mod refused;
 mod regions;

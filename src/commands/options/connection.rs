@@ -28,7 +28,9 @@ pub struct Connection {
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
 
-    /// Take credentials and region from this profile; also from AWS_PROFILE
+    /// Take credentials and region from this profile, and not from the environment
+    ///
+    /// AWS_PROFILE names one, too, whose credentials and region come after those of the environment.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 

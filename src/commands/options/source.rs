@@ -34,6 +34,9 @@ pub struct Jobs {
     pub journal: Option<PathBuf>,
 
     /// Show what would be done, and do nothing
+    ///
+    /// What is there already is looked at where --overwrite makes a difference, and local sources
+    /// are; whether an object that was named exists is not.
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -45,6 +48,11 @@ pub enum Only {
 }
 
 impl Jobs {
+    /// Whether the manifest comes through standard input.
+    pub fn reads_stdin(&self) -> bool {
+        self.manifest.as_deref() == Some("-")
+    }
+
     pub fn purpose(&self) -> Purpose {
         if self.dry_run { Purpose::DryRun } else { Purpose::Transfer }
     }

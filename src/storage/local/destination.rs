@@ -61,6 +61,9 @@ impl Destination {
             Ok(found) if found.is_symlink() => refused(Kind::Symlink),
             // The rename would say so too: after all bytes came for nothing.
             Ok(found) if found.is_dir() => refused(Kind::IsDirectory),
+            Err(cause) if Kind::of(&cause) == Kind::NameTooLong => {
+                Err(LocalError::new("write", folder.path().join(name), cause))
+            }
             _ => Ok(Spot::new(folder, name.into())),
         }
     }

@@ -92,7 +92,19 @@ impl LocalError {
 
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
-        self.kind.hint()
+        match self.kind {
+            // What stands in the way of a source is the source.
+            Kind::NotADirectory if self.is_of_source() => {
+                Some("a part of this path is a file: leave out the slash behind it")
+            }
+            Kind::IsDirectory if self.is_of_source() => None,
+            kind => kind.hint(),
+        }
+    }
+
+    /// Whether it was to be read, so that nothing needs its place.
+    fn is_of_source(&self) -> bool {
+        matches!(self.action, "open" | "read" | "look at")
     }
 }
 
@@ -207,6 +219,7 @@ impl Kind {
             Self::Changed(_) => "run the same command when nothing writes to the file",
             Self::TooManyOpenFiles => "raise `ulimit -n`, or lower --concurrency",
             Self::NotUnicode => "rename the file: a key is UTF-8",
+            Self::NameTooLong => "give it a shorter name: haul download --raw KEY FILE",
             _ => return None,
         })
     }

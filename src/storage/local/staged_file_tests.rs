@@ -146,7 +146,9 @@ fn a_name_of_255_bytes_works_and_a_longer_one_is_an_error() {
     let long = "n".repeat(255);
     let _published = stage(&folder, &long).publish(of(0)).expect("published");
     assert_eq!(names(folder.path()), [long]);
-    let error = stage(&folder, &"n".repeat(256)).publish(of(0)).expect_err("refused");
+    let longer = RelativePath::new(&"n".repeat(256)).expect("a safe name");
+    let destination = Destination::open(folder.path()).expect("a folder");
+    let error = destination.resolve(&longer).expect_err("refused before a byte is written");
     assert_eq!(error.kind, Kind::NameTooLong);
     assert_eq!(names(folder.path()).len(), 1);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use aws_sdk_s3::config::{
     IdentityCache, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
@@ -24,7 +25,7 @@ use super::read::StatusInRange;
 use super::regions::is_region;
 use super::resolve::Resolver;
 use super::store::{Parts, S3Store};
-use super::{connector, tls};
+use super::{connector, profile, tls};
 use crate::domain::attributes::CustomerKey;
 
 /// Where no region is named: what S3 itself and most S3-compatible servers take.
@@ -160,6 +161,7 @@ async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, Co
     if shared.region().is_none() {
         config = config.region(Region::from_static(DEFAULT_REGION));
     }
+    refuse_impossible(options, &shared, endpoint.as_deref()).await?;
     let tls_of_store = tls_of_store(options, endpoint.as_deref(), &tls)?;
     config = config.http_client(connector::client(route(Proxies::of_environment()), tls_of_store));
     let credentials = shared.credentials_provider().map(|source| share(source, options));
@@ -177,9 +179,12 @@ async fn environment(
     options: &Options,
     client: SharedHttpClient,
 ) -> Result<SdkConfig, ConnectError> {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);
-    if let Some(profile) = &options.profile {
-        loader = loader.profile_name(profile);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client.clone());
+    if let Some(name) = &options.profile {
+        profile::check(name).await?;
+        // Without credentials: those that the loader would find first are the environment's.
+        let region = profile::region(name, client.clone());
+        loader = loader.profile_name(name).region(region).no_credentials();
     }
     if let Some(region) = &options.region {
         loader = loader.region(Region::new(check_region(region)?));
@@ -187,7 +192,14 @@ async fn environment(
     if options.signing == Signing::Anonymous {
         loader = loader.no_credentials();
     }
-    Ok(loader.load().await)
+    let shared = loader.load().await;
+    match &options.profile {
+        Some(name) if options.signing == Signing::Signed => {
+            let credentials = profile::credentials(name, &shared, client);
+            Ok(shared.into_builder().credentials_provider(credentials).build())
+        }
+        _ => Ok(shared),
+    }
 }
 
 /// The endpoint of the environment and the files: S3's own setting goes before the one for all
@@ -203,6 +215,29 @@ fn configured_endpoint(shared: &SdkConfig) -> Option<String> {
     let of_s3 = shared.service_config().and_then(|settings| settings.load_config(key));
     let of_s3 = of_s3.filter(|endpoint| !endpoint.is_empty());
     of_s3.or_else(|| shared.endpoint_url().map(str::to_owned))
+}
+
+/// What no request can be sent with is wrong usage, and would otherwise be tried again and again. The
+/// SDK's own rules are asked, for any bucket.
+async fn refuse_impossible(
+    options: &Options,
+    shared: &SdkConfig,
+    endpoint: Option<&str>,
+) -> Result<(), ConnectError> {
+    let region = shared.region().map_or(DEFAULT_REGION, AsRef::as_ref);
+    let variant = options.endpoint;
+    let params = Params::builder()
+        .bucket("bucket")
+        .region(region)
+        .set_endpoint(endpoint.map(str::to_owned))
+        .use_fips(variant.fips || shared.use_fips() == Some(true))
+        .use_dual_stack(variant.dual_stack || shared.use_dual_stack() == Some(true))
+        .accelerate(variant.accelerate)
+        .force_path_style(is_path_style(options.addressing, endpoint.is_some()))
+        .build();
+    let params = params.map_err(|error| ConnectError::Impossible(error.to_string()))?;
+    let found = DefaultResolver::new().resolve_endpoint(&params).await;
+    found.map(drop).map_err(|error| ConnectError::Impossible(error.to_string()))
 }
 
 /// The flag is for the store alone: who gives credentials has to prove who it is, and so has a proxy.
@@ -248,6 +283,8 @@ fn check_region(region: &str) -> Result<String, ConnectError> {
 fn check_endpoint(endpoint: &str) -> Result<(), ConnectError> {
     let rest = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
     match rest {
+        // It would come before the key.
+        Some(rest) if rest.contains(['?', '#']) => Err(ConnectError::EndpointWithQuery),
         // It would be shown with every error.
         Some(rest) if rest.split('/').next().is_some_and(|host| host.contains('@')) => {
             Err(ConnectError::EndpointWithPassword)
@@ -266,6 +303,14 @@ pub enum ConnectError {
     Endpoint(String),
     #[error("an endpoint holds no name and no password")]
     EndpointWithPassword,
+    #[error("an endpoint ends before its `?` or `#`: it is a host, and perhaps a path")]
+    EndpointWithQuery,
+    #[error("these options fit no host: {0}")]
+    Impossible(String),
+    #[error("there is no profile `{0}`")]
+    NoProfile(String),
+    #[error("could not read the profiles")]
+    Profiles(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("could not read the certificates of `{}`", .path.display())]
     CaBundle { path: PathBuf, source: std::io::Error },
     #[error("`{}` holds no certificate", .0.display())]
@@ -287,7 +332,16 @@ mod tests {
     #[test]
     fn an_endpoint_needs_scheme_and_host() {
         assert!(check_endpoint("http://127.0.0.1:9000").is_ok());
-        for endpoint in ["", "localhost:9000", "ftp://x", "http://", "https:///x", "http://a:b@c"] {
+        for endpoint in [
+            "",
+            "localhost:9000",
+            "ftp://x",
+            "http://",
+            "https:///x",
+            "http://a:b@c",
+            "http://a/?b",
+            "http://a#b",
+        ] {
             assert!(check_endpoint(endpoint).is_err(), "{endpoint}");
         }
     }

@@ -6,6 +6,7 @@ pub mod connect;
 mod bodies;
 mod connector;
 mod credentials;
+mod profile;
 mod proxy;
 mod resolve;
 mod tls;

@@ -68,6 +68,9 @@ impl Recovery {
             Kind::Expired => self.expired(sent, error),
             Kind::WrongRegion { .. } => self.elsewhere(sent, error),
             Kind::ClockSkew { off: Some(off) } => self.off_by(*off, error),
+            Kind::Denied if self.credentials.is_none() => {
+                StoreError { kind: Kind::NotPublic, ..error }
+            }
             Kind::Unreachable | Kind::UnknownHost | Kind::Tls => self.located(error),
             _ => error,
         }

@@ -215,3 +215,20 @@ fn one_bad_row_of_ten_thousand_is_in_the_list_of_failures() {
     assert!(said.contains("line 5000") && said.contains("size is not a number"), "{bad}");
     assert_eq!(stage.text("run.journal").lines().count(), 10_001);
 }
+
+#[test]
+fn paths_of_a_journal_are_told_below_the_folder_that_it_names() {
+    let stage = Stage::with_keys(&KEYS);
+    stage.run(["download", "--journal", "j.journal", "s3://bucket/p/", "out"]).code(0);
+    let folder = stage.sandbox.path("out").canonicalize().expect("a folder");
+    let told = format!("{}/a", folder.display());
+    let again = ["download", "--manifest", "j.journal", "--json"];
+    for more in [["--dry-run"].as_slice(), &[]] {
+        let lines = stage.haul().args(again).args(more).run().code(0).json_lines();
+        let places: Vec<_> = lines.iter().filter_map(|line| line["destination"].as_str()).collect();
+        assert!(places.contains(&told.as_str()), "{places:?}");
+        assert!(places.iter().all(|place| place.starts_with('/')), "{places:?}");
+    }
+    let named = stage.haul().args(again).args(["s3://bucket/", "new", "--dry-run"]).run();
+    named.code(0).stdout_has("\"destination\":\"new/a\"");
+}

@@ -61,3 +61,26 @@ fn an_endpoint_that_is_empty_is_none() {
     command.run().code(0);
     assert_eq!(stage.text("out"), "a");
 }
+
+#[test]
+fn options_that_fit_no_host_are_wrong_usage() {
+    let stage = Stage::with_keys(&["a"]);
+    let download = ["download", "s3://bucket/a", "out"];
+    let query = format!("{}/?hush=hush", stage.testbed.endpoint());
+    for args in [
+        ["--fips"].as_slice(),
+        &["--dualstack"],
+        &["--accelerate"],
+        &["--endpoint-url", &query],
+        &["--endpoint-url", "http://no host"],
+    ] {
+        let output = stage.haul().args(download).args(args).run();
+        output.code(2).stderr_lacks("next:").stderr_lacks("hush");
+    }
+    for variable in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
+        stage.haul().env(variable, "true").args(download).run().code(2);
+    }
+    let command = homeless(&stage).args(download).args(["--accelerate", "--addressing-style"]);
+    command.arg("path").run().code(2).stderr_has("these options fit no host");
+    assert_eq!(stage.testbed.totals().requests, 0);
+}
