@@ -59,10 +59,11 @@ impl Record {
         let folder = spot.folder();
         // Anew, and not the one that is there: another process may be about to remove that.
         drop(folder.remove(&name));
-        let found = handle::create_own(folder.handle(), &name).ok()?;
+        let found = handle::create_own(folder.handle(), &name);
+        // From here on it is removed unless it is used: it may have been made before something failed.
         let name = TempName::new(spot.clone(), name);
         // Where files belong to somebody else as soon as they are made, none is found again.
-        let Found::Own(file) = found else { return None };
+        let Ok(Found::Own(file)) = found else { return None };
         let end = End { at: 0, pieces: 0, is_broken: false };
         let mut record = Self { file, end, name };
         let line = format!("{HEAD}{identity}\n");

@@ -69,6 +69,8 @@ fn service_error(
         Kind::Refused if status == 400 && meta.code().is_none() => {
             if let Some(region) = region_of(reply) {
                 kind = Kind::WrongRegion { region: Some(region) };
+            } else if is_broken_error(reply) {
+                kind = Kind::Malformed;
             }
         }
         // A HEAD is answered without words. Whoever sees a clock that is so far off refuses any
@@ -142,6 +144,13 @@ fn clock_off(date: Option<&str>, now: SystemTime) -> Option<ClockOff> {
         Ok(behind) => ClockOff::Behind(behind),
         Err(ahead) => ClockOff::Ahead(ahead.duration()),
     })
+}
+
+/// Whether a reply is an error as S3 tells it, of which not enough arrived to know which. A 400 alone
+/// may be anything, an `InternalError` included; pages of proxies are no XML.
+fn is_broken_error(reply: &HttpResponse) -> bool {
+    let start = reply.body().bytes().map(<[u8]>::trim_ascii_start).unwrap_or_default();
+    start.starts_with(b"<?xml") || start.starts_with(b"<Error")
 }
 
 /// What a proxy or a server that speaks no S3 had to say, in short.

@@ -44,6 +44,8 @@ fn replies_that_make_no_sense_are_asked_for_again_and_never_believed() {
         answer("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n"),
         answer("HTTP/1.1 999 What\r\ncontent-length: 0\r\n\r\n"),
         answer("HTTP/9.9 200 OK\r\n\r\n"),
+        answer("HTTP/1.1 400 Bad Request\r\ncontent-length: 25\r\n\r\n<?xml vershon=\"1.0\"?><Err"),
+        answer("HTTP/1.1 400 Bad Request\r\ncontent-length: 5\r\n\r\n<?xml"),
         answer("HTTP/1.1 200 OK\r\nno header\r\n\r\n"),
         answer(""),
         Disruption::Answer(no_http),
