@@ -20,7 +20,6 @@ use super::landing::Landing;
 use super::outcome::{Comparison, Done, Left, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
-use super::patience::{Overdue, Sending};
 use super::resume::Resume;
 use super::retry::Tries;
 use crate::domain::checksum::Checksum;
@@ -31,7 +30,7 @@ use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::Destination;
-use crate::storage::object_store::{Body, ObjectStore};
+use crate::storage::object_store::ObjectStore;
 
 /// How much a run may take, and when it gives up.
 #[derive(Debug, Clone)]
@@ -115,8 +114,6 @@ pub enum Scope {
 /// The slowest upload of a part that is still taken for alive, in bytes a second. A thin uplink is
 /// shared by all requests in flight; what is lost by patience is that a dead one is found late.
 const SLOWEST: u64 = 8 * 1024;
-/// How often a body that is being sent is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 /// What a request needs in memory besides its body: frames between the connection and the file.
 pub(super) const FRAMES: u64 = 1024 * 1024;
 
@@ -214,42 +211,6 @@ impl Context {
             Err(_) => Err(StoreError::new(operation, Kind::Transient)
                 .with_message(format!("no reply within {} s", limit.as_secs()))),
         }
-    }
-
-    /// Bounds one request that sends `body`. The connection must take bytes all the time, however
-    /// few; once it has them all, the reply must come.
-    pub(super) async fn in_time_sending<T>(
-        &self,
-        operation: &'static str,
-        body: &Body,
-        request: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let timeout = self.limits.timeout;
-        let length = body.bytes.len() as u64;
-        let mut sending = Sending::new(length, timeout);
-        let mut looks = tokio::time::interval((timeout / 8).min(LOOK));
-        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let began = Instant::now();
-        let mut request = std::pin::pin!(request);
-        let overdue = loop {
-            tokio::select! {
-                biased;
-                reply = &mut request => return reply,
-                _ = looks.tick() => {
-                    if let Some(overdue) = sending.look(began.elapsed(), body.taken.bytes()) {
-                        break overdue;
-                    }
-                }
-            }
-        };
-        let message = match overdue {
-            Overdue::NotTaken { taken, silence } => {
-                let silence = silence.as_secs();
-                format!("the connection took no byte for {silence} s, after {taken} of {length}")
-            }
-            Overdue::NoReply { silence } => format!("no reply within {} s", silence.as_secs()),
-        };
-        Err(StoreError::new(operation, Kind::Transient).with_message(message))
     }
 }
 

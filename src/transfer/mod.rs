@@ -34,6 +34,7 @@ mod parts;
 mod patience;
 mod plan;
 mod retry;
+mod sending;
 mod still_done;
 mod stream_in;
 mod stream_out;

@@ -256,10 +256,9 @@ async fn send_part(
     let put = || async {
         let body = body.again();
         let put = context.store.put_part(upload, number, body.clone());
-        context.in_time_sending("UploadPart", &body, put).await
+        work.in_time_sending("UploadPart", &body, put).await
     };
     let etag = until_done(tries, put).await?;
-    work.gauge.count(length);
     Ok(SentPart { number, length, checksum: body.checksum, etag, sent_by: SentBy::ThisRun })
 }
 
