@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -223,7 +223,8 @@ pub(super) struct Work {
     started: Instant,
     retries: AtomicU32,
     left: Mutex<Left>,
-    is_kept: AtomicBool,
+    /// Bytes left for a later run.
+    kept: OnceLock<u64>,
 }
 
 impl Work {
@@ -247,7 +248,7 @@ impl Work {
             started: Instant::now(),
             retries: AtomicU32::new(0),
             left: Mutex::default(),
-            is_kept: AtomicBool::new(false),
+            kept: OnceLock::new(),
         }
     }
 
@@ -279,13 +280,13 @@ impl Work {
         Course {
             elapsed: self.started.elapsed(),
             retries: self.retries.load(Relaxed),
-            is_kept: self.is_kept.load(Relaxed),
+            kept: self.kept.get().copied(),
         }
     }
 
-    /// What was moved so far was left for a later run.
-    pub(super) fn kept(&self) {
-        self.is_kept.store(true, Relaxed);
+    /// What was moved so far, so many bytes, was left for a later run.
+    pub(super) fn kept(&self, bytes: u64) {
+        let _first = self.kept.set(bytes);
     }
 
     /// A permit for one request and `memory` bytes.

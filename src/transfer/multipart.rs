@@ -56,7 +56,7 @@ pub(super) async fn upload_file(
             Err(error) => error,
         };
         if started.is_recorded && error.is_resumable() {
-            work.kept();
+            work.kept(started.bytes_there());
             return Err(error);
         }
         if is_of_an_object(&error) {
@@ -181,6 +181,13 @@ impl<'a> Started<'a> {
         let upload = Arc::new(store::Upload { object: job.object.clone(), id });
         let had = HashMap::new();
         Ok(Self { work, upload, part_size: 0, had, record: None, is_recorded: false })
+    }
+
+    /// What the store has of it, when no part is on its way any more: those of an earlier run, each
+    /// of which counts whether it was compared by now or not, and what was sent since.
+    fn bytes_there(&self) -> u64 {
+        let had: u64 = self.had.values().map(|part| part.size).sum();
+        had + self.work.gauge.moved()
     }
 
     /// Completes the upload if all its parts were sent and `check` still holds, else aborts it.
