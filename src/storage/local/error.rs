@@ -92,7 +92,13 @@ impl LocalError {
 
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
-        self.kind.hint()
+        match (self.kind, self.action) {
+            // As the shell's `<(…)` is one.
+            (Kind::Special, "read") => {
+                Some("what comes out of a pipe goes up by `haul upload - s3://bucket/key < PIPE`")
+            }
+            (kind, _) => kind.hint(),
+        }
     }
 }
 
