@@ -5,6 +5,7 @@ pub mod args;
 pub mod exit;
 
 mod logging;
+mod planned;
 mod run;
 mod shell;
 mod signals;

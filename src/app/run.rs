@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::args::{Cli, Command, Output};
 use super::exit::Exit;
-use super::{logging, shell, signals, threads};
+use super::{logging, planned, shell, signals, threads};
 use crate::commands::error::{CommandError, Kind};
 use crate::commands::session::{self, Session};
 use crate::domain::record::OutputError;
@@ -20,7 +20,7 @@ use crate::transfer::outcome::{End, Summary};
 use crate::ui::listing::{self, Listing, Sizes};
 use crate::ui::options::{Options, Purpose, Verbosity};
 use crate::ui::reporter::Reporter;
-use crate::ui::style::Paint;
+use crate::ui::style::{ColorChoice, Paint};
 use crate::ui::{failure, lines, streams};
 
 /// Events that wait to be told. A slow terminal slows the run rather than growing memory.
@@ -33,7 +33,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout, the rest to stderr; a closed pipe is no news.
-            error.print().ok();
+            if let Some(missing) = planned::missing(&error) {
+                failure::print_error(
+                    missing.source.as_ref(),
+                    &missing.hints,
+                    Paint::stderr(ColorChoice::Auto),
+                );
+            } else {
+                error.print().ok();
+            }
             return if error.exit_code() == 0 { Exit::Success } else { Exit::Usage };
         }
     };
@@ -133,7 +141,10 @@ async fn transfer(
         return exit;
     }
     let Ok(report) = report else { return Exit::Incomplete };
-    let is_worth_repeating = report.may_pass() || matches!(exit, Exit::Interrupted(_));
+    // What fed or read a stream is no part of the command that was typed.
+    let is_repeatable = !moves_a_stream(command);
+    let is_worth_repeating =
+        is_repeatable && (report.may_pass() || matches!(exit, Exit::Interrupted(_)));
     let next = is_worth_repeating.then(|| shell::typed(arguments));
     match report.finish(&summary, next.as_deref()) {
         Err(OutputError::Failed(_)) if exit == Exit::Success => Exit::Incomplete,
@@ -242,6 +253,15 @@ fn reads_stdin(command: &Command) -> bool {
         Command::Download(args) => args.reads_stdin(),
         Command::Upload(args) => args.reads_stdin(),
         Command::Cp(args) => args.reads_stdin(),
+        Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => false,
+    }
+}
+
+fn moves_a_stream(command: &Command) -> bool {
+    match command {
+        Command::Download(args) => args.moves_a_stream(),
+        Command::Upload(args) => args.moves_a_stream(),
+        Command::Cp(args) => args.moves_a_stream(),
         Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => false,
     }
 }

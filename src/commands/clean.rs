@@ -25,7 +25,8 @@ const YOUNG: Duration = Duration::from_hours(24);
 ///
 /// In a bucket these are multipart uploads, which cost money until they are aborted; below a
 /// folder, partial files. Nothing is removed without --yes. What is removed can't be continued any
-/// more; whatever an unfinished command would go on with is found here, too.
+/// more; whatever an unfinished command would go on with is found here, too. What another process
+/// is at work on is left alone, and so are uploads of the last 24 hours, unless --all is given.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -55,8 +56,10 @@ pub struct CleanArgs {
 pub struct Tally {
     pub found: u64,
     pub removed: u64,
-    /// Left alone: too young, or in use.
-    pub spared: u64,
+    /// Left alone, since they may belong to a run somewhere.
+    pub young: u64,
+    /// Left alone, since a process is at work on them.
+    pub in_use: u64,
     /// Not looked at, or not removed.
     pub failed: u64,
     /// Why: of the first few.
@@ -235,7 +238,8 @@ impl Sink<'_> {
             match outcome {
                 Cleaning::Found => self.tally.found += 1,
                 Cleaning::Removed => self.tally.removed += 1,
-                Cleaning::Young | Cleaning::InUse => self.tally.spared += 1,
+                Cleaning::Young => self.tally.young += 1,
+                Cleaning::InUse => self.tally.in_use += 1,
                 // Counted with its error.
                 Cleaning::Failed => {}
             }
@@ -256,16 +260,19 @@ impl Sink<'_> {
 impl Tally {
     /// One line for a person.
     pub fn text(&self) -> String {
-        let Self { found, removed, spared, failed, .. } = *self;
+        let Self { found, removed, young, in_use, failed, .. } = *self;
         let mut facts = Vec::new();
         if removed > 0 {
             facts.push(format!("{removed} removed"));
         }
         if found > 0 {
-            facts.push(format!("{found} left behind; --yes removes what is listed so"));
+            facts.push(format!("{found} found; the same command with --yes removes them"));
         }
-        if spared > 0 {
-            facts.push(format!("{spared} left alone, since they may still be in use"));
+        if young > 0 {
+            facts.push(format!("{young} left alone, of the last 24 hours (--all takes them)"));
+        }
+        if in_use > 0 {
+            facts.push(format!("{in_use} left alone, in use"));
         }
         if failed > 0 {
             facts.push(format!("{failed} failed"));

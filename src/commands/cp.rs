@@ -57,6 +57,11 @@ impl CpArgs {
         self.transfer.jobs.purpose()
     }
 
+    /// Whether the bytes go through standard input or output: once, and not again.
+    pub fn moves_a_stream(&self) -> bool {
+        self.paths.iter().any(|path| path.as_os_str() == "-")
+    }
+
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let [first, .., last] = self.paths.as_slice() else {
             return match (&self.transfer.jobs.manifest, self.paths.as_slice()) {

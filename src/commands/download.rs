@@ -90,6 +90,11 @@ impl DownloadArgs {
         self.transfer.jobs.purpose()
     }
 
+    /// Whether the bytes go through standard input or output: once, and not again.
+    pub fn moves_a_stream(&self) -> bool {
+        self.paths.iter().any(|path| path.as_os_str() == "-")
+    }
+
     fn manner(&self, payload: Payload, scope: Scope) -> Manner<'_> {
         let file_times = self.files.times();
         Manner { transfer: &self.transfer, payload, file_times, scope }

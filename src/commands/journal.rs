@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::download::location;
 use super::error::CommandError;
 use super::options::Jobs;
 use super::rehearsal::Opened;
@@ -88,6 +89,10 @@ pub(super) async fn open(
     meaning: Meaning,
 ) -> Result<(), CommandError> {
     let Some(path) = jobs.journal.clone() else { return Ok(()) };
+    if !matches!(location(&path), Ok(Location::Local(_))) {
+        let text = format!("`{}` can't be a journal, which is a local file", path.display());
+        return Err(CommandError::misuse(text));
+    }
     if meaning.destination == "-" || meaning.sources.iter().any(|source| source == "-") {
         let text = "standard input and output pass once: no journal can say that they are done";
         return Err(CommandError::misuse(text));

@@ -85,6 +85,11 @@ impl UploadArgs {
         self.transfer.jobs.purpose()
     }
 
+    /// Whether the bytes go through standard input or output: once, and not again.
+    pub fn moves_a_stream(&self) -> bool {
+        self.paths.iter().any(|path| path.as_os_str() == "-")
+    }
+
     fn manner(&self, scope: Scope) -> Manner<'_> {
         let payload = self.files.payload();
         Manner { transfer: &self.transfer, payload, file_times: FileTimes::Now, scope }

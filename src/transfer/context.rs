@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,7 +20,6 @@ use super::landing::Landing;
 use super::outcome::{Comparison, Done, Left, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
-use super::patience::Overdue;
 use super::resume::Resume;
 use super::retry::Tries;
 use super::uplink::Uplink;
@@ -32,7 +31,7 @@ use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::Destination;
-use crate::storage::object_store::{Body, ObjectStore};
+use crate::storage::object_store::ObjectStore;
 
 /// How much a run may take, and when it gives up.
 #[derive(Debug, Clone)]
@@ -116,8 +115,6 @@ pub enum Scope {
 /// The slowest upload of a part that is still taken for alive, in bytes a second. A thin uplink is
 /// shared by all requests in flight; what is lost by patience is that a dead one is found late.
 const SLOWEST: u64 = 8 * 1024;
-/// How often a body that is being sent is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 /// What a request needs in memory besides its body: frames between the connection and the file.
 pub(super) const FRAMES: u64 = 1024 * 1024;
 
@@ -141,7 +138,7 @@ pub struct Context {
     pub(super) gate: Gate,
     pub(super) health: Health,
     pub(super) buffers: Buffers,
-    uplink: Uplink,
+    pub(super) uplink: Uplink,
     events: mpsc::Sender<Event>,
     /// Buckets that were seen to exist: a HEAD does not tell a missing one from a missing key.
     pub(super) seen_buckets: Mutex<HashSet<Bucket>>,
@@ -220,46 +217,6 @@ impl Context {
                 .with_message(format!("no reply within {} s", limit.as_secs()))),
         }
     }
-
-    /// Bounds one request that sends `body`. The connection must take bytes all the time, however
-    /// few, unless others that share its link do; once it has them all, the reply must come.
-    pub(super) async fn in_time_sending<T>(
-        &self,
-        operation: &'static str,
-        body: &Body,
-        request: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let timeout = self.limits.timeout;
-        let length = body.bytes.len() as u64;
-        let mut sending = self.uplink.start(length, timeout).await;
-        let mut looks = tokio::time::interval((timeout / 8).min(LOOK));
-        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut request = std::pin::pin!(request);
-        let overdue = loop {
-            tokio::select! {
-                biased;
-                reply = &mut request => {
-                    if reply.is_ok() {
-                        sending.arrived();
-                    }
-                    return reply;
-                }
-                _ = looks.tick() => {
-                    if let Some(overdue) = sending.look(body.taken.bytes()) {
-                        break overdue;
-                    }
-                }
-            }
-        };
-        let message = match overdue {
-            Overdue::NotTaken { taken, silence } => {
-                let silence = silence.as_secs();
-                format!("the connection took no byte for {silence} s, after {taken} of {length}")
-            }
-            Overdue::NoReply { silence } => format!("no reply within {} s", silence.as_secs()),
-        };
-        Err(StoreError::new(operation, Kind::Transient).with_message(message))
-    }
 }
 
 /// Shared by the tasks of one job.
@@ -271,7 +228,8 @@ pub(super) struct Work {
     started: Instant,
     retries: AtomicU32,
     left: Mutex<Left>,
-    is_kept: AtomicBool,
+    /// Bytes left for a later run.
+    kept: OnceLock<u64>,
 }
 
 impl Work {
@@ -295,7 +253,7 @@ impl Work {
             started: Instant::now(),
             retries: AtomicU32::new(0),
             left: Mutex::default(),
-            is_kept: AtomicBool::new(false),
+            kept: OnceLock::new(),
         }
     }
 
@@ -327,13 +285,13 @@ impl Work {
         Course {
             elapsed: self.started.elapsed(),
             retries: self.retries.load(Relaxed),
-            is_kept: self.is_kept.load(Relaxed),
+            kept: self.kept.get().copied(),
         }
     }
 
-    /// What was moved so far was left for a later run.
-    pub(super) fn kept(&self) {
-        self.is_kept.store(true, Relaxed);
+    /// What was moved so far, so many bytes, was left for a later run.
+    pub(super) fn kept(&self, bytes: u64) {
+        let _first = self.kept.set(bytes);
     }
 
     /// A permit for one request and `memory` bytes.
@@ -397,43 +355,4 @@ pub(super) enum Outcome {
     Done(Done),
     Compared(Comparison),
     Skipped(Skip),
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::storage::memory::MemoryStore;
-
-    fn context() -> Context {
-        let limits = Limits::for_reading(Duration::from_secs(30));
-        let (cancel, gauge, (events, _)) = (Arc::default(), Arc::default(), mpsc::channel(1));
-        Context::new(Arc::new(MemoryStore::with_bucket("bucket")), limits, cancel, gauge, events)
-    }
-
-    /// Sends two megabytes in so many steps, one each so many seconds, once the buffers are full.
-    async fn send(context: &Context, steps: u32, pause: u64) -> Result<(), StoreError> {
-        let bytes = Bytes::from(vec![0; 2 << 20]);
-        let checksum = crate::domain::checksum::Crc::Crc64Nvme.checksum(0);
-        let body = Body::new(bytes, checksum);
-        let request = async {
-            body.taken.add(600 << 10);
-            for _ in 0..steps {
-                tokio::time::sleep(Duration::from_secs(pause)).await;
-                body.taken.add(u64::from((1400 << 10) / steps));
-            }
-            Ok(())
-        };
-        context.in_time_sending("PutObject", &body, request).await
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_body_is_waited_for_while_others_move_over_the_same_link() {
-        let context = context();
-        let alone = send(&context, 2, 45).await;
-        assert!(alone.is_err(), "it was silent for too long");
-        let shared = futures::join!(send(&context, 2, 45), send(&context, 40, 3));
-        assert!(shared.0.is_ok() && shared.1.is_ok(), "{shared:?}");
-    }
 }

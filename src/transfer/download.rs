@@ -201,8 +201,8 @@ async fn once(work: &Arc<Work>, job: &Download, spot: Spot) -> Result<Outcome, J
         (Ok(_), None) => Err(JobError::Internal("a part outlived its job".to_owned())),
         (Err(error), owned) => {
             let is_worth_it = resume == Resume::Kept && error.is_resumable();
-            if is_worth_it && owned.is_some_and(StagedFile::keep) {
-                work.kept();
+            if let Some(bytes) = owned.filter(|_| is_worth_it).and_then(StagedFile::keep) {
+                work.kept(bytes);
             }
             Err(error)
         }

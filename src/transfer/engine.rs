@@ -252,7 +252,7 @@ impl Run {
         let was_hopeless = self.context.cancel.is_draining();
         if matches!(error, JobError::Stopped) || was_hopeless && self.is_hopeless(error) {
             self.summary.stopped += 1;
-            self.summary.kept += u64::from(course.is_kept);
+            self.summary.add_kept(course.kept);
             return;
         }
         if error.store_kind() == Some(&Kind::MissingKey) {
@@ -346,7 +346,7 @@ impl Run {
 
     async fn failed(&mut self, job: Option<(Arc<Job>, Course)>, failure: Failure) {
         if let Some((_, course)) = &job {
-            self.summary.kept += u64::from(course.is_kept);
+            self.summary.add_kept(course.kept);
         }
         self.write_down(|here| match &job {
             Some((job, course)) => entry::failed(here, job, &failure, *course),

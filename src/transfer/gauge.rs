@@ -30,6 +30,9 @@ pub struct Sample {
     pub planned_objects: u64,
     pub planned_bytes: u64,
     pub unsized_objects: u64,
+    /// Of the planned ones, those that a manifest promised, until all its rows are read: bad rows are
+    /// among them.
+    pub promised_objects: u64,
     /// Whether more jobs may still be planned; until then the totals only grow.
     pub is_plan_complete: bool,
 }
@@ -46,6 +49,7 @@ impl Gauge {
             planned_objects: self.planned_objects.load(Relaxed).max(objects),
             planned_bytes: self.planned_bytes.load(Relaxed).max(bytes),
             unsized_objects: self.unsized_objects.load(Relaxed),
+            promised_objects: objects,
             is_plan_complete: is_complete || objects > 0,
         }
     }
@@ -103,6 +107,11 @@ impl JobGauge {
 
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
+    }
+
+    /// Of the bytes, those that this run moved.
+    pub fn moved(&self) -> u64 {
+        self.bytes().saturating_sub(self.resumed.load(Relaxed))
     }
 
     pub fn size(&self) -> Option<u64> {

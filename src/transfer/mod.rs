@@ -35,6 +35,7 @@ mod parts;
 mod patience;
 mod plan;
 mod retry;
+mod sending;
 mod still_done;
 mod stream_in;
 mod stream_out;

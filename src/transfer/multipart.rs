@@ -56,7 +56,7 @@ pub(super) async fn upload_file(
             Err(error) => error,
         };
         if started.is_recorded && error.is_resumable() {
-            work.kept();
+            work.kept(started.bytes_there());
             return Err(error);
         }
         if is_of_an_object(&error) {
@@ -183,6 +183,13 @@ impl<'a> Started<'a> {
         Ok(Self { work, upload, part_size: 0, had, record: None, is_recorded: false })
     }
 
+    /// What the store has of it, when no part is on its way any more: those of an earlier run, each
+    /// of which counts whether it was compared by now or not, and what was sent since.
+    fn bytes_there(&self) -> u64 {
+        let had: u64 = self.had.values().map(|part| part.size).sum();
+        had + self.work.gauge.moved()
+    }
+
     /// Completes the upload if all its parts were sent and `check` still holds, else aborts it.
     pub(super) async fn finish(
         &self,
@@ -256,10 +263,9 @@ async fn send_part(
     let put = || async {
         let body = body.again();
         let put = context.store.put_part(upload, number, body.clone());
-        context.in_time_sending("UploadPart", &body, put).await
+        work.in_time_sending("UploadPart", &body, put).await
     };
     let etag = until_done(tries, put).await?;
-    work.gauge.count(length);
     Ok(SentPart { number, length, checksum: body.checksum, etag, sent_by: SentBy::ThisRun })
 }
 

@@ -176,6 +176,8 @@ pub struct Summary {
     pub stopped: u64,
     /// Unfinished transfers that the same command continues.
     pub kept: u64,
+    /// How many bytes of them there are.
+    pub kept_bytes: u64,
     /// Of the done ones, those that were verified end to end.
     pub verified: u64,
     /// Those that were verified by the checksums of their parts.
@@ -229,6 +231,12 @@ impl Summary {
         if why == Skip::DoneBefore {
             self.done_before += 1;
         }
+    }
+
+    /// Notes how many bytes of an unfinished job were kept, if it was.
+    pub(super) fn add_kept(&mut self, bytes: Option<u64>) {
+        self.kept += u64::from(bytes.is_some());
+        self.kept_bytes += bytes.unwrap_or(0);
     }
 
     /// Jobs that came to an end other than a failure.

@@ -121,10 +121,10 @@ impl<'a> Tries<'a> {
 
     /// The error as the job's, with what was being done.
     pub(super) fn fatal(&self, error: StoreError) -> JobError {
-        let tries = if self.failed > 1 {
-            format!(" ({} attempts in {} s)", self.failed, self.began.elapsed().as_secs())
-        } else {
-            String::new()
+        let tries = match (self.failed, self.began.elapsed().as_secs()) {
+            (0 | 1, _) => String::new(),
+            (failed, 0) => format!(" ({failed} attempts)"),
+            (failed, seconds) => format!(" ({failed} attempts in {seconds} s)"),
         };
         JobError::Store { doing: format!("{}{tries}", self.doing), source: Box::new(error) }
     }

@@ -100,6 +100,9 @@ async fn send(
 
 fn expect(expected: Option<u64>, found: u64) -> Result<(), JobError> {
     match expected {
+        Some(expected) if expected < found => {
+            Err(JobError::Expectation(format!("the stream is longer than {expected} bytes")))
+        }
         Some(expected) if expected != found => Err(JobError::Expectation(format!(
             "the stream ended after {found} bytes, {expected} were expected"
         ))),

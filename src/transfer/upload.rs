@@ -198,7 +198,7 @@ pub(super) async fn put(work: &Arc<Work>, job: &Upload, body: Body) -> Result<Ou
         async {
             let body = body.again();
             let put = context.store.put(&job.object, body.clone(), &write);
-            context.in_time_sending("PutObject", &body, put).await
+            work.in_time_sending("PutObject", &body, put).await
         }
     });
     let sent = sent.await;
@@ -210,7 +210,11 @@ pub(super) async fn put(work: &Arc<Work>, job: &Upload, body: Body) -> Result<Ou
                 _ => read_back(work, &job.object, size, &body.checksum).await,
             };
             match ours {
-                Ok(Some(written)) => written,
+                Ok(Some(written)) => {
+                    // The try that failed took its bytes back.
+                    work.gauge.count(size);
+                    written
+                }
                 Err(JobError::Stopped) => return Err(JobError::Stopped),
                 // Who may write may not always look.
                 Ok(None) | Err(_) => return Ok(Outcome::Skipped(Skip::Exists)),
@@ -218,7 +222,6 @@ pub(super) async fn put(work: &Arc<Work>, job: &Upload, body: Body) -> Result<Ou
         }
         written => written?,
     };
-    work.gauge.count(size);
     work.left_object(written.etag.as_ref(), written.version.as_ref());
     let mut stored = written.checksum;
     if stored.is_none() && work.context.limits.verify == Verify::Require {

@@ -77,6 +77,9 @@ fn counts(progress: &Progress, columns: usize, paint: Paint) -> String {
         add(format!("{} failed", progress.failed), Paint::error);
     }
     add(format!("{} in flight", style::count(progress.requests, "request")), plain);
+    if let Some(waiting) = progress.waiting_text() {
+        add(waiting, plain);
+    }
     if progress.retries > 0 {
         add(style::count(progress.retries, "retry"), plain);
     }
@@ -164,6 +167,7 @@ mod tests {
             failed: 2,
             retries: 3,
             requests: 64,
+            waiting: None,
         }
     }
 

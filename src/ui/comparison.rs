@@ -9,7 +9,7 @@ use crate::domain::escape::Escaped;
 use crate::domain::job::Job;
 use crate::transfer::outcome::{Comparison, Comparisons};
 
-/// One pair: data, on stdout. `lines` lists its fields.
+/// One pair: data, on stdout. `docs/json.md` lists its fields.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename = "compared")]
 pub struct CompareLine {

@@ -49,7 +49,7 @@ pub struct Failures {
     of_other_causes: u64,
     counted_only: Told,
     may_pass: bool,
-    has_refused: bool,
+    refused: u64,
 }
 
 /// Failures that are printed as they come, besides the first of each cause.
@@ -94,7 +94,7 @@ impl Failures {
     pub fn add(&mut self, failure: &Failure) -> Tell {
         self.total += 1;
         self.may_pass |= failure.may_pass;
-        self.has_refused |= failure.destination.is_none();
+        self.refused += u64::from(failure.destination.is_none());
         let is_new = self.group(failure);
         if is_new || self.total <= TOLD_IN_FULL {
             Tell::InFull
@@ -137,9 +137,9 @@ impl Failures {
         self.may_pass
     }
 
-    /// Whether none is of something that never became a job, such as a bad row.
-    pub fn are_of_jobs(&self) -> bool {
-        !self.has_refused
+    /// Those of what never became a job, such as a bad row.
+    pub fn refused(&self) -> u64 {
+        self.refused
     }
 
     /// The most frequent first.
@@ -197,10 +197,14 @@ impl Group {
     }
 }
 
-/// `s3://b/k (line 17)`, safe to show.
+/// `s3://b/k (line 17)`, or `line 17` of what has no name; safe to show.
 fn name(failure: &Failure) -> String {
-    let line = failure.line.map_or_else(String::new, |line| format!(" (line {line})"));
-    format!("{}{line}", Escaped(&failure.source))
+    let source = Escaped(&failure.source);
+    match failure.line {
+        Some(line) if failure.source.is_empty() => format!("line {line}"),
+        Some(line) => format!("{source} (line {line})"),
+        None => source.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +222,9 @@ mod tests {
             failures.add(&failure);
         }
         failures.add(&failure("no such object", "s3://b/gone"));
+        for line in [4, 5] {
+            failures.add(&Failure { line: Some(line), ..failure("bad row", "") });
+        }
         insta::assert_snapshot!(failures.text(Paint::Plain).join("\n"), @r#"
         37 × access denied
              s3://b/1\u{1b}
@@ -225,6 +232,9 @@ mod tests {
              s3://b/3\u{1b}
              and 34 more
              hint: check the policy
+         2 × bad row
+             line 4
+             line 5
          1 × no such object: s3://b/gone
         "#);
     }

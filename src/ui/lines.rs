@@ -3,21 +3,7 @@
 //! Each line of `--json` is one object. Its `event` says which; fields that do not apply are left
 //! out. `source` and `destination` are exact: nothing in them is escaped but by JSON itself.
 //!
-//! | `event` | fields |
-//! |---|---|
-//! | `start` | job, `size` |
-//! | `retry` | job, `attempt` (the one that failed, from 1), `part`, `wait_seconds`, `reason` |
-//! | `done` | job, `bytes`, `verified` (`crc64nvme`, …; `crc32-parts`, …; `length`; `no_content`), `seconds`, `retries` |
-//! | `compared` | job, `result` (`same`, `missing`, `extra`, `size`, `content`, `not_comparable`), `by` (as `verified`; `etag`, `size`, `read`), `found` and `sizes` (`source`, `destination`: what each has), `reason`, `bytes`, `seconds`, `retries` |
-//! | `skipped` | job, `reason` (`exists`, `up_to_date`, `duplicate`, `done_before`, `dry_run`) |
-//! | `postponed` | job, `cause`, `message`: it failed, and starts once more after all others |
-//! | `failed` | `number`, `line`, `source`, `destination`, `cause`, `message`, `hint`, `may_pass` |
-//! | `notice` | `message` |
-//! | `plan` | job, `action` (`download`, `upload`, `make_folder`), `size`: what a dry run would do |
-//! | `summary` | see `summary` |
-//!
-//! A job is `number` (from 1, in the order planned), `line` (in its manifest), `source`,
-//! `destination`.
+//! `docs/json.md` lists every event and field, and a test (`documented`) holds the two together.
 
 use std::io::Write as _;
 

@@ -1,9 +1,7 @@
 //! Listings: the records of `ls` as lines of stdout.
 //!
-//! As JSON (`--json`): `object` (`source`, `key`, `size`, `last_modified`, `etag`,
-//! `storage_class`), `prefix` (`source`, `prefix`), `bucket` (`source`, `name`, `created`) and
-//! `unfinished` (`name`, `upload_id`, `size`, `since`, `outcome`: `found`, `removed`, `young` or
-//! `in_use`), told apart by `event`. Names are exact there, and escaped as text.
+//! As JSON (`--json`) they are told apart by `event`; `docs/json.md` lists their fields. Names are
+//! exact there, and escaped as text.
 
 use std::time::SystemTime;
 

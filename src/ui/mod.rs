@@ -24,3 +24,6 @@ pub mod summary;
 pub mod data;
 pub mod screen;
 pub mod streams;
+
+#[cfg(test)]
+mod documented;

@@ -41,19 +41,18 @@ impl Default for Meters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Total {
     Exact(u64),
+    /// More is known to come than there was so far.
     AtLeast(u64),
+    Unknown,
 }
 
 impl Total {
-    fn new(value: u64, is_final: bool) -> Self {
-        if is_final { Self::Exact(value) } else { Self::AtLeast(value) }
-    }
-
-    /// `300` or `300+`.
-    fn text(self, unit: impl Fn(u64) -> String) -> String {
-        match self {
-            Self::Exact(value) => unit(value),
-            Self::AtLeast(value) => format!("{}+", unit(value)),
+    fn new(value: u64, is_final: bool, so_far: u64) -> Self {
+        match is_final {
+            true => Self::Exact(value),
+            // `5 of 5+` says nothing.
+            false if value <= so_far => Self::Unknown,
+            false => Self::AtLeast(value),
         }
     }
 }
@@ -70,26 +69,49 @@ pub struct Progress {
     pub failed: u64,
     pub retries: u64,
     pub requests: u64,
+    pub waiting: Option<Waiting>,
+}
+
+/// A request that failed, and will be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// The try that failed, from 1.
+    pub failed: u32,
+    /// Until the next.
+    pub left: Duration,
 }
 
 impl Progress {
     pub fn new(now: Duration, sample: &Sample, state: &State, meters: &Meters) -> Self {
         let is_planned = sample.is_plan_complete;
-        let is_sized = is_planned && sample.unsized_objects <= state.written_off_unsized;
+        let is_sized = sample.unsized_objects <= state.written_off_unsized;
         // Bytes that moved although no plan knew of them raise the total: never 103 %.
         let all_bytes =
             sample.planned_bytes.saturating_sub(state.written_off_bytes).max(sample.bytes);
         let mut progress = Self {
             bytes: sample.bytes,
-            all_bytes: Total::new(all_bytes, is_sized),
+            // Of those whose size is not known, nothing is: a sum of the others is no total.
+            all_bytes: if is_sized {
+                Total::new(all_bytes, is_planned, sample.bytes)
+            } else {
+                Total::Unknown
+            },
             objects: state.settled,
-            all_objects: Total::new(sample.planned_objects.max(state.settled), is_planned),
+            all_objects: Total::new(
+                sample.planned_objects.max(state.settled),
+                is_planned,
+                state.settled,
+            ),
             bytes_per_second: meters.bytes.per_second(),
             left: None,
             failed: state.failed,
             retries: state.retries,
             requests: sample.requests,
+            waiting: None,
         };
+        if progress.bytes_per_second.is_none_or(|rate| rate < 1.0) {
+            progress.waiting = state.waiting(now);
+        }
         if now >= FIRST_ESTIMATE {
             progress.left = progress.time_left(meters.objects.per_second());
         }
@@ -102,7 +124,8 @@ impl Progress {
         let of = |part: u64, whole: u64| part as f64 / whole as f64;
         let fraction = match (self.all_bytes, self.all_objects) {
             (Total::Exact(all @ 1..), _) => of(self.bytes, all),
-            (_, Total::Exact(all @ 1..)) => of(self.objects, all),
+            // One object is not done by halves.
+            (_, Total::Exact(all @ 2..)) => of(self.objects, all),
             _ => return None,
         };
         let is_over = self.all_objects == Total::Exact(self.objects);
@@ -121,17 +144,29 @@ impl Progress {
         Duration::try_from_secs_f64(seconds).ok()
     }
 
-    /// `12.3 MiB of 1.0 GiB`.
+    /// `12.3 MiB of 1.0 GiB`, `12.3 MiB of 1.0 GiB+` or `12.3 MiB`.
     pub fn bytes_text(&self) -> String {
-        let all = self.all_bytes.text(|bytes| ByteSize(bytes).to_string());
-        format!("{} of {all}", ByteSize(self.bytes))
+        let bytes = ByteSize(self.bytes);
+        match self.all_bytes {
+            Total::Exact(all) => format!("{bytes} of {}", ByteSize(all)),
+            Total::AtLeast(all) => format!("{bytes} of {}+", ByteSize(all)),
+            Total::Unknown => bytes.to_string(),
+        }
     }
 
-    /// `15 of 300 objects`.
+    /// `15 of 300 objects`, `15 of 300+ objects` or `15 objects`.
     pub fn objects_text(&self) -> String {
-        let all = self.all_objects.text(|objects| objects.to_string());
-        let noun = if self.all_objects == Total::Exact(1) { "object" } else { "objects" };
-        format!("{} of {all} {noun}", self.objects)
+        match self.all_objects {
+            Total::Exact(all) => format!("{} of {}", self.objects, style::count(all, "object")),
+            Total::AtLeast(all) => format!("{} of {all}+ objects", self.objects),
+            Total::Unknown => style::count(self.objects, "object"),
+        }
+    }
+
+    /// `attempt 5 failed, the next one in 4 s`, while nothing moves.
+    pub fn waiting_text(&self) -> Option<String> {
+        let Waiting { failed, left } = self.waiting?;
+        Some(format!("attempt {failed} failed, the next in {} s", left.as_secs().max(1)))
     }
 
     pub fn rate_text(&self) -> Option<String> {
@@ -151,6 +186,7 @@ impl Progress {
             Some(self.objects_text()),
             self.rate_text(),
             self.left_text(),
+            self.waiting_text(),
             failed,
         ]
         .into_iter()
@@ -164,7 +200,7 @@ impl Progress {
 mod tests {
     use super::*;
     use crate::domain::quantity::{GIB, MIB};
-    use crate::transfer::event::{Event, Skip};
+    use crate::transfer::event::{Event, Retry, Skip};
     use crate::ui::state::tests::{done, failure, job};
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -177,6 +213,7 @@ mod tests {
             planned_objects: 300,
             planned_bytes: GIB,
             unsized_objects: 0,
+            promised_objects: 0,
             is_plan_complete: true,
         }
     }
@@ -221,6 +258,45 @@ mod tests {
         let progress = progress(&sample, &state());
         assert_eq!(progress.fraction(), Some(0.05));
         assert_eq!(progress.left, Some(190 * SECOND));
+    }
+
+    /// `5 of 5+` says nothing, and less beside a percentage.
+    #[test]
+    fn a_total_that_nobody_knows_is_left_out() {
+        let sample = Sample { unsized_objects: 285, ..sample() };
+        assert!(progress(&sample, &state()).plain_line().starts_with("452.0 MiB, 15 of 300 obj"));
+        let stream = Sample { planned_objects: 1, planned_bytes: 0, unsized_objects: 1, ..sample };
+        let stream = progress(&stream, &State::default());
+        assert_eq!(stream.plain_line(), "452.0 MiB, 0 of 1 object, 45.2 MiB/s");
+        assert_eq!(stream.fraction(), None, "not 0 %, whatever has moved");
+        let listing = Sample {
+            planned_objects: 15,
+            planned_bytes: 452 * MIB,
+            is_plan_complete: false,
+            ..self::sample()
+        };
+        assert_eq!(progress(&listing, &state()).plain_line(), "452.0 MiB, 15 objects, 45.2 MiB/s");
+    }
+
+    #[test]
+    fn while_nothing_moves_it_says_when_the_next_try_is() {
+        let retry = Retry {
+            attempt: 5,
+            wait: 4 * SECOND,
+            part: None,
+            reason: "connection refused".to_owned(),
+        };
+        let mut state = State::default();
+        state.fold(&Event::Retrying { job: None, retry }, 9 * SECOND);
+        let waiting = "attempt 5 failed, the next in 3 s";
+        let still = Sample { planned_objects: 1, ..Sample::default() };
+        let line = progress(&still, &state).plain_line();
+        assert_eq!(line, format!("0 B, 0 of 1+ objects, 0 B/s, {waiting}"));
+        assert!(!progress(&sample(), &state).plain_line().contains(waiting), "others go on");
+        let mut meters = Meters::new();
+        meters.push(14 * SECOND, &still, &state);
+        let later = Progress::new(14 * SECOND, &still, &state, &meters);
+        assert_eq!(later.waiting, None, "it is under way");
     }
 
     #[test]

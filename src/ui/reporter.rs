@@ -291,6 +291,7 @@ mod tests {
         missing: 0,
         stopped: 0,
         kept: 0,
+        kept_bytes: 0,
         verified: 0,
         verified_by_parts: 0,
         length_only: 1,

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::progress::Waiting;
 use crate::domain::job::Job;
 use crate::domain::quantity::MIB;
 use crate::transfer::event::Event;
@@ -23,6 +24,8 @@ pub struct State {
     pub written_off_bytes: u64,
     /// Jobs skipped and failed whose size was never known.
     pub written_off_unsized: u64,
+    /// The last request that failed and is tried again: which try failed, and when the next begins.
+    next_try: Option<(u32, Duration)>,
     active: HashMap<u64, Active>,
     /// Numbers of the jobs that have a bar, in the order of their bars.
     slots: Vec<u64>,
@@ -48,7 +51,10 @@ impl State {
                 let active = Active { job: job.clone(), gauge: gauge.clone(), since: now };
                 self.active.insert(job.number, active);
             }
-            Event::Retrying { .. } => self.retries += 1,
+            Event::Retrying { retry, .. } => {
+                self.retries += 1;
+                self.next_try = Some((retry.attempt, now + retry.wait));
+            }
             Event::Done { job, .. } => {
                 self.active.remove(&job.number);
                 self.settled += 1;
@@ -66,6 +72,13 @@ impl State {
             }
             Event::PlanComplete | Event::Notice(_) => {}
         }
+    }
+
+    /// What is waited for, if the last request that failed has not begun again.
+    pub fn waiting(&self, now: Duration) -> Option<Waiting> {
+        let (failed, at) = self.next_try?;
+        let left = at.checked_sub(now).filter(|left| !left.is_zero())?;
+        Some(Waiting { failed, left })
     }
 
     /// Bytes that were counted stay counted: only the others will never be.

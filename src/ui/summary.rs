@@ -1,12 +1,7 @@
 //! The end of a run, told: what was done, what was not and why, and what to type next. Pure.
 //!
-//! As JSON: `summary` with `success`, `end` (`complete`, `gave_up`, `interrupted`), `signal`,
-//! `objects`, `bytes`, `resumed` (of the bytes, those that an earlier run had moved), `seconds`,
-//! `verified` (end to end), `verified_by_parts`, `length_only`, `retries`, `skipped`, `done_before`
-//! (of the skipped, those that the journal knows), `failed`, `stopped` (given up when the run was
-//! stopped), `kept` (unfinished transfers that the same command continues), `causes` (of failures:
-//! `cause`, `count`, `hint`), for a dry run `planned_objects`, `planned_bytes`, and where sides were
-//! compared `compared`.
+//! As JSON, `docs/json.md` lists its fields. Whatever was asked for is in exactly one of `objects`,
+//! `skipped`, `done_before`, `failed` and `stopped`.
 
 use serde::Serialize;
 
@@ -58,6 +53,7 @@ pub struct SummaryLine<'a> {
     failed: u64,
     stopped: u64,
     kept: u64,
+    kept_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     compared: Option<CompareCounts>,
     causes: Vec<Cause<'a>>,
@@ -90,8 +86,9 @@ impl<'a> Account<'a> {
             skipped: self.skipped(),
             done_before: summary.done_before,
             failed: summary.failed,
-            stopped: summary.stopped,
+            stopped: self.not_done(),
             kept: summary.kept,
+            kept_bytes: summary.kept_bytes,
             compared: CompareCounts::new(&summary.compared),
             causes: self.failures.causes(),
             planned_objects: self.planned.map(|planned| planned.objects),
@@ -110,7 +107,9 @@ impl<'a> Account<'a> {
         }
         if self.summary.kept > 0 {
             let kept = style::count(self.summary.kept, "unfinished transfer");
-            lines.push(format!("{kept} kept: the same command continues inside the object"));
+            let bytes = ByteSize(self.summary.kept_bytes);
+            let what = "the same command goes on there";
+            lines.push(format!("{kept} kept, {bytes} so far: {what}"));
         }
         if let Some(next) = next.filter(|_| !self.summary.is_success()) {
             lines.push(format!("{} {}", paint.strong("next:"), Escaped(next)));
@@ -135,7 +134,7 @@ impl<'a> Account<'a> {
     /// Whether nothing was asked for but the job that failed.
     fn is_one_job(&self) -> bool {
         let Sample { planned_objects, is_plan_complete, .. } = self.sample;
-        planned_objects == 1 && is_plan_complete && self.failures.are_of_jobs()
+        planned_objects == 1 && is_plan_complete && self.failures.refused() == 0
     }
 
     /// `312 objects, 1.4 GiB in 12.3 s (116.2 MiB/s), 312 verified end to end, 3 retries`.
@@ -145,17 +144,19 @@ impl<'a> Account<'a> {
             Some(planned) => planned.facts(),
             None => self.done(),
         };
-        let skipped = self.skipped() - summary.done_before;
-        for (number, what) in
-            [(summary.done_before, "done before"), (skipped, "skipped"), (summary.failed, "failed")]
-        {
+        let counts = [
+            (summary.done_before, "done before"),
+            (self.skipped(), "skipped"),
+            (summary.failed, "failed"),
+        ];
+        for (number, what) in counts {
             if number > 0 {
                 let fact = format!("{number} {what}");
                 facts.push(if what == "failed" { paint.error(&fact) } else { fact });
             }
         }
-        if summary.stopped > 0 {
-            facts.push(format!("{} not done", summary.stopped));
+        if self.not_done() > 0 {
+            facts.push(format!("{}{} not done", self.not_done(), self.or_more()));
         }
         let facts = facts.join(", ");
         match summary.end {
@@ -215,14 +216,44 @@ impl<'a> Account<'a> {
         if self.summary.end == End::Complete {
             return style::count(done, "object");
         }
-        let more = if self.sample.is_plan_complete { "" } else { "+" };
-        format!("{done} of {}{more} objects done", self.sample.planned_objects.max(done))
+        let all = self.asked_for();
+        match self.or_more() {
+            "" => format!("{done} of {} done", style::count(all, "object")),
+            more => format!("{done} of {all}{more} objects done"),
+        }
     }
 
-    /// Those that a dry run would do are no skipped ones.
+    /// All that was asked for, as far as it is known: jobs, and what never became one, such as a bad
+    /// row. A manifest that promises a number has its bad rows in it.
+    fn asked_for(&self) -> u64 {
+        let Sample { planned_objects, promised_objects, .. } = self.sample;
+        let refused = if promised_objects > 0 { 0 } else { self.failures.refused() };
+        (planned_objects + refused).max(self.looked_at())
+    }
+
+    fn or_more(&self) -> &'static str {
+        if self.sample.is_plan_complete { "" } else { "+" }
+    }
+
+    /// Of what was asked for, what came to some end.
+    fn looked_at(&self) -> u64 {
+        self.settled() + self.summary.skipped + self.summary.failed
+    }
+
+    /// What was given up, or never begun, since the run was stopped. What the engine gave up itself
+    /// counts though the plan may not know of it.
+    fn not_done(&self) -> u64 {
+        if self.summary.end == End::Complete {
+            return self.summary.stopped;
+        }
+        self.asked_for().saturating_sub(self.looked_at()).max(self.summary.stopped)
+    }
+
+    /// Those that the journal knows are told apart, and those that a dry run would do are no skipped
+    /// ones.
     fn skipped(&self) -> u64 {
         let planned = self.planned.map_or(0, |planned| planned.objects);
-        self.summary.skipped.saturating_sub(planned)
+        self.summary.skipped.saturating_sub(self.summary.done_before + planned)
     }
 }
 
@@ -269,6 +300,7 @@ mod tests {
             missing: 0,
             stopped: 0,
             kept: 0,
+            kept_bytes: 0,
             verified: 310,
             verified_by_parts: 0,
             length_only: 2,
@@ -316,9 +348,66 @@ mod tests {
         let summary =
             Summary { done: 12, stopped: 64, end: End::Interrupted(2), retries: 0, ..summary() };
         insta::assert_snapshot!(text(&summary, &Failures::default()), @r#"
-        interrupted: 12 of 400 objects done, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 2 by length and ETag only, 64 not done
+        interrupted: 12 of 400 objects done, 1.4 GiB in 12.3 s (116.2 MiB/s), 310 verified end to end, 2 by length and ETag only, 388 not done
         next: haul download --manifest m.csv out
         "#);
+    }
+
+    #[test]
+    fn one_object_is_one_and_what_is_kept_of_it_is_said() {
+        let summary = Summary {
+            stopped: 1,
+            kept: 1,
+            kept_bytes: 144 * MIB,
+            elapsed: Duration::from_millis(9_900),
+            end: End::Interrupted(2),
+            ..Summary::default()
+        };
+        let sample = Sample { planned_objects: 1, is_plan_complete: true, ..Sample::default() };
+        let failures = Failures::default();
+        let account = Account { summary: &summary, sample, failures: &failures, planned: None };
+        insta::assert_snapshot!(account.text(None, Paint::Plain).join("\n"), @r#"
+        interrupted: 0 of 1 object done, 0 B in 9.9 s, 1 not done
+        1 unfinished transfer kept, 144.0 MiB so far: the same command goes on there
+        "#);
+    }
+
+    /// `--max-errors 2`, and both were keys that never became jobs; or rows that were promised.
+    #[test]
+    fn a_run_that_stops_early_counts_all_that_it_was_asked_for() {
+        let mut failures = Failures::default();
+        for name in ["a/../b", "/c"] {
+            failures.add(&failure("unsafe name", name));
+        }
+        let summary = Summary {
+            failed: 2,
+            done_before: 3,
+            skipped: 4,
+            end: End::GaveUp,
+            ..Summary::default()
+        };
+        let said = |sample: Sample| {
+            let account = Account { summary: &summary, sample, failures: &failures, planned: None };
+            let line: serde_json::Value = serde_json::to_value(account.json()).expect("JSON");
+            let sum: u64 = ["objects", "skipped", "done_before", "failed", "stopped"]
+                .iter()
+                .map(|field| line[field].as_u64().expect("a number"))
+                .sum();
+            (account.text(None, Paint::Plain).swap_remove(0), sum)
+        };
+        let listing = Sample { planned_objects: 18, ..Sample::default() };
+        let text = "stopped early: 0 of 20+ objects done, 0 B in 0.00 s, 3 done before, 1 skipped, \
+                    2 failed, 14+ not done";
+        assert_eq!(said(listing), (text.to_owned(), 20));
+        let promised = Sample {
+            planned_objects: 40,
+            promised_objects: 40,
+            is_plan_complete: true,
+            ..Sample::default()
+        };
+        let text = "stopped early: 0 of 40 objects done, 0 B in 0.00 s, 3 done before, 1 skipped, \
+                    2 failed, 34 not done";
+        assert_eq!(said(promised), (text.to_owned(), 40));
     }
 
     #[test]
@@ -365,6 +454,6 @@ mod tests {
             failures: &failures,
             planned: None,
         };
-        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"verified":310,"verified_by_parts":0,"length_only":2,"retries":3,"skipped":0,"done_before":0,"failed":1,"stopped":0,"kept":0,"causes":[{"cause":"access denied","count":1}]}"#);
+        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"verified":310,"verified_by_parts":0,"length_only":2,"retries":3,"skipped":0,"done_before":0,"failed":1,"stopped":0,"kept":0,"kept_bytes":0,"causes":[{"cause":"access denied","count":1}]}"#);
     }
 }

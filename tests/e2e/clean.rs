@@ -80,7 +80,7 @@ fn uploads_are_aborted_only_with_yes_and_only_below_the_prefix() {
     let stage = killed_upload();
     let id = stage.testbed.open_uploads(BUCKET)[0].upload_id.clone();
     let output = stage.run(["clean", "s3://bucket/p/", "--all"]);
-    output.code(0).stdout_has("s3://bucket/p/file").stdout_has(&id).stderr_has("1 left behind");
+    output.code(0).stdout_has("s3://bucket/p/file").stdout_has(&id).stderr_has("1 found");
     stage.run(["clean", "s3://bucket/q/", "--all", "--yes"]).code(0).stderr_has("nothing is left");
     assert_eq!(stage.testbed.open_uploads(BUCKET).len(), 1);
     assert_eq!(records(&stage), 1);
@@ -275,7 +275,7 @@ fn a_list_of_uploads_that_is_cut_off_is_not_taken_for_all() {
     let cut = FaultKind::ShortConsistent { length: 200 };
     let cut = stage.testbed.fault(Fault::new(Operation::ListMultipartUploads, cut).always());
     let output = stage.run(["clean", "s3://bucket", "--all"]);
-    output.code(1).stderr_has("cut off").stderr_lacks("left behind");
+    output.code(1).stderr_has("cut off").stderr_lacks("found");
     assert!(stage.testbed.hits(cut) > 1, "it was not asked again\n{output}");
     stage.testbed.clear_faults();
     let cut =

@@ -262,6 +262,23 @@ fn wrong_usage_starts_nothing() {
 }
 
 #[test]
+fn what_was_mistyped_is_told_with_what_would_be_right() {
+    let stage = Stage::with_keys(&["a"]);
+    stage.sandbox.write("file", "bytes");
+    for (usage, said) in [
+        (["upload", "file", "s3://bucket/", "--max-errors", "0"], "1 or more"),
+        (["upload", "file", "s3://bucket/", "--expires", "tomorrow"], "like 2030-01-31T00:00:00Z"),
+        (["upload", "file", "s3://bucket/", "--journal", "-"], "`-` can't be a journal"),
+        (["upload", "file", "s3://bucket/", "--journal", "s3://bucket/j"], "which is a local file"),
+        (["sync", "folder/", "s3://bucket/", "--delete", "-v"], "no `sync` yet\n  hint: what is"),
+    ] {
+        stage.run(usage).code(2).stderr_has("error: ").stderr_has(said).stderr_lacks("panicked");
+    }
+    assert_eq!(stage.testbed.totals().requests, 0, "a request was sent");
+    assert_eq!(stage.files(""), ["file"]);
+}
+
+#[test]
 fn a_manifest_that_can_not_be_read_is_wrong_usage() {
     let stage = Stage::with_keys(&["a"]);
     for (name, content, said) in [

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use testbed::{Operation, PutOptions};
+use testbed::{Fault, FaultKind, Operation, PutOptions};
 
 use crate::harness::content;
 use crate::stage::{BUCKET, Stage};
@@ -119,6 +119,37 @@ fn what_is_no_file_is_left_out_and_told() {
     let output = stage.run(["upload", "d", "s3://bucket/"]);
     output.code(0).stderr_has("left out").no_escapes();
     assert_eq!(stage.keys(), ["good"]);
+}
+
+#[test]
+fn a_pipe_that_is_named_is_refused_with_the_way_that_works() {
+    let stage = Stage::new();
+    let pipe = stage.sandbox.path("pipe");
+    assert!(Command::new("mkfifo").arg(pipe).status().expect("mkfifo").success());
+    let output = stage.run(["upload", "pipe", "s3://bucket/key"]);
+    output.code(1).stderr_has("it is a pipe").stderr_has("hint: ").stderr_has("haul upload - ");
+}
+
+#[test]
+fn a_stream_that_is_longer_than_it_should_be_is_not_said_to_have_ended() {
+    let stage = Stage::new();
+    let upload = ["upload", "-", "s3://bucket/key", "--expected-size", "2"];
+    let output = stage.haul().args(upload).stdin("abc").run();
+    output.code(1).stderr_has("the stream is longer than 2 bytes");
+    assert!(stage.keys().is_empty(), "{output}");
+}
+
+/// What fed it is no part of the command: typed again, it would wait for the keyboard.
+#[test]
+fn the_next_command_is_not_told_for_a_stream() {
+    let stage = Stage::new();
+    stage.sandbox.write("file", "bytes");
+    stage.testbed.fault(Fault::new(Operation::PutObject, FaultKind::internal_error()).always());
+    let once = ["s3://bucket/key", "--max-attempts", "1"];
+    let output = stage.haul().args(["upload", "-"]).args(once).stdin("bytes").run();
+    output.code(1).stderr_has("500").stderr_lacks("next:");
+    let output = stage.haul().args(["upload", "file"]).args(once).run();
+    output.code(1).stderr_has("500").stderr_has("next: haul upload file");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub struct Attributes {
     cache_control: Option<String>,
 
     /// When caches must ask again, such as 2030-01-31T00:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     expires: Option<jiff::Timestamp>,
 
     /// Metadata of your own; repeatable
@@ -105,6 +105,10 @@ impl Attributes {
         let values = self.metadata.iter().map(|(_, value)| value.as_str());
         options.into_iter().filter_map(Option::as_deref).chain(values)
     }
+}
+
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| "it must look like 2030-01-31T00:00:00Z".to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -12,7 +12,7 @@ pub struct Failure {
     fail_fast: bool,
 
     /// Start no more objects after this many have failed
-    #[arg(long, value_name = "N", conflicts_with = "fail_fast", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "fail_fast", value_parser = at_least_one)]
     max_errors: Option<u64>,
 }
 
@@ -24,4 +24,9 @@ impl Failure {
             None => Tolerance::Any,
         }
     }
+}
+
+fn at_least_one(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it must be a number, 1 or more".to_owned())
 }

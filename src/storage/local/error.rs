@@ -93,6 +93,10 @@ impl LocalError {
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self.kind {
+            // As the shell's `<(…)` is one.
+            Kind::Special if self.action == "read" => {
+                Some("what comes out of a pipe goes up by `haul upload - s3://bucket/key < PIPE`")
+            }
             // What stands in the way of a source is the source.
             Kind::NotADirectory if self.is_of_source() => {
                 Some("a part of this path is a file: leave out the slash behind it")

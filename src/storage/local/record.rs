@@ -43,7 +43,8 @@ pub(super) struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct End {
     at: u64,
-    pieces: u64,
+    /// That are recorded.
+    bytes: u64,
     /// A line could not be written whole: what followed it would not be read.
     is_broken: bool,
 }
@@ -64,7 +65,7 @@ impl Record {
         let name = TempName::new(spot.clone(), name);
         // Where files belong to somebody else as soon as they are made, none is found again.
         let Ok(Found::Own(file)) = found else { return None };
-        let end = End { at: 0, pieces: 0, is_broken: false };
+        let end = End { at: 0, bytes: 0, is_broken: false };
         let mut record = Self { file, end, name };
         let line = format!("{HEAD}{identity}\n");
         record.append(&line).ok()?;
@@ -85,8 +86,8 @@ impl Record {
         let (earlier, good) = parse(&bytes)?;
         // What a crash tore off, and all after it, is written over.
         file.set_len(good).ok()?;
-        let pieces = earlier.pieces.len() as u64;
-        let end = End { at: good, pieces, is_broken: false };
+        let bytes = earlier.pieces.iter().map(|piece| piece.length).sum();
+        let end = End { at: good, bytes, is_broken: false };
         Some((Self { file, end, name }, earlier))
     }
 
@@ -94,13 +95,16 @@ impl Record {
     pub(super) fn add(&mut self, written: Recorded) {
         let Recorded { offset, length, crc } = written;
         let line = format!("{offset} {length} {crc:016x}\n");
-        if let Err(error) = self.append(&line) {
-            tracing::debug!(%error, "the record of a partial file ends here");
+        match self.append(&line) {
+            Ok(()) if !self.end.is_broken => self.end.bytes += length,
+            Ok(()) => {}
+            Err(error) => tracing::debug!(%error, "the record of a partial file ends here"),
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.end.pieces == 0
+    /// How many bytes it records, those of an earlier run included.
+    pub(super) fn bytes(&self) -> u64 {
+        self.end.bytes
     }
 
     /// Removes the record, if it still has its name: once its file has its own, another process may
@@ -117,14 +121,13 @@ impl Record {
     }
 
     fn append(&mut self, line: &str) -> io::Result<()> {
-        let End { at, pieces, is_broken } = self.end;
+        let End { at, bytes, is_broken } = self.end;
         if is_broken {
             return Ok(());
         }
         self.end.is_broken = true;
         positional::write_at(&self.file, at, line.as_bytes())?;
-        let pieces = pieces + u64::from(at > 0);
-        self.end = End { at: at + line.len() as u64, pieces, is_broken: false };
+        self.end = End { at: at + line.len() as u64, bytes, is_broken: false };
         Ok(())
     }
 }

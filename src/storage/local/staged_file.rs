@@ -164,13 +164,14 @@ impl StagedFile {
         }
     }
 
-    /// Leaves what is recorded for a later run, and nothing where nothing is. Whether it did.
-    pub fn keep(self) -> bool {
-        let record = lock(&self.record).take_if(|record| !record.is_empty());
-        let Some(record) = record else { return false };
+    /// Leaves what is recorded for a later run, and says how many bytes that are; nothing where
+    /// nothing is.
+    pub fn keep(self) -> Option<u64> {
+        let record = lock(&self.record).take_if(|record| record.bytes() > 0)?;
+        let bytes = record.bytes();
         record.keep();
         self.temp.keep();
-        true
+        Some(bytes)
     }
 
     /// The final name's path, for people.

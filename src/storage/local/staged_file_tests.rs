@@ -161,7 +161,7 @@ fn killed(folder: &TempDir, identity: &str) {
     staged.record(FIRST);
     staged.write_at(5, b"fg").expect("written");
     staged.record(SECOND);
-    assert!(staged.keep());
+    assert_eq!(staged.keep(), Some(FIRST.length + SECOND.length));
 }
 
 const FIRST: Recorded = Recorded { offset: 0, length: 3, crc: 7 };
@@ -204,7 +204,7 @@ fn who_starts_anew_finds_nothing_of_the_earlier_run() {
     assert!(earlier.is_some());
     staged.start_anew().expect("emptied");
     staged.begin_record("{2}");
-    assert!(!staged.keep(), "nothing is recorded of the new one");
+    assert_eq!(staged.keep(), None, "nothing is recorded of the new one");
     assert_eq!(names(folder.path()), ["a"]);
 }
 
@@ -248,7 +248,7 @@ fn two_at_work_on_one_file_do_not_meet() {
     second.begin_record("{}");
     second.write_at(0, b"other").expect("written");
     second.record(FIRST);
-    assert!(!second.keep(), "nobody would find it");
+    assert_eq!(second.keep(), None, "nobody would find it");
     let mut bytes = [0; 3];
     first.read_at(0, &mut bytes).expect("read");
     assert_eq!(&bytes, b"abc");

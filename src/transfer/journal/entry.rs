@@ -15,8 +15,8 @@ pub(in crate::transfer) struct Course {
     pub(in crate::transfer) elapsed: Duration,
     /// Requests that were tried again.
     pub(in crate::transfer) retries: u32,
-    /// It is unfinished, and a later run goes on with it.
-    pub(in crate::transfer) is_kept: bool,
+    /// It is unfinished, and a later run goes on behind so many bytes.
+    pub(in crate::transfer) kept: Option<u64>,
 }
 
 /// A time as it stands in a journal: exact, so that equal texts are equal times.
@@ -25,7 +25,7 @@ pub fn time_text(time: SystemTime) -> String {
 }
 
 pub(in crate::transfer) fn done(here: &Path, job: &Job, done: &Done) -> Entry {
-    let course = Course { elapsed: done.elapsed, retries: done.retries, is_kept: false };
+    let course = Course { elapsed: done.elapsed, retries: done.retries, kept: None };
     let left = &done.left;
     Entry {
         outcome: Outcome::Done,

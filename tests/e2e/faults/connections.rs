@@ -73,7 +73,7 @@ fn a_server_that_is_not_there_is_named_and_nothing_is_made() {
     {
         let output = run(args);
         output.code(1).stderr_has(&format!("cannot connect to http://{address}: "));
-        output.stderr_has("Connection refused").stderr_has("(4 attempts in ");
+        output.stderr_has("Connection refused").stderr_has("(4 attempts");
         // Told at once, once, and not only when all is over.
         assert_eq!(output.stderr.matches("trying again").count(), 1, "{output}");
         assert_eq!(output.stderr.matches("error: ").count(), 1, "{output}");

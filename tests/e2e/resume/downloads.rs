@@ -112,7 +112,9 @@ fn an_interrupted_run_says_that_it_can_go_on_and_does() {
         let output = running.wait();
         output
             .code(code)
-            .stderr_has("1 unfinished transfer kept")
+            .stderr_has("1 unfinished transfer kept, ")
+            .stderr_has("MiB so far: the same command goes on there")
+            .stderr_has("interrupted: 0 of 1 object done, 0 B in ")
             .stderr_has("next: haul download");
         assert_eq!(scene.sandbox.read("object"), OLD);
         scene.testbed.clear_faults();

@@ -13,6 +13,7 @@ const PARTS: u64 = 5;
 const SIZE: u64 = (PARTS - 1) * PART + 1234;
 /// Parts that the server has when the first run ends.
 const DONE: u64 = 3;
+const DONE_TEXT: &str = "15.0 MiB";
 const OLD: &[u8] = b"what was there before";
 
 /// A server, a file, and what an earlier run left.
@@ -180,7 +181,8 @@ fn an_interrupted_run_says_that_it_can_go_on_also_where_the_server_is_silent() {
         gate.wait_for(1);
         running.signal(signal);
         let output = running.wait_within(Duration::from_secs(5));
-        output.code(code).stderr_has("1 unfinished transfer kept").stderr_has("next: haul upload");
+        let kept = format!("1 unfinished transfer kept, {DONE_TEXT} so far");
+        output.code(code).stderr_has(&kept).stderr_has("next: haul upload");
         scene.the_old_object_stays();
         scene.testbed.clear_faults();
         scene.testbed.clear_requests();
@@ -193,8 +195,13 @@ fn a_run_that_gave_up_on_the_network_is_continued() {
     let scene = Scene::new();
     let fault = Fault::new(Operation::UploadPart, FaultKind::internal_error());
     scene.testbed.fault(fault.occurrence(DONE + 1..=u64::MAX));
-    let output = scene.command().args(["--max-attempts", "2"]).run();
-    output.code(1).stderr_has("1 unfinished transfer kept");
+    let kept = format!("1 unfinished transfer kept, {DONE_TEXT} so far");
+    scene.command().args(["--max-attempts", "2"]).run().code(1).stderr_has(&kept);
+    // Those of an earlier run count, too.
+    scene.testbed.clear_faults();
+    let refused = Fault::new(Operation::UploadPart, FaultKind::internal_error());
+    scene.testbed.fault(refused.always());
+    scene.command().args(["--max-attempts", "1"]).run().code(1).stderr_has(&kept);
     scene.testbed.clear_faults();
     scene.testbed.clear_requests();
     scene.finished_by(scene.command(), SIZE - DONE * PART);

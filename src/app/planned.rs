@@ -1,0 +1,24 @@
+//! Verbs that other tools have and this one does not, yet: whoever types one is told so, and what to
+//! type instead.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::commands::error::CommandError;
+
+/// What to say of an unknown verb that README calls planned.
+pub(super) fn missing(error: &clap::Error) -> Option<CommandError> {
+    let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(verb))) =
+        (error.kind(), error.get(ContextKind::InvalidSubcommand))
+    else {
+        return None;
+    };
+    let hint = match verb.as_str() {
+        "sync" => {
+            "what is missing or different: `haul download` or `haul upload` with --overwrite changed"
+        }
+        "mv" | "move" => "copy it with `haul cp`, and remove the source with another tool",
+        "rm" | "delete" | "presign" | "mb" | "rb" => "another tool does that meanwhile",
+        _ => return None,
+    };
+    Some(CommandError::misuse(format!("haul has no `{verb}` yet")).hint(hint))
+}
