@@ -20,8 +20,8 @@ const WALK_EVERY: u32 = 20;
 const LIMIT: Duration = Duration::from_hours(2);
 /// Allowed growth: pages that the allocator holds back, buffers of another mix of requests.
 const SLACK_KIB: u64 = 16 << 10;
-/// Two a request (socket and file), and the program's own.
-const MOST_DESCRIPTORS: u64 = 2 * 32 + 32;
+/// Two a request (socket and file), the folders that are kept open (64), and the program's own.
+const MOST_DESCRIPTORS: u64 = 2 * 32 + 64 + 32;
 /// A file and its record for each request.
 const MOST_TEMPORARY: u64 = 2 * 32;
 /// Before these two halves begin, caches and pools fill.
