@@ -11,6 +11,7 @@ use crate::commands::clean::CleanArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::typed::Typed;
 use crate::commands::upload::UploadArgs;
 use crate::commands::verify::VerifyArgs;
 use crate::ui::data::Format;
@@ -53,6 +54,19 @@ pub enum Command {
     Verify(VerifyArgs),
     Ls(LsArgs),
     Clean(CleanArgs),
+}
+
+impl Command {
+    /// `None` of those that only say what there is.
+    pub fn typed(&self) -> Option<&dyn Typed> {
+        match self {
+            Self::Download(args) => Some(args),
+            Self::Upload(args) => Some(args),
+            Self::Cp(args) => Some(args),
+            Self::Verify(args) => Some(args),
+            Self::Ls(_) | Self::Clean(_) => None,
+        }
+    }
 }
 
 /// What a user wants to see.

@@ -12,6 +12,7 @@ use super::exit::Exit;
 use super::{logging, planned, shell, signals, threads};
 use crate::commands::error::{CommandError, Kind};
 use crate::commands::session::{self, Session};
+use crate::commands::typed::Typed;
 use crate::domain::record::OutputError;
 use crate::storage::local::limits;
 use crate::transfer::cancel::Cancel;
@@ -142,7 +143,7 @@ async fn transfer(
     }
     let Ok(report) = report else { return Exit::Incomplete };
     // What fed or read a stream is no part of the command that was typed.
-    let is_repeatable = !moves_a_stream(command);
+    let is_repeatable = !command.typed().is_some_and(Typed::moves_a_stream);
     let is_worth_repeating =
         is_repeatable && (report.may_pass() || matches!(exit, Exit::Interrupted(_)));
     let next = is_worth_repeating.then(|| shell::typed(arguments));
@@ -229,72 +230,40 @@ fn refuse(error: &CommandError, output: &Output) -> Exit {
 
 /// Standard output has one use at a time, and streams that are used have to be there.
 fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError> {
-    if output.json && writes_object_to_stdout(command) {
+    let Some(typed) = command.typed() else { return Ok(()) };
+    if typed.reads_stdin() && streams::stdin_is_closed() {
+        return Err(CommandError::misuse("standard input is closed: there is nothing to read"));
+    }
+    if typed.base().as_deref() != Some("-") {
+        return Ok(());
+    }
+    if output.json {
         return Err(CommandError::misuse(
             "standard output can't hold both --json and the object's bytes",
         ));
     }
-    if writes_object_to_stdout(command) && streams::stdout_is_closed() {
+    if streams::stdout_is_closed() {
         return Err(CommandError::misuse("standard output is closed: nobody would get the bytes"));
     }
     // Bytes that mean something else to a terminal may leave it unusable.
-    if writes_object_to_stdout(command) && streams::stdout_is_terminal() && !is_dry_run(command) {
+    if streams::stdout_is_terminal() && typed.purpose() == session::Purpose::Transfer {
         return Err(CommandError::misuse("the object's bytes would go to the terminal")
             .hint("pipe them (`| less`, `| cat`), or name a file instead of -"));
-    }
-    if reads_stdin(command) && streams::stdin_is_closed() {
-        return Err(CommandError::misuse("standard input is closed: there is nothing to read"));
     }
     Ok(())
 }
 
-fn reads_stdin(command: &Command) -> bool {
-    match command {
-        Command::Download(args) => args.reads_stdin(),
-        Command::Upload(args) => args.reads_stdin(),
-        Command::Cp(args) => args.reads_stdin(),
-        Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => false,
-    }
-}
-
-fn moves_a_stream(command: &Command) -> bool {
-    match command {
-        Command::Download(args) => args.moves_a_stream(),
-        Command::Upload(args) => args.moves_a_stream(),
-        Command::Cp(args) => args.moves_a_stream(),
-        Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => false,
-    }
-}
-
-fn writes_object_to_stdout(command: &Command) -> bool {
-    base(command).as_deref() == Some("-")
-}
-
-fn base(command: &Command) -> Option<String> {
-    match command {
-        Command::Download(args) => args.base(),
-        Command::Cp(args) => args.base(),
-        Command::Upload(_) | Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => None,
-    }
-}
-
-fn is_dry_run(command: &Command) -> bool {
-    let purpose = match command {
-        Command::Download(args) => args.purpose(),
-        Command::Upload(args) => args.purpose(),
-        Command::Cp(args) => args.purpose(),
-        Command::Verify(_) | Command::Ls(_) | Command::Clean(_) => session::Purpose::Transfer,
-    };
-    purpose == session::Purpose::DryRun
-}
-
 fn options(command: &Command, output: &Output) -> Options {
+    let typed = command.typed();
     Options {
         format: output.format(),
         progress: output.progress,
         verbosity: output.verbosity(),
         color: output.color,
-        purpose: if is_dry_run(command) { Purpose::DryRun } else { Purpose::Transfer },
-        base: base(command).filter(|base| base != "-" && base != "."),
+        purpose: match typed.map(Typed::purpose) {
+            Some(session::Purpose::DryRun) => Purpose::DryRun,
+            Some(session::Purpose::Transfer) | None => Purpose::Transfer,
+        },
+        base: typed.and_then(Typed::base).filter(|base| base != "-" && base != "."),
     }
 }

@@ -9,6 +9,7 @@ use super::download::{DownloadArgs, FileOptions, RowsAs, location};
 use super::error::CommandError;
 use super::options::{Attributes, LiteralKeys, Transfer};
 use super::session::{Purpose, Session};
+use super::typed::Typed;
 use super::upload::{SourceOptions, UploadArgs};
 use crate::domain::location::Location;
 use crate::jobs::manifested::Direction;
@@ -44,24 +45,25 @@ pub struct CpArgs {
     uploads: SourceOptions,
 }
 
-impl CpArgs {
-    pub fn base(&self) -> Option<String> {
-        self.as_download().base()
+impl Typed for CpArgs {
+    fn paths(&self) -> &[PathBuf] {
+        &self.paths
     }
 
-    pub fn reads_stdin(&self) -> bool {
-        self.as_upload().reads_stdin()
-    }
-
-    pub fn purpose(&self) -> Purpose {
+    fn purpose(&self) -> Purpose {
         self.transfer.jobs.purpose()
     }
 
-    /// Whether the bytes go through standard input or output: once, and not again.
-    pub fn moves_a_stream(&self) -> bool {
-        self.paths.iter().any(|path| path.as_os_str() == "-")
+    fn reads_stdin(&self) -> bool {
+        self.as_upload().reads_stdin()
     }
 
+    fn base(&self) -> Option<String> {
+        self.as_download().base()
+    }
+}
+
+impl CpArgs {
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let [first, .., last] = self.paths.as_slice() else {
             return match (&self.transfer.jobs.manifest, self.paths.as_slice()) {

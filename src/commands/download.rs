@@ -10,6 +10,7 @@ use super::journal::{self, Meaning, absolute, exact};
 use super::manifest;
 use super::options::{LiteralKeys, Transfer};
 use super::session::{Manner, Purpose, Session};
+use super::typed::Typed;
 use super::upload::check_part_size;
 use crate::domain::attributes::Attributes;
 use crate::domain::location::{Location, S3Uri};
@@ -67,10 +68,20 @@ impl FileOptions {
     }
 }
 
-impl DownloadArgs {
-    /// The folder to which destinations are relative, as it was typed, or as a journal that is the
-    /// manifest tells it.
-    pub fn base(&self) -> Option<String> {
+impl Typed for DownloadArgs {
+    fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    fn purpose(&self) -> Purpose {
+        self.transfer.jobs.purpose()
+    }
+
+    fn reads_stdin(&self) -> bool {
+        self.transfer.jobs.reads_stdin()
+    }
+
+    fn base(&self) -> Option<String> {
         let jobs = &self.transfer.jobs;
         if let Some(name) = &jobs.manifest {
             // What can't be a base is told by the command itself.
@@ -81,20 +92,9 @@ impl DownloadArgs {
         let last = self.paths.last()?.to_str()?;
         (!last.starts_with(S3Uri::SCHEME)).then(|| last.to_owned())
     }
+}
 
-    pub fn reads_stdin(&self) -> bool {
-        self.transfer.jobs.reads_stdin()
-    }
-
-    pub fn purpose(&self) -> Purpose {
-        self.transfer.jobs.purpose()
-    }
-
-    /// Whether the bytes go through standard input or output: once, and not again.
-    pub fn moves_a_stream(&self) -> bool {
-        self.paths.iter().any(|path| path.as_os_str() == "-")
-    }
-
+impl DownloadArgs {
     fn manner(&self, payload: Payload, scope: Scope) -> Manner<'_> {
         let file_times = self.files.times();
         Manner { transfer: &self.transfer, payload, file_times, scope }

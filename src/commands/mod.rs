@@ -15,6 +15,7 @@ pub mod verify;
 pub mod error;
 pub mod options;
 pub mod session;
+pub mod typed;
 
 mod journal;
 mod manifest;

@@ -112,10 +112,12 @@ impl Session {
     }
 
     async fn connect(&self, options: s3::Options) -> Result<S3Store, CommandError> {
-        let events = self.events.clone();
+        // Weak: a task of the store's may outlive the run, and must not hold up its last words.
+        let events = self.events.downgrade();
         // From the middle of a request, which must not wait: where nobody has read the last
         // thousand events, a note is what can be left out.
         let listener = Listener::new(move |notice: Notice| {
+            let Some(events) = events.upgrade() else { return };
             let _unheard = events.try_send(Event::Notice(notice.to_string()));
         });
         let options = s3::Options { listener, ..options };

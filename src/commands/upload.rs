@@ -11,6 +11,7 @@ use super::journal::{self, Meaning, absolute, exact};
 use super::manifest;
 use super::options::{Attributes, Transfer};
 use super::session::{Manner, Purpose, Session};
+use super::typed::Typed;
 use crate::domain::location::Location;
 use crate::domain::quantity::ByteSize;
 use crate::jobs::guard::NameRule;
@@ -74,22 +75,23 @@ impl SourceOptions {
     }
 }
 
-impl UploadArgs {
-    pub fn reads_stdin(&self) -> bool {
+impl Typed for UploadArgs {
+    fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    fn purpose(&self) -> Purpose {
+        self.transfer.jobs.purpose()
+    }
+
+    fn reads_stdin(&self) -> bool {
         let sources = self.paths.split_last().map_or(&[][..], |(_, sources)| sources);
         let is_stream = sources.iter().any(|source| source.as_os_str() == "-");
         is_stream || self.transfer.jobs.reads_stdin()
     }
+}
 
-    pub fn purpose(&self) -> Purpose {
-        self.transfer.jobs.purpose()
-    }
-
-    /// Whether the bytes go through standard input or output: once, and not again.
-    pub fn moves_a_stream(&self) -> bool {
-        self.paths.iter().any(|path| path.as_os_str() == "-")
-    }
-
+impl UploadArgs {
     fn manner(&self, scope: Scope) -> Manner<'_> {
         let payload = self.files.payload();
         Manner { transfer: &self.transfer, payload, file_times: FileTimes::Now, scope }

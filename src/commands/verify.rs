@@ -11,7 +11,8 @@ use super::download::{location, tell_plan};
 use super::error::CommandError;
 use super::manifest;
 use super::options::{Connection, Failure, Filters, Jobs, LiteralKeys, Speed};
-use super::session::Session;
+use super::session::{Purpose, Session};
+use super::typed::Typed;
 use crate::domain::comparison::{Place, Unproven};
 use crate::domain::location::{Location, S3Uri};
 use crate::domain::pattern::Wildcard;
@@ -80,6 +81,21 @@ pub struct VerifyArgs {
     speed: Speed,
     #[command(flatten)]
     connection: Connection,
+}
+
+impl Typed for VerifyArgs {
+    fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// A comparison writes nothing that it could leave undone.
+    fn purpose(&self) -> Purpose {
+        Purpose::Transfer
+    }
+
+    fn reads_stdin(&self) -> bool {
+        self.manifest.as_deref() == Some("-")
+    }
 }
 
 impl VerifyArgs {

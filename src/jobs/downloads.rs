@@ -11,7 +11,7 @@ use crate::domain::pattern::{Filter, Wildcard};
 use crate::domain::relative_path::RelativePath;
 use crate::storage::object_store::{Depth, ListRequest};
 use crate::transfer::context::Context;
-use crate::transfer::error::JobError;
+use crate::transfer::error::{JobError, NAME_IT};
 use crate::transfer::listing::Pages;
 
 /// What a URI on the command line means.
@@ -238,8 +238,6 @@ pub async fn hint_for_missing(context: &Context, object: &ObjectName) -> Option<
         )
     })
 }
-
-const NAME_IT: &str = "name a file for it: haul download --raw KEY FILE";
 
 pub(super) fn unsafe_name(
     name: String,

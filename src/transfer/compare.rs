@@ -7,15 +7,14 @@ use std::sync::Arc;
 use super::context::{FRAMES, Outcome, Work};
 use super::error::JobError;
 use super::fetch::{Fetch, Pin, Sink, fetch};
+use super::head::find;
 use super::part_size::download_part_size;
 use super::part_sums::part_sums;
 use super::plan;
-use super::upload::head;
-use super::verify::{USUAL_CRC, expected};
+use super::verify::{USUAL_CRC, expected, expected_size};
 use crate::domain::checksum::{Checksum, Crc};
 use crate::domain::comparison::{Compare, Place, Presence, Proof, Unproven, Verdict};
 use crate::domain::evidence::{Basis, Evidence, Finding, Witness, judge};
-use crate::domain::job::Expected;
 use crate::domain::location::ObjectName;
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::storage::error::Kind;
@@ -45,7 +44,7 @@ pub(super) async fn compare(work: &Arc<Work>, pair: &Compare) -> Result<Outcome,
     // What a manifest says is about what is to be read, not about what was made of it.
     match &source {
         Seen::Object(_, facts) => expected(&pair.expected, facts)?,
-        Seen::File(file) => check_size(&pair.expected, file.size())?,
+        Seen::File(file) => expected_size(&pair.expected, file.size())?,
     }
     if size != destination.size() {
         let verdict = Verdict::Size { source: size, destination: destination.size() };
@@ -59,16 +58,6 @@ pub(super) async fn compare(work: &Arc<Work>, pair: &Compare) -> Result<Outcome,
     work.gauge.uncount_all();
     work.gauge.count(size);
     Ok(work.compared(verdict, size))
-}
-
-/// As an upload would.
-fn check_size(expected: &Expected, size: u64) -> Result<(), JobError> {
-    match expected.size {
-        Some(wanted) if wanted != size => Err(JobError::Expectation(format!(
-            "the file has {size} bytes, the manifest says {wanted}"
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// What there is on one side.
@@ -118,7 +107,7 @@ impl Seen<'_> {
 
 async fn look_at<'a>(work: &Work, place: &'a Place) -> Result<Option<Seen<'a>>, JobError> {
     match place {
-        Place::Object(object) => match head(work, object).await? {
+        Place::Object(object) => match find(work, object).await? {
             Some(facts) => Ok(Some(Seen::Object(object, facts))),
             None => require_bucket(work, object).await.map(|()| None),
         },

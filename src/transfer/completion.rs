@@ -6,10 +6,11 @@ use md5::Digest as _;
 use super::context::{Outcome, Verify};
 use super::error::JobError;
 use super::event::Skip;
+use super::head::find_now;
 use super::multipart::{SentBy, SentPart, Started};
 use super::outcome::Verified;
 use super::unfinished::Aborted;
-use super::upload::{condition, head_now, if_ours, read_back};
+use super::upload::{condition, if_ours, read_back};
 use super::verify::{self, USUAL_CRC};
 use crate::domain::checksum::Checksum;
 use crate::storage::error::Kind;
@@ -94,7 +95,7 @@ impl Started<'_> {
     /// tag that all of them give to an object of several parts.
     async fn find(&self, assembled: &Assembled) -> Result<Option<Written>, JobError> {
         let object = &self.upload.object;
-        let found = match head_now(self.work, object).await {
+        let found = match find_now(self.work, object).await {
             Err(JobError::Stopped) => return Err(JobError::Stopped),
             // Who may write may not always look: then nothing is known.
             found => found.ok().flatten(),

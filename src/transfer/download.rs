@@ -8,6 +8,7 @@ use super::context::{FRAMES, FileTimes, InFlight, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::fetch::Pin;
+use super::head::head;
 use super::outcome::Verified;
 use super::part_size::download_part_size;
 use super::parts::Parts;
@@ -18,7 +19,6 @@ use super::stream_out;
 use super::verify::{self, Content, Wanted};
 use crate::domain::checksum::Crc;
 use crate::domain::job::{Download, LocalTarget};
-use crate::domain::location::ObjectName;
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::domain::overwrite::{Decision, Overwrite, Side};
 use crate::domain::range::ByteRange;
@@ -132,13 +132,6 @@ impl Place<'_> {
 fn seconds(time: std::time::SystemTime) -> Option<i64> {
     let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
     i64::try_from(since.as_secs()).ok()
-}
-
-pub(super) async fn head(work: &Work, object: &ObjectName) -> Result<ObjectFacts, JobError> {
-    let _in_flight = work.pass(0).await?;
-    let context = &work.context;
-    let tries = work.tries(format!("look at {object}"));
-    until_done(tries, || context.in_time("HeadObject", 0, context.store.head(object))).await
 }
 
 /// The first reply, and what it says.

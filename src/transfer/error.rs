@@ -121,7 +121,7 @@ impl JobError {
             Self::Local(error) => error.hint().map(str::to_owned),
             Self::Mismatch { .. } | Self::Stored { .. } => Some(DOUBTED.to_owned()),
             Self::Unproven | Self::UnprovenUpload(_) => Some(UNPROVEN.to_owned()),
-            Self::FullMarker(_) => Some(FULL_MARKER.to_owned()),
+            Self::FullMarker(_) => Some(NAME_IT.to_owned()),
             _ => None,
         }
     }
@@ -166,7 +166,8 @@ const DOUBTED: &str =
     "if the store is known to tell wrong checksums: --verify off checks length and ETag only";
 const UNPROVEN: &str = "--verify auto takes length and ETag where there is no checksum";
 
-const FULL_MARKER: &str = "name a file for it: haul download --raw KEY FILE";
+/// For a key that can be no name below a folder.
+pub const NAME_IT: &str = "name a file for it: haul download --raw KEY FILE";
 
 /// An error and its causes in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -143,7 +143,7 @@ async fn uploads(context: &Context, request: &UploadsRequest) -> Result<UploadPa
     .await
 }
 
-/// When the last part of an upload came, as far as the store tells.
+/// When the last part of an upload came, as far as the store tells, and there still is one.
 pub async fn newest_part(
     context: &Context,
     upload: &Upload,
@@ -154,7 +154,10 @@ pub async fn newest_part(
         let page = until_done(Tries::new(context, doing), || {
             context.in_time("ListParts", 0, context.store.list_parts(upload, after))
         });
-        let page = page.await?;
+        let page = match page.await {
+            Err(error) if error.store_kind() == Some(&Kind::MissingUpload) => return Ok(newest),
+            page => page?,
+        };
         newest = page.parts.iter().filter_map(|part| part.modified).chain(newest).max();
         match page.next {
             Some(next) => after = next,

@@ -1,8 +1,8 @@
 //! A folder marker becomes a folder, and never a file: all that is below it needs the name.
 
 use super::context::{Outcome, Work};
-use super::download::head;
 use super::error::JobError;
+use super::head::head;
 use super::outcome::Verified;
 use super::verify::{empty, expected as holds};
 use crate::domain::job::Expected;

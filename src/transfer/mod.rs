@@ -24,6 +24,7 @@ mod completion;
 mod download;
 mod fetch;
 mod gate;
+mod head;
 mod health;
 mod link;
 mod marker;

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::compare::sum;
 use super::context::{Verify, Work};
-use super::download;
 use super::error::JobError;
+use super::head::{find, head};
 use super::journal::{Journal, JournalError, time_text};
 use super::outcome::Verified;
 use super::upload;
@@ -18,7 +18,7 @@ use crate::domain::job::{Download, LocalSource, LocalTarget, Task, Upload};
 use crate::domain::journal::Entry;
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::domain::relative_path::RelativePath;
-use crate::storage::local::{Existing, ExistingKind, SourceFile};
+use crate::storage::local::{Existing, ExistingKind};
 
 /// Looks at both sides: the local one first, since that costs no request.
 pub(super) async fn is_still_done(work: &Arc<Work>, journal: &Journal) -> Result<bool, JobError> {
@@ -39,7 +39,7 @@ pub(super) async fn is_still_done(work: &Arc<Work>, journal: &Journal) -> Result
             if !is_file_the_same(Existing::at(path)?, &entry) {
                 return Ok(false);
             }
-            let found = doubtful(upload::head(work, &job.object).await)?.flatten();
+            let found = doubtful(find(work, &job.object).await)?.flatten();
             Ok(found.is_some_and(|found| is_object_the_same(&found, &entry))
                 && (!is_time_doubtful(&entry) || is_content_the_same(work, job, &entry).await?))
         }
@@ -95,12 +95,8 @@ async fn is_content_the_same(
     job: &Upload,
     entry: &Entry,
 ) -> Result<bool, JobError> {
-    let opened = match &job.source {
-        LocalSource::File { path, below: Some(root), .. } => SourceFile::open_below(root, path),
-        LocalSource::File { path, .. } => SourceFile::open(path),
-        LocalSource::Stdin { .. } => return Ok(false),
-    };
-    let Ok(file) = opened else { return Ok(false) };
+    let LocalSource::File { path, below, .. } = &job.source else { return Ok(false) };
+    let Ok(file) = upload::open(path, below.as_deref()) else { return Ok(false) };
     let witness = Evidence::Whole(USUAL_CRC.checksum(0)).witness();
     let sums = sum(work, &Arc::new(file), witness.into_iter().collect()).await;
     work.gauge.uncount_all();
@@ -124,7 +120,7 @@ async fn is_source_the_same(work: &Work, job: &Download, entry: &Entry) -> Resul
     if let (Some(size), Some(etag)) = (job.size, &job.etag) {
         return Ok(entry.size == Some(size) && is_etag(Some(etag), entry));
     }
-    let found = doubtful(download::head(work, &job.object).await)?;
+    let found = doubtful(head(work, &job.object).await)?;
     Ok(found.is_some_and(|found| is_object_the_same(&found, entry)))
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::context::{Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::Skip;
+use super::head::{find, find_now};
 use super::multipart;
 use super::part_size::{MAX_OBJECT, upload_part_size};
 use super::retry::until_done;
@@ -70,7 +71,7 @@ pub(super) async fn look(work: &Work, job: &Upload) -> Result<Option<Skip>, JobE
     }
 }
 
-fn open(path: &Path, below: Option<&Path>) -> Result<SourceFile, LocalError> {
+pub(super) fn open(path: &Path, below: Option<&Path>) -> Result<SourceFile, LocalError> {
     match below {
         Some(root) => SourceFile::open_below(root, path),
         None => SourceFile::open(path),
@@ -84,11 +85,7 @@ async fn skip_file(
     source: &SourceFile,
 ) -> Result<Option<Skip>, JobError> {
     let size = source.size();
-    if let Some(wanted) = job.expected.size.filter(|wanted| *wanted != size) {
-        return Err(JobError::Expectation(format!(
-            "the file has {size} bytes, the manifest says {wanted}"
-        )));
-    }
+    verify::expected_size(&job.expected, size)?;
     let modified = source.modified().duration_since(std::time::UNIX_EPOCH).ok();
     let modified = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
     skip(work, &job.object, Side { size: Some(size), modified }).await
@@ -104,7 +101,7 @@ pub(super) async fn skip(
     if !overwrite.looks_first() {
         return Ok(None);
     }
-    let Some(existing) = head(work, object).await? else { return Ok(None) };
+    let Some(existing) = find(work, object).await? else { return Ok(None) };
     let modified =
         existing.last_modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     let modified = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
@@ -114,29 +111,6 @@ pub(super) async fn skip(
         Decision::Skip if overwrite == Overwrite::Never => Some(Skip::Exists),
         Decision::Skip => Some(Skip::UpToDate),
     })
-}
-
-/// What has the key now, if anything has.
-pub(super) async fn head(
-    work: &Work,
-    object: &ObjectName,
-) -> Result<Option<ObjectFacts>, JobError> {
-    let _in_flight = work.pass(0).await?;
-    head_now(work, object).await
-}
-
-/// As `head`, under a permit that the caller has.
-pub(super) async fn head_now(
-    work: &Work,
-    object: &ObjectName,
-) -> Result<Option<ObjectFacts>, JobError> {
-    let context = &work.context;
-    let tries = work.tries(format!("look at {object}"));
-    match until_done(tries, || context.in_time("HeadObject", 0, context.store.head(object))).await {
-        Ok(facts) => Ok(Some(facts)),
-        Err(error) if error.store_kind() == Some(&Kind::MissingKey) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 pub(super) fn condition(work: &Work) -> WriteIf {
@@ -252,7 +226,7 @@ pub(super) async fn read_back(
     size: u64,
     sent: &Checksum,
 ) -> Result<Option<Written>, JobError> {
-    Ok(head_now(work, object).await?.and_then(|found| if_ours(&found, size, sent)))
+    Ok(find_now(work, object).await?.and_then(|found| if_ours(&found, size, sent)))
 }
 
 /// An object, if its size and its checksum are those of what was sent.

@@ -50,6 +50,16 @@ pub(super) fn expected(expected: &Expected, facts: &ObjectFacts) -> Result<(), J
     }
 }
 
+/// Holds a file's size against what the manifest says.
+pub(super) fn expected_size(expected: &Expected, size: u64) -> Result<(), JobError> {
+    match expected.size {
+        Some(wanted) if wanted != size => Err(JobError::Expectation(format!(
+            "the file has {size} bytes, the manifest says {wanted}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Holds no bytes at all against the checksum that the manifest gave.
 pub(super) fn empty(expected: &Expected) -> Result<(), JobError> {
     let Some(wanted) = &expected.checksum else { return Ok(()) };

@@ -47,6 +47,13 @@ fn killed_download() -> Stage {
     stage
 }
 
+/// Holds all such requests from now on.
+fn hold(stage: &Stage, operation: Operation) -> Gate {
+    let gate = Gate::new();
+    stage.testbed.fault(Fault::new(operation, FaultKind::Gate(gate.clone())).always());
+    gate
+}
+
 /// Files that say which uploads can go on.
 fn records(stage: &Stage) -> usize {
     fs::read_dir(stage.sandbox.path("state/haul/uploads")).map_or(0, Iterator::count)
@@ -95,9 +102,7 @@ fn uploads_are_aborted_only_with_yes_and_only_below_the_prefix() {
 #[test]
 fn an_upload_that_is_in_use_here_stays() {
     let stage = killed_upload();
-    let gate = Gate::new();
-    let held = Fault::new(Operation::UploadPart, FaultKind::Gate(gate.clone()));
-    stage.testbed.fault(held.always());
+    let gate = hold(&stage, Operation::UploadPart);
     let upload = remembering(&stage).args(["upload", "file", "s3://bucket/p/file"]);
     let running = upload.args(["--part-size", "5MiB", "--concurrency", "1"]).spawn();
     gate.wait_for(1);
@@ -176,9 +181,7 @@ fn partial_files_are_removed_only_with_yes() {
 #[test]
 fn a_partial_file_that_is_in_use_stays() {
     let stage = killed_download();
-    let gate = Gate::new();
-    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
-    stage.testbed.fault(held.always());
+    let gate = hold(&stage, Operation::GetObject);
     let download = stage.haul().args(["download", "s3://bucket/object", "out/below/"]);
     let running = download.args(["--part-size", "1MiB", "--concurrency", "1"]).spawn();
     gate.wait_for(1);
@@ -233,9 +236,7 @@ fn pages_of_uploads_that_come_round_again_are_an_error() {
 #[test]
 fn the_file_of_a_second_download_to_one_place_stays() {
     let stage = killed_download();
-    let gate = Gate::new();
-    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
-    stage.testbed.fault(held.always());
+    let gate = hold(&stage, Operation::GetObject);
     let download = || {
         let download = stage.haul().args(["download", "s3://bucket/object", "out/below/"]);
         download.args(["--part-size", "1MiB", "--concurrency", "1"]).spawn()

@@ -119,8 +119,8 @@ impl StagedFile {
     }
 
     fn with_random_name(spot: Spot) -> Result<Self, LocalError> {
-        let mut taken = 0;
-        loop {
+        let error = |cause| LocalError::new("create", spot.path(), cause);
+        for _ in 0..MOST_NAMES {
             let name = TempName::random();
             match spot.folder().create_new(&name) {
                 Ok(file) if is_held(&spot, &name, &file) => {
@@ -128,17 +128,14 @@ impl StagedFile {
                     let (record, tenure) = (Mutex::default(), Tenure::Random);
                     return Ok(Self { record, temp, file, tenure });
                 }
-                Ok(_) if taken < MOST_NAMES => {}
-                Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists && taken < MOST_NAMES => {}
-                Ok(_) => {
-                    let cause = io::ErrorKind::AlreadyExists.into();
-                    return Err(LocalError::new("create", spot.path(), cause));
+                Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(error(cause));
                 }
-                Err(cause) => return Err(LocalError::new("create", spot.path(), cause)),
+                // Somebody has the name, or is about to remove it.
+                Ok(_) | Err(_) => {}
             }
-            taken += 1;
         }
+        Err(error(io::ErrorKind::AlreadyExists.into()))
     }
 
     /// Empties the file and forgets what was recorded of it.

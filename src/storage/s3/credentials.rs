@@ -4,11 +4,12 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use tokio::time::Instant;
 
 use super::notice::{Listener, Notice};
 use super::transport::{cause, is_of_the_network};
@@ -348,7 +349,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Duration = Duration::from_millis(240);
+    const LIMIT: Duration = Duration::from_secs(24);
 
     /// Gives answers in turn, the last one for ever, and counts how often it was asked.
     #[derive(Debug)]
@@ -422,7 +423,7 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 3);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_failure_to_renew_is_found_out_once() {
         let (shared, asked) = shared(vec![Some(key("1", None)), None]);
         id(&shared).await.expect("a key");
@@ -431,11 +432,10 @@ mod tests {
         assert_eq!(all.iter().filter(|id| id.is_err()).count(), 1, "the one that asked");
         assert_eq!(shared.refused(1), Remedy::Nothing);
         assert_eq!(shared.why_ended().as_deref(), Some("the vault is closed"));
-        let asked = asked.load(Ordering::Relaxed);
-        assert!((3..=13).contains(&asked), "asked {asked} times");
+        assert_eq!(asked.load(Ordering::Relaxed), 1 + READINGS as usize);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_vault_that_is_closed_for_a_while_is_waited_for_by_all() {
         let answers = vec![Some(key("1", None)), None, None, Some(key("2", None))];
         let (shared, asked) = shared(answers);

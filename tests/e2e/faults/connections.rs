@@ -282,7 +282,7 @@ fn a_slow_upload_is_no_fault() {
     let slow = Break::Drip { bytes_per_second: 1 << 20 };
     let slow = Disruption::Request(slow, Place::Body(0));
     behind.proxy.rule(Rule::new(slow).method("PUT").always());
-    let upload = behind.upload_in(16 << 20, "16MiB").args(["--timeout", "2"]);
+    let upload = behind.upload_in(16 << 20, "16MiB").args(["--timeout", "5"]);
     let output = upload.args(["--max-attempts", "1"]).run();
     output.code(0).stderr_has("1 verified end to end");
     assert!(output.took > Duration::from_secs(8), "{output}");

@@ -32,19 +32,29 @@ impl Scene {
         Self { testbed, sandbox }
     }
 
+    /// As anybody would type it.
+    fn plain_command(&self) -> Haul {
+        let command = haul().on(&self.testbed).env("XDG_STATE_HOME", self.sandbox.path("state"));
+        command.arg("upload").arg(self.sandbox.path("object")).arg("s3://bucket/object")
+    }
+
     /// One part after another, so that it is known which the server has.
     fn command(&self) -> Haul {
-        let command = haul().on(&self.testbed).env("XDG_STATE_HOME", self.sandbox.path("state"));
-        let command = command.arg("upload").arg(self.sandbox.path("object"));
-        command.args(["s3://bucket/object", "--part-size", "5MiB", "--concurrency", "1"])
+        self.plain_command().args(["--part-size", "5MiB", "--concurrency", "1"])
+    }
+
+    /// Holds all parts from this one on.
+    fn hold_parts(&self, from: u64) -> Gate {
+        let gate = Gate::new();
+        let held = Fault::new(Operation::UploadPart, FaultKind::Gate(gate.clone()));
+        self.testbed.fault(held.occurrence(from..=u64::MAX));
+        gate
     }
 
     /// A run that is killed when the server has the `DONE` first parts.
     fn killed() -> Self {
         let scene = Self::new();
-        let gate = Gate::new();
-        let held = Fault::new(Operation::UploadPart, FaultKind::Gate(gate.clone()));
-        scene.testbed.fault(held.occurrence(DONE + 1..=u64::MAX));
+        let gate = scene.hold_parts(DONE + 1);
         let running = scene.command().spawn();
         gate.wait_for(1);
         running.signal(Signal::KILL);
@@ -105,9 +115,7 @@ fn what_a_killed_run_sent_is_not_sent_again() {
 #[test]
 fn another_part_size_goes_on_with_the_first_one() {
     let scene = Scene::killed();
-    let command = haul().on(&scene.testbed).env("XDG_STATE_HOME", scene.sandbox.path("state"));
-    let command = command.arg("upload").arg(scene.sandbox.path("object"));
-    scene.finished_by(command.args(["s3://bucket/object"]), SIZE - DONE * PART);
+    scene.finished_by(scene.plain_command(), SIZE - DONE * PART);
 }
 
 /// Parts that were sent without the key would stay as they are.
@@ -140,9 +148,7 @@ fn what_no_run_will_go_on_with_is_ended_by_the_next_one() {
     // It fits into one request now, or nothing is to be resumed.
     for args in [["--part-size", "64MiB"].as_slice(), &["--part-size", "5MiB", "--no-resume"]] {
         let scene = Scene::killed();
-        let command = haul().on(&scene.testbed).env("XDG_STATE_HOME", scene.sandbox.path("state"));
-        let command = command.arg("upload").arg(scene.sandbox.path("object"));
-        let output = command.arg("s3://bucket/object").args(args).run();
+        let output = scene.plain_command().args(args).run();
         output.code(0).stderr_has("1 verified end to end").stderr_lacks("earlier run");
         scene.nothing_is_left();
     }
@@ -151,14 +157,10 @@ fn what_no_run_will_go_on_with_is_ended_by_the_next_one() {
 #[test]
 fn a_small_file_leaves_the_upload_of_another_process_alone() {
     let scene = Scene::new();
-    let gate = Gate::new();
-    let held = Fault::new(Operation::UploadPart, FaultKind::Gate(gate.clone()));
-    scene.testbed.fault(held.always());
+    let gate = scene.hold_parts(1);
     let first = scene.command().spawn();
     gate.wait_for(1);
-    let second = haul().on(&scene.testbed).env("XDG_STATE_HOME", scene.sandbox.path("state"));
-    let second = second.arg("upload").arg(scene.sandbox.path("object"));
-    second.args(["s3://bucket/object", "--part-size", "64MiB"]).run().code(0);
+    scene.plain_command().args(["--part-size", "64MiB"]).run().code(0);
     assert_eq!(scene.testbed.count(Operation::AbortMultipartUpload), 0);
     gate.open();
     first.wait().code(0);
@@ -313,9 +315,7 @@ fn what_failed_for_good_is_aborted() {
 #[test]
 fn two_runs_with_one_destination_do_not_share_an_upload() {
     let scene = Scene::new();
-    let gate = Gate::new();
-    let held = Fault::new(Operation::UploadPart, FaultKind::Gate(gate.clone()));
-    scene.testbed.fault(held.always());
+    let gate = scene.hold_parts(1);
     let first = scene.command().spawn();
     gate.wait_for(1);
     // By now the first one has a record, which the second finds.

@@ -140,6 +140,23 @@ fn a_token_is_renewed_before_it_ends() {
     assert_eq!(refused, 0, "it was used to its end");
 }
 
+/// Who waits for credentials is a task of its own, which must not hold up the last words.
+#[test]
+fn a_run_that_waits_for_credentials_is_interrupted_as_any_other() {
+    let (testbed, sandbox) = (busy_testbed(), Sandbox::new());
+    let vault = Vault::new(
+        &sandbox,
+        &format!("if [ $n = 1 ]; then {}; else exit 7; fi", answer("KEY1", "")),
+    );
+    testbed.expire_credentials("KEY1");
+    let download = ["download", "s3://bucket/", "out/"];
+    let mut running = vault.haul(&testbed).args(download).spawn();
+    running.until_stderr_has("waiting for credentials");
+    running.interrupt();
+    let output = running.wait_within(Duration::from_secs(5));
+    output.code(130).stderr_has("interrupted: ").stderr_has("next: haul download");
+}
+
 #[test]
 fn no_credentials_and_a_silent_metadata_service_are_told_within_seconds() {
     // Connections are taken by the system, and nobody ever answers.

@@ -1,0 +1,27 @@
+//! What is to be known of a command before it runs, from what was typed alone.
+
+use std::path::PathBuf;
+
+use super::session::Purpose;
+
+/// A command that goes over many objects.
+pub trait Typed {
+    /// Sources, and the destination last.
+    fn paths(&self) -> &[PathBuf];
+
+    fn purpose(&self) -> Purpose;
+
+    /// Whether standard input is a source, or the manifest.
+    fn reads_stdin(&self) -> bool;
+
+    /// The folder to which destinations are relative, as it was typed, or as a journal that is the
+    /// manifest tells it; `-` for standard output.
+    fn base(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether the bytes go through standard input or output: once, and not again.
+    fn moves_a_stream(&self) -> bool {
+        self.paths().iter().any(|path| path.as_os_str() == "-")
+    }
+}
