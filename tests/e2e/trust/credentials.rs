@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use testbed::{Fault, FaultKind, Gate, Operation, Testbed};
+use testbed::{Fault, FaultKind, Gate, Operation, Request, Testbed};
 
 use super::vault::{Vault, answer};
 use crate::harness::{Output, Sandbox, haul};
@@ -136,8 +136,13 @@ fn a_token_is_renewed_before_it_ends() {
     gate.open();
     let output = running.wait();
     output.code(0);
-    let refused = testbed.requests().iter().filter(|request| request.status == Some(400)).count();
-    assert_eq!(refused, 0, "it was used to its end");
+    let requests = testbed.requests_of(Operation::GetObject);
+    let is_old = |request: &Request| {
+        request.header("authorization").is_some_and(|signed| signed.contains("Credential=KEY1/"))
+    };
+    assert!(requests.first().is_some_and(is_old));
+    // Those that were under way are long over.
+    assert!(!requests.iter().rev().take(20).any(is_old), "the old one was used to its end");
 }
 
 /// Who waits for credentials is a task of its own, which must not hold up the last words.
