@@ -13,12 +13,14 @@ use super::unfinished::Aborted;
 use super::upload::{condition, if_ours, read_back};
 use super::verify::{self, USUAL_CRC};
 use crate::domain::checksum::Checksum;
-use crate::storage::error::Kind;
+use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{Assembled, AssembledPart, Written};
 
 const COMPLETE: &str = "CompleteMultipartUpload";
 /// S3 may put an object of 10,000 parts together for minutes before it answers.
 const COMPLETE_EXTRA: u64 = 300;
+const GONE: &str =
+    "the upload is gone, and the object there is not known to be the one that was sent";
 
 impl Started<'_> {
     pub(super) async fn complete(&self, mut parts: Vec<SentPart>) -> Result<Outcome, JobError> {
@@ -77,7 +79,10 @@ impl Started<'_> {
             is_doubtful |= error.kind.is_transient();
             let Err(last) = tries.again(error).await else { continue };
             if is_doubtful && last.is_resumable() && self.is_gone().await? {
-                return self.find(assembled).await?.map(Some).ok_or(last);
+                // Nothing is left to go on with.
+                let gone = || StoreError::new(COMPLETE, Kind::MissingUpload).with_message(GONE);
+                let found = self.find(assembled).await?;
+                return found.map(Some).ok_or_else(|| tries.fatal(gone()));
             }
             return Err(last);
         }

@@ -145,6 +145,19 @@ fn who_may_not_look_completes_all_the_same() {
     }
 }
 
+/// It was completed, nobody heard of it, and nobody may look: what is gone is not said to be kept.
+#[test]
+fn an_upload_that_is_gone_is_not_said_to_be_kept() {
+    let scene = Scene::new();
+    let denied = Fault::new(Operation::HeadObject, FaultKind::access_denied());
+    scene.testbed.fault(denied.always());
+    let lost = Fault::new(Operation::CompleteMultipartUpload, FaultKind::LostReply);
+    scene.testbed.fault(lost.always());
+    let output = scene.upload(PART + 1000, &[]);
+    output.code(1).stderr_has("the upload is gone").stderr_lacks("kept");
+    scene.no_open_uploads();
+}
+
 /// A server without checksums: size and the `ETag` of the parts tell whose object it is.
 #[test]
 fn our_own_object_is_recognised_by_its_parts_where_there_is_no_checksum() {
