@@ -61,9 +61,12 @@ fn a_body_of_which_only_the_end_is_lost_is_done() {
         let end = Disruption::Reply(how, Place::LastChunk);
         let rule = proxy.rule(Rule::new(end).method("GET").target("p/object"));
         let haul = haul().on(&proxy).args(["download", "s3://bucket/p/object"]);
-        let haul = haul.arg(scene.sandbox.path("object")).args(["--timeout", "1"]);
-        haul.run().code(0).stderr_has("1 verified end to end");
+        let haul = haul.arg(scene.sandbox.path("object")).args(["--timeout", "1", "--json"]);
+        let output = haul.run();
         assert_eq!(proxy.hits(rule), 1);
+        let is_retry = |line: &serde_json::Value| line["event"] == "retry";
+        let broken = output.code(0).json_lines().into_iter().filter(is_retry).count();
+        assert_eq!(broken, 1, "the end was not lost\n{output}");
         assert!(scene.sandbox.read("object") == bytes, "bytes differ");
         assert_eq!(scene.testbed.count(Operation::GetObject), 1, "it was asked for once more");
     }

@@ -104,7 +104,11 @@ pub(super) fn change(kind: &FaultKind, reply: &mut Reply, spoil: &mut Spoil) {
         FaultKind::WrongContentRange(how) => falsify_range(reply.headers_mut(), *how),
         FaultKind::MissingContentRange => drop(reply.headers_mut().remove(CONTENT_RANGE)),
         FaultKind::SetHeader { name, value } => set(reply.headers_mut(), name, value),
-        FaultKind::RemoveHeader { name } => drop(reply.headers_mut().remove(name)),
+        FaultKind::RemoveHeader { name } => {
+            reply.headers_mut().remove(name);
+            // The server would put it back where it knows the length.
+            spoil.is_unmeasured |= name.eq_ignore_ascii_case(CONTENT_LENGTH.as_str());
+        }
         FaultKind::MissingETag => drop(reply.headers_mut().remove(ETAG)),
         FaultKind::ChangedETag => {
             let etag = HeaderValue::from_static("\"ffffffffffffffffffffffffffffffff\"");

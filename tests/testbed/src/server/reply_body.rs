@@ -35,6 +35,8 @@ pub(super) struct Spoil {
     /// Every bit of the body.
     pub(super) inverted: bool,
     pub(super) extra: Bytes,
+    /// Its length is not told, so that it goes out in chunks.
+    pub(super) is_unmeasured: bool,
     pub(super) after: Option<AfterReply>,
     pub(super) bytes_per_second: Option<u64>,
 }
@@ -195,7 +197,8 @@ impl http_body::Body for ReplyBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.spoil.end.is_some() || !self.spoil.extra.is_empty() || !self.pending.is_empty() {
+        let is_changed = self.spoil.end.is_some() || !self.spoil.extra.is_empty();
+        if is_changed || self.spoil.is_unmeasured || !self.pending.is_empty() {
             return SizeHint::default();
         }
         self.inner.size_hint()
