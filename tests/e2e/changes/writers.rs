@@ -164,10 +164,15 @@ fn our_own_object_is_recognised_by_its_parts_where_there_is_no_checksum() {
     let testbed = Testbed::builder().default_checksum(None).spawn().expect("a free port");
     testbed.create_bucket("bucket");
     let scene = Scene { testbed, sandbox: Sandbox::new() };
+    // What was sent with the upload would be told, too.
+    let untold = FaultKind::RemoveHeader { name: "x-amz-checksum-crc64nvme".to_owned() };
+    scene.testbed.fault(Fault::new(Operation::HeadObject, untold).always());
     let lost = Fault::new(Operation::CompleteMultipartUpload, FaultKind::LostReply);
     scene.testbed.fault(lost);
     scene.upload(PART + 1000, &[]).code(0);
     assert!(scene.is_ours());
+    let started = scene.testbed.count(Operation::CreateMultipartUpload);
+    assert_eq!(started, 1, "it was not recognised, and sent again");
     scene.no_open_uploads();
 }
 

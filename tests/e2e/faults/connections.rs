@@ -324,6 +324,8 @@ fn a_complete_that_breaks_off_behind_its_spaces_is_settled_by_a_look() {
         let output: Output = behind.upload(2 * PART).run();
         output.code(0).stderr_has("1 verified end to end");
         assert_eq!(behind.proxy.hits(rule), 1);
+        let started = behind.scene.testbed.count(Operation::CreateMultipartUpload);
+        assert_eq!(started, 1, "all of it was sent again\n{output}");
         behind.was_stored();
     }
 }
