@@ -46,6 +46,28 @@ fn a_body_that_ends_early_without_a_length_is_gone_on_with() {
     }
 }
 
+/// More than the range holds, and no `Content-Length` that says so before: those bytes are the next
+/// part's place.
+#[test]
+fn a_body_that_goes_on_beyond_its_range_without_a_length_is_asked_for_again() {
+    for code in [0, 1] {
+        let (testbed, sandbox) = scene();
+        let name = "content-length".to_owned();
+        for kind in [FaultKind::ExtraBytes { count: 10 }, FaultKind::RemoveHeader { name }] {
+            let fault = Fault::new(Operation::GetObject, kind);
+            testbed.fault(if code == 0 { fault.nth(3) } else { fault.occurrence(3..=u64::MAX) });
+        }
+        let output = download(&testbed, &sandbox, "s3://bucket/p/object");
+        output.code(code);
+        let wanted = if code == 0 { content("object", SIZE) } else { OLD.to_vec() };
+        assert!(sandbox.read("out/object") == wanted, "{output}");
+        assert!(code == 0 || output.stderr.contains("more than 1048576 bytes came"), "{output}");
+        let gets = testbed.count(Operation::GetObject);
+        assert!(code == 1 || gets == 5, "{gets} requests for four parts, one of them twice");
+        sandbox.no_leftovers("");
+    }
+}
+
 /// Neither a range nor a checksum: only the listing and a second look know better.
 #[test]
 fn a_short_whole_object_without_a_checksum_is_not_believed() {
