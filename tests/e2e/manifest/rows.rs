@@ -52,7 +52,8 @@ fn bad_rows_are_told_by_their_lines_and_the_good_ones_are_done() {
         b"s3://bucket/,no-key,\n",
         b"s3://bucket/b,../leads-out,\n",
         b"s3://bucket/missing,missing,\n",
-        b"s3://bucket/b,too,many,cells,here\n",
+        b"s3://bucket/b,too-many,1,cells,here\n",
+        b"s3://bucket/b,too-few\n",
         b"s3://bucket/c,c,\n",
     ];
     stage.sandbox.write("rows.csv", rows.concat());
@@ -60,10 +61,12 @@ fn bad_rows_are_told_by_their_lines_and_the_good_ones_are_done() {
     output.code(1);
     assert_eq!(stage.files("out"), ["a", "c", "two"], "{output}");
     // The quoted newline is a line of its own.
-    assert_eq!(failed_lines(&output), [3, 6, 7, 8, 9, 10, 11, 12, 13], "{output}");
-    for line in [3, 6, 7, 8, 9, 10, 11, 12, 13] {
+    let bad = [3, 6, 7, 8, 9, 10, 11, 12, 13, 14];
+    assert_eq!(failed_lines(&output), bad, "{output}");
+    for line in bad {
         output.stderr_has(&format!("(line {line})"));
     }
+    output.stderr_has("source is not UTF-8").stderr_has("\\xff\\xfe");
     output.no_escapes();
 }
 
