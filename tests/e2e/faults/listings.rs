@@ -1,7 +1,9 @@
 //! Faults of LIST and HEAD. A listing that broke off is worth nothing: nobody may take a part of
 //! it for all of it.
 
-use testbed::{Fault, FaultId, FaultKind, Operation, Testbed};
+use std::time::{Duration, Instant};
+
+use testbed::{Fault, FaultId, FaultKind, Gate, Operation, Testbed};
 
 use super::scene::{BUCKET, OLD, Scene};
 use super::trouble::{Cost, Often, Trouble, broken_bodies, error_replies, nonsense, silences};
@@ -89,14 +91,23 @@ fn a_head_that_hangs_does_not_hold_up_a_download_that_failed() {
     scene.object("object", 3_000_000);
     let head = Fault::new(Operation::HeadObject, FaultKind::StallHeaders).always();
     let head = scene.testbed.fault(head);
-    let denied = Fault::new(Operation::GetObject, FaultKind::access_denied());
-    scene.testbed.fault(denied.range_start(1 << 20).always());
+    let gate = Gate::new();
+    for kind in [FaultKind::Gate(gate.clone()), FaultKind::access_denied()] {
+        let later = Fault::new(Operation::GetObject, kind).range_start(1 << 20);
+        scene.testbed.fault(later.always());
+    }
     let download = haul().on(&scene.testbed).args(["download", "s3://bucket/p/object"]);
     let download = download.arg(scene.sandbox.path("out/")).args(["--part-size", "1MiB"]);
-    let output = download.args(["--timeout", "60"]).run();
+    let running = download.args(["--timeout", "60"]).spawn();
+    let since = Instant::now();
+    while scene.testbed.hits(head) == 0 {
+        assert!(since.elapsed() < Duration::from_secs(30), "no HEAD was sent");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    gate.open();
+    let output = running.wait();
     output.code(1).stderr_has("AccessDenied");
-    assert!(output.took.as_secs() < 30, "it waited for the HEAD\n{output}");
-    scene.fired(head);
+    assert!(output.took.as_secs() < 45, "it waited for the HEAD\n{output}");
 }
 
 /// Nobody knows whether something would be overwritten, so nothing is written.
