@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::operations::Backend;
 use crate::server::{Clock, Front, Place, Running};
-use crate::settings::{Anonymous, Etags, Logging, RangeChecksum, Settings};
+use crate::settings::{Anonymous, Etags, Logging, Network, RangeChecksum, Settings};
 use crate::store::{Algorithm, Store};
 use crate::testbed::Testbed;
 use crate::tls::Certificate;
@@ -25,8 +25,7 @@ pub struct Builder {
     range_checksum: RangeChecksum,
     min_part_size: u64,
     page_size: usize,
-    first_byte_delay: Duration,
-    bandwidth: Option<u64>,
+    network: Network,
     logging: Logging,
     clock: Option<i64>,
     certificate: Option<Certificate>,
@@ -45,8 +44,7 @@ impl Default for Builder {
             range_checksum: RangeChecksum::Absent,
             min_part_size: 5 << 20,
             page_size: 1000,
-            first_byte_delay: Duration::ZERO,
-            bandwidth: None,
+            network: Network::default(),
             logging: Logging::Kept,
             clock: None,
             certificate: None,
@@ -119,17 +117,52 @@ impl Builder {
         self
     }
 
-    /// Waits this long before it looks at a request.
+    /// Replies to no request earlier than this after its head; its body is taken in meanwhile.
     #[must_use]
     pub fn first_byte_delay(mut self, delay: Duration) -> Self {
-        self.first_byte_delay = delay;
+        self.network.first_byte_delay = delay;
+        self
+    }
+
+    /// Replies to no request for a page of a listing earlier than this.
+    #[must_use]
+    pub fn listing_delay(mut self, delay: Duration) -> Self {
+        self.network.listing_delay = delay;
         self
     }
 
     /// Holds each request's body, and each reply's, to this many bytes a second.
     #[must_use]
-    pub fn per_request_bandwidth(mut self, bytes_per_second: u64) -> Self {
-        self.bandwidth = Some(bytes_per_second);
+    pub fn per_request_bandwidth(self, bytes_per_second: u64) -> Self {
+        self.get_bandwidth(bytes_per_second).put_bandwidth(bytes_per_second)
+    }
+
+    /// Holds the body of each reply to this many bytes a second.
+    #[must_use]
+    pub fn get_bandwidth(mut self, bytes_per_second: u64) -> Self {
+        self.network.get_bandwidth = Some(bytes_per_second);
+        self
+    }
+
+    /// Holds the body of each request to this many bytes a second.
+    #[must_use]
+    pub fn put_bandwidth(mut self, bytes_per_second: u64) -> Self {
+        self.network.put_bandwidth = Some(bytes_per_second);
+        self
+    }
+
+    /// Holds all bodies together to this many bytes a second, each way.
+    #[must_use]
+    pub fn total_bandwidth(mut self, bytes_per_second: u64) -> Self {
+        self.network.total_bandwidth = Some(bytes_per_second);
+        self
+    }
+
+    /// Answers `503 SlowDown` beyond this many requests a second; a tenth of a second's worth may
+    /// come at once.
+    #[must_use]
+    pub fn request_rate(mut self, requests_per_second: u64) -> Self {
+        self.network.request_rate = Some(requests_per_second);
         self
     }
 
@@ -174,8 +207,7 @@ impl Builder {
             range_checksum: self.range_checksum,
             min_part_size: self.min_part_size,
             page_size: self.page_size.max(1),
-            first_byte_delay: self.first_byte_delay,
-            bandwidth: self.bandwidth,
+            network: self.network,
             clock: self.clock.map(|ahead| Clock(time::Duration::seconds(ahead))),
             logging: self.logging,
         };

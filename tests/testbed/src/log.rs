@@ -41,7 +41,13 @@ pub struct Totals {
     pub requests: u64,
     pub bytes_received: u64,
     pub bytes_sent: u64,
+    /// Of the requests, those refused because there were too many a second.
+    pub refused: u64,
     pub connections: u64,
+    /// Connections that are open now.
+    pub open_connections: u64,
+    /// The most that were open at once, since the log was last cleared.
+    pub max_open_connections: u64,
     /// Requests being answered now.
     pub in_flight: u64,
     /// The most requests that were being answered at once, since the log was last cleared.
@@ -73,7 +79,10 @@ struct Counters {
     requests: AtomicU64,
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
+    refused: AtomicU64,
     connections: AtomicU64,
+    open_connections: AtomicU64,
+    max_open_connections: AtomicU64,
     in_flight: AtomicU64,
     max_in_flight: AtomicU64,
 }
@@ -94,13 +103,25 @@ pub(crate) struct InFlight {
     record: Arc<Record>,
 }
 
+/// Held as long as a connection is open.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    /// Counts from 1 over the testbed's life.
+    pub(crate) number: u64,
+    log: Arc<Log>,
+}
+
 impl Log {
     pub(crate) fn new(logging: Logging) -> Self {
         Self { logging, kept: Mutex::default(), counters: Counters::default() }
     }
 
-    pub(crate) fn connected(&self) -> u64 {
-        self.counters.connections.fetch_add(1, Ordering::Relaxed) + 1
+    pub(crate) fn connected(self: &Arc<Self>) -> Connected {
+        let counters = &self.counters;
+        let number = counters.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let now = counters.open_connections.fetch_add(1, Ordering::Relaxed) + 1;
+        counters.max_open_connections.fetch_max(now, Ordering::Relaxed);
+        Connected { number, log: Arc::clone(self) }
     }
 
     pub(crate) fn begin(
@@ -130,8 +151,11 @@ impl Log {
 
     pub(crate) fn clear(&self) {
         self.lock().clear();
-        let now = self.counters.in_flight.load(Ordering::Relaxed);
-        self.counters.max_in_flight.store(now, Ordering::Relaxed);
+        let counters = &self.counters;
+        let now = counters.in_flight.load(Ordering::Relaxed);
+        counters.max_in_flight.store(now, Ordering::Relaxed);
+        let open = counters.open_connections.load(Ordering::Relaxed);
+        counters.max_open_connections.store(open, Ordering::Relaxed);
     }
 
     pub(crate) fn count(&self, operation: Operation) -> usize {
@@ -144,7 +168,10 @@ impl Log {
             requests: load(&self.counters.requests),
             bytes_received: load(&self.counters.bytes_received),
             bytes_sent: load(&self.counters.bytes_sent),
+            refused: load(&self.counters.refused),
             connections: load(&self.counters.connections),
+            open_connections: load(&self.counters.open_connections),
+            max_open_connections: load(&self.counters.max_open_connections),
             in_flight: load(&self.counters.in_flight),
             max_in_flight: load(&self.counters.max_in_flight),
         }
@@ -210,6 +237,11 @@ impl InFlight {
         self.record.status.store(status, Ordering::Relaxed);
     }
 
+    /// As one of too many; its status is told like any other.
+    pub(crate) fn refused(&self) {
+        self.log.counters.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn received(&self, bytes: usize) {
         self.record.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
         self.log.counters.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -218,6 +250,12 @@ impl InFlight {
     pub(crate) fn sent(&self, bytes: usize) {
         self.record.bytes_sent.fetch_add(bytes as u64, Ordering::Relaxed);
         self.log.counters.bytes_sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.log.counters.open_connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -184,6 +184,30 @@ pub(crate) fn synthetic(backend: &Backend, size: u64, seed: u64) -> StoredObject
     }
 }
 
+/// Objects of `size` bytes, no two alike, that share one piece of memory.
+pub(crate) fn synthetic_many(
+    backend: &Backend,
+    count: usize,
+    size: usize,
+) -> impl Iterator<Item = StoredObject> {
+    const STEP: usize = size_of::<u64>();
+    let noise = noise(count * STEP + size, 1);
+    let attributes = Arc::<Attributes>::default();
+    let parts = Arc::<[StoredPart]>::default();
+    let (now, algorithm) = (SystemTime::now(), Algorithm::Crc64Nvme);
+    (0..count).map(move |number| {
+        let bytes = noise.slice(number * STEP..number * STEP + size);
+        StoredObject {
+            checksum: Some(Checksum::full_object(algorithm, &algorithm.digest(&bytes))),
+            etag: crate::operations::opaque_etag(backend.store.next_number()),
+            content: Content::from(bytes),
+            parts: Arc::clone(&parts),
+            last_modified: now,
+            attributes: Arc::clone(&attributes),
+        }
+    })
+}
+
 /// Bytes that do not compress and differ with the seed.
 fn noise(length: usize, seed: u64) -> Bytes {
     let mut state = seed.wrapping_mul(2).wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -21,12 +21,27 @@ pub(crate) struct Settings {
     pub(crate) range_checksum: RangeChecksum,
     pub(crate) min_part_size: u64,
     pub(crate) page_size: usize,
-    pub(crate) first_byte_delay: Duration,
-    /// Bytes a second, each way, of one request.
-    pub(crate) bandwidth: Option<u64>,
+    pub(crate) network: Network,
     /// None: the real time.
     pub(crate) clock: Option<Clock>,
     pub(crate) logging: Logging,
+}
+
+/// What a network and a service at its other end would make of the requests; nothing by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Network {
+    /// From a request's head to its reply's, at least.
+    pub(crate) first_byte_delay: Duration,
+    /// The same for a page of a listing, where that is longer.
+    pub(crate) listing_delay: Duration,
+    /// Bytes a second of one reply's body.
+    pub(crate) get_bandwidth: Option<u64>,
+    /// Bytes a second of one request's body.
+    pub(crate) put_bandwidth: Option<u64>,
+    /// Bytes a second of all bodies, each way.
+    pub(crate) total_bandwidth: Option<u64>,
+    /// Requests a second beyond which they are refused.
+    pub(crate) request_rate: Option<u64>,
 }
 
 /// Whether unsigned requests are answered.

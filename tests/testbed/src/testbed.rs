@@ -39,6 +39,9 @@ pub enum Aged {
     Parts,
 }
 
+/// Over which synthetic keys are spread.
+const FOLDERS: usize = 100;
+
 impl Testbed {
     /// A server with S3's own settings, for callers without a runtime.
     ///
@@ -182,6 +185,23 @@ impl Testbed {
     /// If there is no such bucket.
     pub fn put_synthetic(&self, bucket: &str, key: &str, size: u64, seed: u64) -> String {
         self.store_object(bucket, key, seed::synthetic(&self.front.backend, size, seed))
+    }
+
+    /// Puts so many objects of one size, each with bytes of its own, under
+    /// `{prefix}{folder:02}/{number:08}` in a hundred folders; costs some 400 bytes each beside
+    /// the key.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such bucket.
+    pub fn put_synthetic_keys(&self, bucket: &str, prefix: &str, count: usize, size: usize) {
+        let objects = seed::synthetic_many(&self.front.backend, count, size).enumerate();
+        let objects = objects.map(|(number, object)| {
+            (format!("{prefix}{:02}/{number:08}", number % FOLDERS), Arc::new(object))
+        });
+        let put =
+            self.front.backend.store.with_mut(bucket, |bucket| bucket.objects.extend(objects));
+        put.expect("the bucket must exist before objects are put into it");
     }
 
     pub fn object(&self, bucket: &str, key: &str) -> Option<Arc<StoredObject>> {

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use s3s::service::S3Service;
 
 use super::connection::Wire;
-use super::pace::Pace;
+use super::network::Lines;
 use super::reply::{self, Reply};
 use super::reply_body::{Hangup, ReplyBody, Spoil};
 use super::request_body::RequestBody;
@@ -27,13 +27,15 @@ pub(crate) struct Front {
     pub(crate) backend: Backend,
     pub(crate) log: Arc<Log>,
     pub(crate) faults: Faults,
+    lines: Lines,
 }
 
 impl Front {
     pub(crate) fn new(backend: Backend) -> Self {
         let log = Arc::new(Log::new(backend.settings.logging));
         let service = operations::service(backend.clone());
-        Self { service, backend, log, faults: Faults::default() }
+        let lines = Lines::new(backend.settings.network);
+        Self { service, backend, log, faults: Faults::default(), lines }
     }
 
     pub(super) async fn answer(
@@ -45,18 +47,19 @@ impl Front {
         let target = Target::new(&head.method, &head.uri, &head.headers);
         let in_flight = Arc::new(self.log.begin(wire.number, &target, &head));
         let script = self.faults.script(&target);
-        let settings = &self.backend.settings;
-        if !settings.first_byte_delay.is_zero() {
-            tokio::time::sleep(settings.first_byte_delay).await;
-        }
+        let due = self.lines.reply_due(target.operation);
         self.run_before(&script, &target, &in_flight).await;
 
-        let pace = request_pace(&script).or(settings.bandwidth).map(Pace::new);
-        let mut body = RequestBody::new(incoming, Arc::clone(&in_flight), pace);
+        let paces = self.lines.inward(request_pace(&script));
+        let mut body = RequestBody::new(incoming, Arc::clone(&in_flight), paces);
         let is_head = head.method == Method::HEAD;
         let waits = head.headers.contains_key(EXPECT);
         let mut reply = match &script.instead {
             Some(kind) => Self::answer_instead(kind, &mut body, &wire).await?,
+            None if !self.lines.admits() => {
+                in_flight.refused();
+                reply::slow_down()
+            }
             None => self.serve(head, &target, &script, body.clone()).await?,
         };
         // A client that still waits for a 100 is told the end, and sends no body.
@@ -72,12 +75,15 @@ impl Front {
             wire.reset();
             return Err(Hangup);
         }
+        if let Some(due) = due {
+            tokio::time::sleep_until(due).await;
+        }
         Self::tidy(&mut reply, is_head);
-        let mut spoil = Spoil { bytes_per_second: settings.bandwidth, ..Spoil::default() };
+        let mut spoil = Spoil::default();
         for kind in &script.changes {
             reply::change(kind, &mut reply, &mut spoil);
         }
-        if let Some(clock) = settings.clock {
+        if let Some(clock) = self.backend.settings.clock {
             clock.date(reply.headers_mut());
         }
         in_flight.answered(reply.status().as_u16());
@@ -85,7 +91,8 @@ impl Front {
         if let Ok(id) = HeaderValue::try_from(id) {
             reply.headers_mut().insert("x-amz-request-id", id);
         }
-        Ok(reply.map(|body| ReplyBody::new(body, spoil, wire, in_flight)))
+        let paces = self.lines.outward(spoil.bytes_per_second);
+        Ok(reply.map(|body| ReplyBody::new(body, spoil, wire, in_flight, paces)))
     }
 
     async fn run_before(&self, script: &Script, target: &Target, in_flight: &InFlight) {

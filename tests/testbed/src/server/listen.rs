@@ -107,7 +107,8 @@ async fn converse(stream: TcpStream, tls: Option<TlsAcceptor>, ports: Ports, fro
             Err(_) => return,
         },
     };
-    let wire = Arc::new(Wire::new(front.log.connected(), ports));
+    let connected = front.log.connected();
+    let wire = Arc::new(Wire::new(connected.number, ports));
     let connection = Connection::new(stream, Arc::clone(&wire));
     let service = service_fn(move |request| {
         let (front, wire) = (Arc::clone(&front), Arc::clone(&wire));
@@ -115,4 +116,5 @@ async fn converse(stream: TcpStream, tls: Option<TlsAcceptor>, ports: Ports, fro
     });
     // Errors are clients that left, and connections that a fault ended.
     http1::Builder::new().serve_connection(TokioIo::new(connection), service).await.ok();
+    drop(connected);
 }

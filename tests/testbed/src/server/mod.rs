@@ -4,6 +4,7 @@ mod clock;
 mod connection;
 mod front;
 mod listen;
+mod network;
 mod pace;
 mod reply;
 mod reply_body;

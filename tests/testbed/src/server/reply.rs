@@ -42,6 +42,11 @@ pub(super) fn expired_token() -> Reply {
     s3_error(StatusCode::BAD_REQUEST, "ExpiredToken", text)
 }
 
+/// More requests a second than the server takes.
+pub(super) fn slow_down() -> Reply {
+    s3_error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
+}
+
 pub(super) fn too_skewed() -> Reply {
     let text = "The difference between the request time and the current time is too large.";
     s3_error(StatusCode::FORBIDDEN, "RequestTimeTooSkewed", text)

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::connection::{AfterReply, Wire};
-use super::pace::Pace;
+use super::pace::Paces;
 use crate::log::InFlight;
 
 /// Ends the connection: hyper closes it when a service or a body fails.
@@ -38,6 +38,7 @@ pub(super) struct Spoil {
     /// Its length is not told, so that it goes out in chunks.
     pub(super) is_unmeasured: bool,
     pub(super) after: Option<AfterReply>,
+    /// Instead of what the server is set to.
     pub(super) bytes_per_second: Option<u64>,
 }
 
@@ -60,7 +61,9 @@ pub(crate) struct ReplyBody {
     pending: Bytes,
     sent: u64,
     spoil: Spoil,
-    pace: Option<Pace>,
+    paces: Paces,
+    /// Bytes of `pending` whose time on the paces is taken.
+    reserved: Option<usize>,
     wire: Arc<Wire>,
     in_flight: Arc<InFlight>,
     flushes_at_end: Option<u64>,
@@ -75,15 +78,16 @@ impl ReplyBody {
         spoil: Spoil,
         wire: Arc<Wire>,
         in_flight: Arc<InFlight>,
+        paces: Paces,
     ) -> Self {
-        let pace = spoil.bytes_per_second.map(Pace::new);
         let mut body = Self {
             length: inner.size_hint().exact(),
             inner,
             pending: Bytes::new(),
             sent: 0,
             spoil,
-            pace,
+            paces,
+            reserved: None,
             wire,
             in_flight,
             flushes_at_end: None,
@@ -111,10 +115,23 @@ impl ReplyBody {
                 None => self.pending = std::mem::take(&mut self.spoil.extra),
             }
         }
-        let left = self.spoil.end.map_or(u64::MAX, |(end, _)| end - self.sent);
-        let frame = self.pace.as_ref().map_or(usize::MAX, Pace::frame);
-        let length = self.pending.len().min(frame).min(usize::try_from(left).unwrap_or(usize::MAX));
+        let length = match self.reserved {
+            Some(length) => length,
+            None => self.reserve(),
+        };
+        ready!(self.paces.poll_due(cx));
+        self.reserved = None;
         Poll::Ready(Some(Ok(self.pending.split_to(length))))
+    }
+
+    /// Takes the time of the next frame; gives its length.
+    fn reserve(&mut self) -> usize {
+        let left = self.spoil.end.map_or(u64::MAX, |(end, _)| end - self.sent);
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let length = self.pending.len().min(self.paces.frame()).min(left);
+        self.paces.reserve(length);
+        self.reserved = Some(length);
+        length
     }
 
     /// Waits until all that was sent has left, so that the client sees exactly that much.
@@ -175,9 +192,6 @@ impl http_body::Body for ReplyBody {
         {
             return self.poll_end(ending, cx);
         }
-        if let Some(pace) = &mut self.pace {
-            ready!(pace.poll_due(cx));
-        }
         let Some(data) = ready!(self.poll_data(cx)) else {
             return Poll::Ready(None);
         };
@@ -185,9 +199,6 @@ impl http_body::Body for ReplyBody {
         self.sent += data.len() as u64;
         self.in_flight.sent(data.len());
         self.arm_after_reply();
-        if let Some(pace) = &mut self.pace {
-            pace.count(data.len());
-        }
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
 

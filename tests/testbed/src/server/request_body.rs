@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use s3s::StdError;
 
-use super::pace::Pace;
+use super::pace::Paces;
 use crate::log::InFlight;
 
 /// The body while the operation reads it. Clones share it, so that what an operation leaves unread
@@ -21,20 +21,26 @@ pub(super) struct RequestBody(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    incoming: Mutex<Incoming>,
-    pace: Mutex<Option<Pace>>,
+    intake: Mutex<Intake>,
     in_flight: Arc<InFlight>,
     received: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Intake {
+    incoming: Incoming,
+    paces: Paces,
+    /// Arrived, and handed on when its time is over.
+    held: Option<Frame<Bytes>>,
 }
 
 /// More than this is not drained: the connection is closed instead, as servers do.
 const DRAINED: u64 = 64 << 20;
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, in_flight: Arc<InFlight>, pace: Option<Pace>) -> Self {
+    pub(super) fn new(incoming: Incoming, in_flight: Arc<InFlight>, paces: Paces) -> Self {
         Self(Arc::new(Shared {
-            incoming: Mutex::new(incoming),
-            pace: Mutex::new(pace),
+            intake: Mutex::new(Intake { incoming, paces, held: None }),
             in_flight,
             received: AtomicU64::new(0),
         }))
@@ -69,27 +75,41 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
         let shared = &self.0;
-        if let Some(pace) = &mut *lock(&shared.pace) {
-            ready!(pace.poll_due(cx));
-        }
-        let frame = ready!(Pin::new(&mut *lock(&shared.incoming)).poll_frame(cx));
-        if let Some(bytes) = frame.as_ref().and_then(|f| f.as_ref().ok()).and_then(Frame::data_ref)
+        let frame = ready!(lock(&shared.intake).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(bytes) = frame.data_ref()
         {
             shared.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             shared.in_flight.received(bytes.len());
-            if let Some(pace) = &mut *lock(&shared.pace) {
-                pace.count(bytes.len());
-            }
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(StdError::from)))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        lock(&self.0.incoming).is_end_stream()
+        let intake = lock(&self.0.intake);
+        intake.held.is_none() && intake.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        lock(&self.0.incoming).size_hint()
+        let intake = lock(&self.0.intake);
+        // What is held is no longer counted by what it came from.
+        if intake.held.is_some() { SizeHint::default() } else { intake.incoming.size_hint() }
+    }
+}
+
+impl Intake {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
+        if self.held.is_none() {
+            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    self.paces.reserve(frame.data_ref().map_or(0, Bytes::len));
+                    self.held = Some(frame);
+                }
+                other => return Poll::Ready(other.map(|frame| frame.map_err(StdError::from))),
+            }
+        }
+        ready!(self.paces.poll_due(cx));
+        Poll::Ready(self.held.take().map(Ok))
     }
 }
 

@@ -33,8 +33,12 @@ pub(crate) struct Connection(pub(crate) BufReader<TcpStream>);
 
 impl Client {
     pub(crate) fn new(testbed: &Testbed) -> Self {
+        Self::at(&testbed.endpoint())
+    }
+
+    pub(crate) fn at(endpoint: &str) -> Self {
         Self {
-            address: testbed.endpoint().trim_start_matches("http://").to_owned(),
+            address: endpoint.trim_start_matches("http://").to_owned(),
             access_key: "AKIDTEST".to_owned(),
             secret: "SECRET".to_owned(),
             region: "us-east-1".to_owned(),

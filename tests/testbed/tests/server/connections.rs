@@ -90,3 +90,21 @@ fn a_server_without_a_log_still_counts() {
     assert!(testbed.requests().is_empty());
     assert_eq!((testbed.totals().requests, testbed.totals().bytes_received), (2, 2));
 }
+
+#[test]
+fn open_connections_are_counted_now_and_at_most() {
+    let (testbed, client) = start();
+    let mut connections: Vec<_> = (0..3).map(|_| client.connect().expect("a connection")).collect();
+    for connection in &mut connections {
+        let get = client.signed("GET", "/bucket/k", &[], 0);
+        assert_eq!(connection.exchange(&get, b"").expect("a reply").status, 404);
+    }
+    assert_eq!((testbed.totals().open_connections, testbed.totals().max_open_connections), (3, 3));
+    drop(connections.pop());
+    while testbed.totals().open_connections == 3 {
+        std::thread::yield_now();
+    }
+    assert_eq!(testbed.totals().max_open_connections, 3);
+    testbed.clear_requests();
+    assert_eq!(testbed.totals().max_open_connections, 2);
+}

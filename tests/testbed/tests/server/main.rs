@@ -3,7 +3,9 @@
 mod client;
 mod connections;
 mod faults;
+mod network;
 mod objects;
+mod program;
 mod proxy;
 mod trust;
 mod uploads;
