@@ -3,11 +3,17 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// The name of who signs.
+const AUTHORITY: &str = "the testbed's authority";
 
 /// What a server shows of itself, and its key.
 #[derive(Clone, Debug)]
@@ -60,6 +66,9 @@ impl Certificate {
     fn signed(params: &CertificateParams) -> Self {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        // OpenSSL takes a certificate for self-signed whose issuer has the same name.
+        authority.distinguished_name.push(DnType::CommonName, AUTHORITY);
         let authority = CertifiedIssuer::self_signed(authority, new_key());
         let authority = authority.expect("an authority can be made");
         let key = new_key();
@@ -85,9 +94,26 @@ impl Certificate {
 
 fn params(names: &[&str]) -> CertificateParams {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-    CertificateParams::new(names).expect("names that a certificate can hold")
+    let mut params = CertificateParams::new(names).expect("names that a certificate can hold");
+    // Some clients want every certificate to name the key that signed it.
+    params.use_authority_key_identifier_extension = true;
+    params
 }
 
 fn new_key() -> KeyPair {
     KeyPair::generate().expect("a key can be made")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_and_its_authority_have_different_names() {
+        let certificate = Certificate::valid();
+        let leaf = certificate.chain.first().expect("a certificate");
+        let has = |name: &str| leaf.windows(name.len()).filter(|at| *at == name.as_bytes()).count();
+        // As the issuer, and not as the subject.
+        assert_eq!(has(AUTHORITY), 1);
+    }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How far a line that lay idle may be made up for: late timers cost no throughput, and nothing
 /// bursts for longer than this.
-const CREDIT: Duration = Duration::from_millis(5);
+const CREDIT: Duration = Duration::from_millis(10);
 
 /// A frame takes this much time of its line, or less.
 const FRAMES_PER_SECOND: u64 = 400;
@@ -155,7 +155,7 @@ mod tests {
             let pace = Pace::new(1000);
             tokio::time::advance(Duration::from_mins(1)).await;
             let now = Instant::now();
-            assert_eq!(pace.reserve(5), now);
+            assert_eq!(pace.reserve(10), now);
             assert_eq!(pace.reserve(3), now + Duration::from_millis(3));
         });
     }
