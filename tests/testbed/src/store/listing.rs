@@ -2,6 +2,7 @@
 //!
 //! Must never cost more than a page: common prefixes are jumped over, not walked through.
 
+use std::collections::btree_map::Range;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -44,8 +45,8 @@ impl Entry {
 impl Bucket {
     pub(crate) fn list(&self, request: &ListRequest) -> Page {
         let mut page = Page::default();
-        let mut from = request.start();
-        while let Some((key, object)) = self.first_from(&from) {
+        let mut keys = self.keys_from(&request.start());
+        while let Some((key, object)) = keys.next() {
             if !key.starts_with(&request.prefix) {
                 break;
             }
@@ -53,22 +54,19 @@ impl Bucket {
                 page.next = page.entries.last().map(|entry| entry.name().to_owned());
                 break;
             }
-            let (entry, next) = if let Some(common) = request.common_prefix(key) {
-                (Entry::CommonPrefix(common.to_owned()), behind_prefix(common))
+            page.entries.push(if let Some(common) = request.common_prefix(key) {
+                keys = self.keys_from(&behind_prefix(common));
+                Entry::CommonPrefix(common.to_owned())
             } else {
-                let entry = Entry::Object(key.to_owned(), Arc::clone(object));
-                (entry, Bound::Excluded(key.to_owned()))
-            };
-            page.entries.push(entry);
-            from = next;
+                Entry::Object(key.clone(), Arc::clone(object))
+            });
         }
         page
     }
 
-    fn first_from(&self, from: &Bound<String>) -> Option<(&str, &Arc<StoredObject>)> {
+    fn keys_from(&self, from: &Bound<String>) -> Range<'_, String, Arc<StoredObject>> {
         let from = from.as_ref().map(String::as_str);
-        let mut range = self.objects.range::<str, _>((from, Bound::Unbounded));
-        range.next().map(|(key, object)| (key.as_str(), object))
+        self.objects.range::<str, _>((from, Bound::Unbounded))
     }
 }
 
