@@ -136,14 +136,17 @@ class Bench:
             rig.fill(path, row.files.size)
 
     def seed(self, row, server):
-        """Puts the objects there that are to be brought down."""
-        if row.work not in ("down", "manifest"):
+        """Puts the objects there that are to be brought down. Before uploads they are removed again:
+        the server has the memory for them then, and nobody is the first to wait for it."""
+        if row.work == "list":
             return
         job = Run(self, row, server, "haul").job
         command = [rig.TARGET / "release/haul", "upload", self.folder / "files" / row.files.key, job.uri]
         with open(self.folder / "seed.log", "wb+") as log:
             code, _ = rig.run(command, server.environment(), log)
             rig.must(code, command, log)
+        if row.work == "up":
+            check.Store(server).remove(row.files)
 
 
 class Run:
