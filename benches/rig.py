@@ -121,13 +121,14 @@ class Server:
     """
 
     def __init__(self, name, command, ports, folder, authority=None):
-        scheme = "https" if authority else "http"
-        self.name, self.endpoint, self.ports = name, f"{scheme}://127.0.0.1:{ports[0]}", ports
+        self.name, self.ports = name, ports
         self.authority, self.tells_stats = authority, "--stats" in command
         self.log = open(folder / f"{name}.log", "wb+")
         pipe = subprocess.PIPE if self.tells_stats else None
         self.process = subprocess.Popen(command, env=os.environ | KEEPS_MEMORY, stdin=pipe,
                                         stdout=pipe or self.log, stderr=self.log)
+        # Who takes a port of its own choice says so first.
+        self.endpoint = f"http://127.0.0.1:{ports[0]}" if ports else self.process.stdout.readline().decode().strip()
 
     def __enter__(self):
         limit = time.monotonic() + 60
@@ -201,13 +202,12 @@ def free_ports(count):
 
 
 def testbed(binary, bucket, folder, flags=(), tls=False):
-    ports = free_ports(1)
     # Neither digests nor a log: what is measured is the client.
-    command = [binary, "--port", str(ports[0]), "--bucket", bucket, "--no-md5", "--no-log", "--stats", *flags]
+    command = [binary, "--port", "0", "--bucket", bucket, "--no-md5", "--no-log", "--stats", *flags]
     authority = folder / "authority.pem" if tls else None
     if authority:
         command += ["--tls", str(authority)]
-    return Server("testbed", command, ports, folder, authority)
+    return Server("testbed", command, [], folder, authority)
 
 
 def weed(folder):

@@ -13,8 +13,9 @@ HEAD = """# Beside other tools
 Written by `benches/peers/run.py`, which says how it was measured and does it again.
 
 On {system}; {rounds} in each row, started {started}.
-Files and servers' data lie in memory, and the server shares the machine with the tool, so that its CPU time bounds what any tool can reach on
-loopback. Each tool runs with its own defaults, every byte is checked after every run.
+Files and servers' data lie in memory, and the server shares the machine with the tool, so that its
+CPU time bounds what any tool can reach on loopback. Each tool runs with its own defaults, every
+byte is checked after every run.
 
 The servers of the benchmark give uploads ETags that are no MD5s; s7cmd, which takes every ETag for
 one, is told not to compare them there (`--disable-etag-verify`). curl is no client of S3 and shows
