@@ -215,7 +215,7 @@ impl Builder {
         let front = Arc::new(Front::new(backend));
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
         let tls = self.certificate.as_ref().map(Certificate::acceptor);
-        let place = Place { address: self.address, tls };
+        let place = Place { address: self.address, tls, window: self.network.window() };
         let running = Running::start(Arc::clone(&front), place, self.threads)?;
         Ok(Testbed::new(front, running, scheme, self.credentials))
     }

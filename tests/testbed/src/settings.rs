@@ -44,6 +44,15 @@ pub(crate) struct Network {
     pub(crate) request_rate: Option<u64>,
 }
 
+impl Network {
+    /// What is under way between a client and a server that is so far away, of one request's body.
+    /// On one machine the system would take in most of a part at once, long before its time.
+    pub(crate) fn window(&self) -> Option<u32> {
+        let bytes = u128::from(self.put_bandwidth?) * self.first_byte_delay.as_millis() / 1000;
+        u32::try_from(bytes).ok().filter(|bytes| *bytes > 0)
+    }
+}
+
 /// Whether unsigned requests are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Anonymous {

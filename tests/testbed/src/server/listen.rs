@@ -27,6 +27,9 @@ const BACKLOG: u32 = 4096;
 pub(crate) struct Place {
     pub(crate) address: SocketAddr,
     pub(crate) tls: Option<TlsAcceptor>,
+    /// Bytes of a request's body that are under way at once; `None`: as many as the system takes
+    /// in, which is all of a part.
+    pub(crate) window: Option<u32>,
 }
 
 /// A server that listens until it is dropped.
@@ -39,19 +42,19 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(front: Arc<Front>, place: Place, threads: usize) -> io::Result<Self> {
-        let Place { address, tls } = place;
+        let Place { address, tls, window } = place;
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("testbed")
             .enable_all()
             .build()?;
-        let listener = listen(&runtime, address)?;
+        let listener = listen(&runtime, address, window)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("testbed".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, Place { address, tls }, front) => {}
+                    () = accept(listener, Place { address, tls, window }, front) => {}
                     // Dropped or sent, it says the same.
                     _ = stopped => {}
                 }
@@ -72,13 +75,16 @@ impl Drop for Running {
     }
 }
 
-fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(runtime: &Runtime, address: SocketAddr, window: Option<u32>) -> io::Result<TcpListener> {
     let _entered = runtime.enter();
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.set_reuseaddr(true)?;
+    if let Some(window) = window {
+        socket.set_recv_buffer_size(window)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
