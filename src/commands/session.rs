@@ -57,10 +57,11 @@ impl Session {
         let store = self.connect(connection).await?;
         let speed = typed.speed.resolve(self.open_files)?;
         let limits = Limits {
-            requests: speed.requests,
+            concurrency: speed.concurrency,
             part_size: speed.part_size,
             part_choice: speed.part_choice,
             memory: speed.memory,
+            bandwidth: speed.bandwidth,
             max_attempts: speed.max_attempts,
             timeout: typed.connection.timeout(),
             overwrite: typed.overwriting.resolve(),
@@ -98,10 +99,11 @@ impl Session {
         let store = self.connect(connection.resolve()?).await?;
         let speed = speed.resolve(self.open_files)?;
         let limits = Limits {
-            requests: speed.requests,
+            concurrency: speed.concurrency,
             part_size: speed.part_size,
             part_choice: speed.part_choice,
             memory: speed.memory,
+            bandwidth: speed.bandwidth,
             max_attempts: speed.max_attempts,
             tolerance: failure.resolve(),
             scope,

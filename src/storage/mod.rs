@@ -4,5 +4,6 @@
 pub mod error;
 pub mod local;
 pub mod memory;
+pub mod meter;
 pub mod object_store;
 pub mod s3;

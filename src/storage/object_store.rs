@@ -4,13 +4,14 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use super::error::StoreError;
+use super::meter::Meter;
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
 use crate::domain::composite::StoredPart;
@@ -124,23 +125,39 @@ impl Body {
     /// The same bytes for one more try, of which none has left yet.
     #[must_use]
     pub fn again(&self) -> Self {
-        Self { taken: Taken::default(), ..self.clone() }
+        Self { taken: self.taken.again(), ..self.clone() }
+    }
+
+    /// Counted by `meter` as well, which counts all bodies of a kind, and every try.
+    #[must_use]
+    pub fn metered(self, meter: &Arc<Meter>) -> Self {
+        let taken = Taken { meter: Some(Arc::clone(meter)), ..Taken::default() };
+        Self { taken, ..self }
     }
 }
 
 /// How many bytes of a request's body the connection has taken. Whoever waits for the reply sees
 /// by it whether the connection still lives.
 #[derive(Debug, Clone, Default)]
-pub struct Taken(Arc<AtomicU64>);
+pub struct Taken {
+    bytes: Arc<AtomicU64>,
+    meter: Option<Arc<Meter>>,
+}
 
 impl Taken {
     pub fn bytes(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.bytes.load(Relaxed)
     }
 
-    /// The connection has taken so many more.
-    pub fn add(&self, bytes: u64) {
-        self.0.fetch_add(bytes, Relaxed);
+    /// The connection has taken so many more; how long the next ones have to wait.
+    #[must_use = "whoever does not wait sends too much"]
+    pub fn add(&self, bytes: u64) -> Duration {
+        self.bytes.fetch_add(bytes, Relaxed);
+        self.meter.as_ref().map_or(Duration::ZERO, |meter| meter.add(bytes))
+    }
+
+    fn again(&self) -> Self {
+        Self { meter: self.meter.clone(), ..Self::default() }
     }
 }
 

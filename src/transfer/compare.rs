@@ -355,6 +355,9 @@ impl Sink for Discard {
     }
 }
 
+/// Of one object that is read for its checksum alone.
+const PARTS_AT_ONCE: usize = 8;
+
 /// The CRC of an object's bytes, a few parts at a time.
 async fn read_object(
     work: &Arc<Work>,
@@ -369,13 +372,16 @@ async fn read_object(
     let parts = plan::ranges(0, facts.size, part_size).zip(1..).map(|(range, number)| {
         let (work, object, pin) = (Arc::clone(work), object.clone(), pin.clone());
         async move {
-            let _in_flight = work.pass(FRAMES).await?;
+            let mut in_flight = work.pass_part(FRAMES).await?;
             let part =
                 Fetch { work: &work, object: &object, pin: &pin, range, part: Some(number), crc };
-            Ok::<_, JobError>((fetch(&part, None, &mut Discard).await?, range.length()))
+            Ok::<_, JobError>((
+                fetch(&part, &mut in_flight, None, &mut Discard).await?,
+                range.length(),
+            ))
         }
     });
-    let parts = futures::stream::iter(parts).buffered(plan::DOWNLOADS_AT_ONCE);
+    let parts = futures::stream::iter(parts).buffered(PARTS_AT_ONCE);
     let fold = |whole, (part, length)| async move { Ok(crc.fold(whole, part, length)) };
     let whole = parts.try_fold(crc.empty(), fold).await?;
     Ok(Evidence::Whole(crc.checksum(whole)))

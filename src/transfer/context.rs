@@ -12,9 +12,10 @@ use super::buffers::Buffers;
 use super::cancel::Cancel;
 use super::error::JobError;
 use super::event::{Event, Skip};
-use super::gate::{Gate, Permit};
+use super::gate::{Concurrency, Gate, Kind as PermitKind, Permit};
 use super::gauge::{Gauge, JobGauge};
 use super::health::Health;
+use super::hedge::Hedge;
 use super::journal::{Course, Journal};
 use super::landing::Landing;
 use super::outcome::{Comparison, Done, Left, Verified};
@@ -31,18 +32,21 @@ use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::Destination;
+use crate::storage::meter::Meter;
 use crate::storage::object_store::ObjectStore;
 
 /// How much a run may take, and when it gives up.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Requests in flight.
-    pub requests: usize,
+    pub concurrency: Concurrency,
     /// Bytes; uploads of huge objects take larger parts.
     pub part_size: u64,
     pub part_choice: PartChoice,
     /// Bytes in memory.
     pub memory: u64,
+    /// Bytes a second, both ways together; `None`: as many as there may be.
+    pub bandwidth: Option<u64>,
     /// Tries of one request, the first included.
     pub max_attempts: u32,
     /// The longest silence of a connection.
@@ -59,10 +63,11 @@ impl Limits {
     /// For requests that move no object.
     pub fn for_reading(timeout: Duration) -> Self {
         Self {
-            requests: 8,
+            concurrency: Concurrency::Fixed(8),
             part_size: super::part_size::DEFAULT_PART,
             part_choice: PartChoice::Usual,
             memory: 64 * FRAMES,
+            bandwidth: None,
             // Somebody looks at the screen meanwhile: ten would take up to a minute.
             max_attempts: 7,
             timeout,
@@ -137,6 +142,7 @@ pub struct Context {
     pub journal: OnceLock<Journal>,
     pub(super) gate: Gate,
     pub(super) health: Health,
+    pub(super) hedge: Mutex<Hedge>,
     pub(super) buffers: Buffers,
     pub(super) uplink: Uplink,
     events: mpsc::Sender<Event>,
@@ -153,8 +159,9 @@ impl Context {
         events: mpsc::Sender<Event>,
     ) -> Self {
         Self {
-            gate: Gate::new(limits.requests, limits.memory),
-            health: Health::new(limits.requests),
+            gate: Gate::new(limits.concurrency, limits.memory, limits.bandwidth),
+            health: Health::new(limits.concurrency.most()),
+            hedge: Mutex::default(),
             buffers: Buffers::new(limits.memory),
             store,
             limits,
@@ -294,10 +301,19 @@ impl Work {
         let _first = self.kept.set(bytes);
     }
 
-    /// A permit for one request and `memory` bytes.
+    /// A permit for one request that moves a whole object, or nothing, and `memory` bytes.
     pub(super) async fn pass(&self, memory: u64) -> Result<InFlight, JobError> {
-        let permit =
-            self.context.or_stopped(self.context.gate.pass(self.job.number, memory)).await?;
+        self.pass_as(PermitKind::Object, memory).await
+    }
+
+    /// A permit for one of several parts of an object, and its `memory` bytes.
+    pub(super) async fn pass_part(&self, memory: u64) -> Result<InFlight, JobError> {
+        self.pass_as(PermitKind::Part, memory).await
+    }
+
+    async fn pass_as(&self, kind: PermitKind, memory: u64) -> Result<InFlight, JobError> {
+        let pass = self.context.gate.pass(kind, self.job.number, memory);
+        let permit = self.context.or_stopped(pass).await?;
         self.context.gauge.request_started();
         Ok(InFlight { permit, gauge: Arc::clone(&self.context.gauge), is_over: false })
     }
@@ -338,6 +354,32 @@ impl InFlight {
             self.gauge.request_ended();
             self.permit.end_request();
         }
+    }
+
+    /// Lets others have its turn while it waits, and waits for the next one.
+    pub(super) async fn rest(&mut self, wait: Duration) {
+        if self.is_over {
+            return tokio::time::sleep(wait).await;
+        }
+        self.is_over = true;
+        self.gauge.request_ended();
+        self.permit.rest(wait).await;
+        self.gauge.request_started();
+        self.is_over = false;
+    }
+
+    /// So many requests were in flight with it when it passed.
+    pub(super) fn among(&self) -> Option<usize> {
+        self.permit.among()
+    }
+
+    /// Counts bytes of all requests of this kind as they move.
+    pub(super) fn meter(&self) -> &Arc<Meter> {
+        self.permit.meter()
+    }
+
+    pub(super) fn kind(&self) -> PermitKind {
+        self.permit.kind()
     }
 }
 

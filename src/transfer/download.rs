@@ -8,6 +8,7 @@ use super::context::{FRAMES, FileTimes, InFlight, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::fetch::Pin;
+use super::gate::Kind as PermitKind;
 use super::head::head;
 use super::outcome::Verified;
 use super::part_size::download_part_size;
@@ -147,21 +148,25 @@ pub(super) struct Opened {
 /// `memory`: what the bytes of this reply take until they are where they belong.
 pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Opened, JobError> {
     let context = &work.context;
-    let in_flight = work.pass(memory).await?;
     let plan = plan::download(job.size, context.limits.part_size);
+    let mut in_flight = match plan {
+        DownloadPlan::Parts { .. } => work.pass_part(memory).await?,
+        DownloadPlan::Whole | DownloadPlan::Discover { .. } => work.pass(memory).await?,
+    };
+    let kind = in_flight.kind();
     let range = match plan {
         DownloadPlan::Whole => None,
         DownloadPlan::Parts { first } | DownloadPlan::Discover { first } => Some(first),
     };
     let get = |range: Option<ByteRange>| {
         let read = Read { range, if_match: job.expected.etag.clone() };
-        async move { context.in_time("GetObject", 0, context.store.get(&job.object, &read)).await }
+        async move { context.get(kind, &job.object, &read).await }
     };
     let tries = || work.tries(format!("read {}", job.object));
-    let reply = match until_done(tries(), || get(range)).await {
+    let reply = match until_done(tries().under(&mut in_flight), || get(range)).await {
         // An empty object has no range to give.
         Err(JobError::Store { source, .. }) if matches!(source.kind, Kind::OutOfRange { .. }) => {
-            until_done(tries(), || get(None)).await?
+            until_done(tries().under(&mut in_flight), || get(None)).await?
         }
         // The manifest's own tag was what did not hold.
         Err(JobError::Store { source, .. })
@@ -235,11 +240,7 @@ async fn fill(
     let parts = Parts { work, job, pin, file, crc };
     let is_whole = have.is_empty() && missing.len() <= 1;
     let pieces = match (is_whole, missing.first(), reply) {
-        (true, Some(range), Some((reply, in_flight))) => {
-            let fetched = parts.only(*range, reply).await;
-            drop(in_flight);
-            vec![fetched?]
-        }
+        (true, Some(range), Some(begun)) => vec![parts.only(*range, begun).await?],
         (_, _, reply) => parts.all(&missing, reply, have).await?,
     };
     let folded = resume::fold(crc, pieces, facts.size)?;
@@ -352,11 +353,11 @@ async fn get_again(
     pin: &Pin,
     range: ByteRange,
 ) -> Result<Option<(GetReply, InFlight)>, JobError> {
-    let in_flight = work.pass(FRAMES).await?;
+    let mut in_flight = work.pass_part(FRAMES).await?;
     let read = Read { range: Some(range), if_match: pin.etag.clone() };
     let context = &work.context;
-    let tries = work.tries(format!("read {}", job.object));
-    let get = || context.in_time("GetObject", 0, context.store.get(&job.object, &read));
+    let tries = work.tries(format!("read {}", job.object)).under(&mut in_flight);
+    let get = || context.get(PermitKind::Part, &job.object, &read);
     match until_done(tries, get).await {
         Ok(reply) if reply.range == Some(range) => Ok(Some((reply, in_flight))),
         Ok(_) => Ok(None),

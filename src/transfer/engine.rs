@@ -29,8 +29,16 @@ pub async fn run(
 ) -> Summary {
     let started = Instant::now();
     let mut run = Run::new(&context);
-    run.work_off(jobs.map(|planned| planned.map(Attempt::first))).await;
-    run.start_again().await;
+    {
+        let work = async {
+            run.work_off(jobs.map(|planned| planned.map(Attempt::first))).await;
+            run.start_again().await;
+        };
+        tokio::select! {
+            () = work => {}
+            never = context.gate.drive() => match never {},
+        }
+    }
     run.close_journal().await;
     run.summary.retries = context.health.retries();
     run.summary.elapsed = started.elapsed();
@@ -48,7 +56,7 @@ pub async fn dry_run(
     let mut run = Run::new(&context);
     run.round = Round::DryRun;
     let looking = jobs.map(|planned| look(Arc::clone(&context), planned));
-    let mut looked = pin!(looking.buffered(context.limits.requests.max(1)));
+    let mut looked = pin!(looking.buffered(context.limits.concurrency.most().min(LOOKS_AT_ONCE)));
     loop {
         tokio::select! {
             biased;
@@ -65,6 +73,9 @@ pub async fn dry_run(
     run.summary.end = context.cancel.end();
     run.summary
 }
+
+/// Objects that a dry run looks at, at once.
+const LOOKS_AT_ONCE: usize = 64;
 
 /// A job, and what its gauge shows from the start.
 #[derive(Debug)]
@@ -179,7 +190,6 @@ impl Run {
     /// Does jobs until there are no more, or no more are wanted, and all that began have ended.
     async fn work_off(&mut self, jobs: impl Stream<Item = Result<Attempt, Refused>>) {
         let context = Arc::clone(&self.context);
-        let slots = context.limits.requests.max(1);
         let mut tasks = JoinSet::new();
         let mut jobs = pin!(jobs);
         loop {
@@ -187,7 +197,7 @@ impl Run {
                 biased;
                 Some(ended) = tasks.join_next() => self.note(ended).await,
                 () = context.cancel.drained() => break,
-                next = jobs.next(), if tasks.len() < slots => match next {
+                next = jobs.next(), if tasks.len() < context.gate.jobs() => match next {
                     Some(Ok(attempt)) => {
                         tasks.spawn(one(Arc::clone(&context), attempt));
                     }

@@ -13,6 +13,7 @@ use super::cancel::Cancel;
 use super::context::{Context, Limits, Tolerance};
 use super::engine;
 use super::event::Event;
+use super::gate::Concurrency;
 use super::gauge::Gauge;
 use super::landing::Landing;
 use super::outcome::{End, Summary};
@@ -98,7 +99,7 @@ async fn a_body_that_breaks_off_goes_on_behind_its_last_byte() {
 #[tokio::test]
 async fn credentials_that_are_wrong_end_the_run_with_one_failure() {
     let mut scene = Scene::new();
-    scene.limits.requests = 2;
+    scene.limits.concurrency = Concurrency::Fixed(2);
     let jobs: Vec<_> = (1..=50).map(|number| scene.download(number, "a", "a")).collect();
     for _ in 0..50 {
         scene.refuse(Operation::Get, "a", Kind::BadCredentials);
@@ -111,7 +112,7 @@ async fn credentials_that_are_wrong_end_the_run_with_one_failure() {
 #[tokio::test]
 async fn a_run_that_drains_plans_no_more_and_finishes_what_it_began() {
     let mut scene = Scene::new();
-    scene.limits.requests = 2;
+    scene.limits.concurrency = Concurrency::Fixed(2);
     let job = scene.download(1, "a", "a");
     let asked = Arc::new(AtomicUsize::new(0));
     let (counter, cancel) = (Arc::clone(&asked), Arc::clone(&scene.cancel));
@@ -132,7 +133,7 @@ async fn a_run_that_drains_plans_no_more_and_finishes_what_it_began() {
 #[tokio::test]
 async fn so_many_errors_and_no_more() {
     let mut scene = Scene::new();
-    scene.limits.requests = 1;
+    scene.limits.concurrency = Concurrency::Fixed(1);
     scene.limits.tolerance = Tolerance::Errors(3);
     let jobs: Vec<_> = (1..=50).map(|number| scene.download(number, "a", "a")).collect();
     for _ in 0..50 {
@@ -202,7 +203,7 @@ async fn what_is_started_again_is_counted_once() {
 #[tokio::test]
 async fn those_that_wait_for_a_second_start_are_failures_so_far() {
     let mut scene = Scene::new();
-    (scene.limits.requests, scene.limits.max_attempts) = (1, 1);
+    (scene.limits.concurrency, scene.limits.max_attempts) = (Concurrency::Fixed(1), 1);
     scene.limits.tolerance = Tolerance::Errors(3);
     let mut jobs = vec![scene.download(1, "b", "b")];
     jobs.extend((2..=50).map(|number| scene.download(number, "a", "a")));

@@ -1,13 +1,16 @@
 //! One range of an object, from the store to a sink: goes on from the last byte after every fault,
 //! and never mixes the bytes of two versions.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
 
-use super::context::Work;
+use super::ask::GET;
+use super::context::{InFlight, Work};
 use super::error::JobError;
+use super::gate::Kind as PermitKind;
 use super::patience::Trickle;
 use super::retry::Tries;
 use crate::domain::checksum::{Crc, CrcHasher};
@@ -16,9 +19,9 @@ use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::{Recorded, StagedFile};
+use crate::storage::meter::Meter;
 use crate::storage::object_store::{GetReply, Read};
 
-const GET: &str = "GetObject";
 /// Frames are gathered to about this much before they are written at once.
 const GATHER: usize = 512 * 1024;
 
@@ -113,16 +116,18 @@ pub(super) struct Fetch<'a> {
 }
 
 /// Fetches the range into `sink` and gives the CRC of its bytes. `opened` is a reply that has
-/// already begun.
+/// already begun. The permit is the caller's, and lent to others while a try is waited for.
 pub(super) async fn fetch(
     fetch: &Fetch<'_>,
+    in_flight: &mut InFlight,
     mut opened: Option<GetReply>,
     sink: &mut impl Sink,
 ) -> Result<u64, JobError> {
-    let mut tries = fetch.tries();
-    let mut progress = Progress::new(fetch.crc);
+    let (kind, meter) = (in_flight.kind(), Arc::clone(in_flight.meter()));
+    let mut tries = fetch.tries().under(in_flight);
+    let mut progress = Progress::new(fetch.crc, &meter);
     loop {
-        let attempt = fetch.attempt(&mut progress, opened.take(), sink);
+        let attempt = fetch.attempt(kind, &mut progress, opened.take(), sink);
         let ended = fetch.work.context.or_stopped(attempt).await;
         let error = match ended {
             Ok(Ok(())) => {
@@ -137,7 +142,7 @@ pub(super) async fn fetch(
                 // Without a tag nothing says that the rest would be of the same version.
                 if error.kind == Kind::Malformed || fetch.pin.etag.is_none() {
                     fetch.work.gauge.uncount(progress.done);
-                    progress = Progress::new(fetch.crc);
+                    progress = Progress::new(fetch.crc, &meter);
                 }
                 match tries.again(error).await {
                     Ok(()) => continue,
@@ -171,6 +176,7 @@ impl Fetch<'_> {
 
     async fn attempt(
         &self,
+        kind: PermitKind,
         progress: &mut Progress,
         opened: Option<GetReply>,
         sink: &mut impl Sink,
@@ -179,15 +185,14 @@ impl Fetch<'_> {
         let Some(rest) = self.range.rest(progress.done) else { return Ok(()) };
         let reply = match opened {
             Some(reply) => reply,
-            None => self.open(rest).await?,
+            None => self.open(kind, rest).await?,
         };
         self.pour(reply, progress, sink).await
     }
 
-    async fn open(&self, range: ByteRange) -> Result<GetReply, StoreError> {
-        let context = &self.work.context;
+    async fn open(&self, kind: PermitKind, range: ByteRange) -> Result<GetReply, StoreError> {
         let read = Read { range: Some(range), if_match: self.pin.etag.clone() };
-        let reply = context.in_time(GET, 0, context.store.get(self.object, &read)).await?;
+        let reply = self.work.context.get(kind, self.object, &read).await?;
         self.pin.check(&reply.facts)?;
         if reply.range != Some(range) {
             let message = format!("asked for {range}, got other bytes");
@@ -223,8 +228,12 @@ impl Fetch<'_> {
                 return Err(StoreError::new(GET, Kind::Malformed).with_message(message).into());
             }
             let came = frame.len() as u64;
-            if progress.gather(frame) >= GATHER {
+            let wait = progress.gather(frame);
+            if progress.gathered >= GATHER {
                 progress.flush(self, sink).map_err(Broken::Sink)?;
+            }
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
             }
             let too_few = trickle.note(waited, came, context.limits.timeout);
             if let Some(few) = too_few.filter(|_| progress.received() < length) {
@@ -250,21 +259,26 @@ struct Progress {
     crc: CrcHasher,
     frames: Vec<Bytes>,
     gathered: usize,
+    /// Counts the bytes of all requests of this kind as they come.
+    meter: Arc<Meter>,
 }
 
 impl Progress {
-    fn new(crc: Crc) -> Self {
-        Self { done: 0, crc: CrcHasher::new(crc), frames: Vec::new(), gathered: 0 }
+    fn new(crc: Crc, meter: &Arc<Meter>) -> Self {
+        let (crc, meter) = (CrcHasher::new(crc), Arc::clone(meter));
+        Self { done: 0, crc, frames: Vec::new(), gathered: 0, meter }
     }
 
     fn received(&self) -> u64 {
         self.done + self.gathered as u64
     }
 
-    fn gather(&mut self, frame: Bytes) -> usize {
-        self.gathered += frame.len();
+    /// How long the next frame has to wait.
+    fn gather(&mut self, frame: Bytes) -> Duration {
+        let length = frame.len();
+        self.gathered += length;
         self.frames.push(frame);
-        self.gathered
+        self.meter.add(length as u64)
     }
 
     fn tell(&self, fetch: &Fetch<'_>, sink: &mut impl Sink) {

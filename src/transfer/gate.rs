@@ -1,19 +1,78 @@
-//! The one gate that every request passes: at most so many at once, fewer while the store asks for
-//! a lower pace, and at most so many bytes in memory. Jobs pass oldest first, so that jobs finish
-//! rather than all crawl.
+//! The one gate that every request passes: as many at once as are worth having, fewer while the
+//! store asks for a lower pace, and at most so many bytes in memory.
+//!
+//! Objects that move with one request and parts of larger ones are two kinds, each with a pace of
+//! its own. Where both wait, the kind that has fewer requests in flight is served: an object of a
+//! terabyte does not starve ten thousand small ones, nor they it. Within its kind, the oldest job
+//! passes first, so that jobs finish rather than all crawl.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::pace::{Pace, Slowed};
+use super::brake::{Brake, Slowed};
+use super::pace::{Pace, Seen, Used};
+use crate::storage::meter::{Bandwidth, Meter};
 
-/// Hands out permits in the order of priority, then of arrival. A request that does not fit yet
-/// holds back those behind it: otherwise small ones would starve a large one for ever.
+/// What a request moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A whole object, or nothing.
+    Object,
+    /// One of several parts of an object.
+    Part,
+}
+
+const KINDS: [Kind; 2] = [Kind::Object, Kind::Part];
+
+/// How many requests may be in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concurrency {
+    /// As many as prove to be worth it, and so many at most.
+    Found { most: usize },
+    /// So many.
+    Fixed(usize),
+}
+
+impl Concurrency {
+    /// The most requests there will ever be at once.
+    pub fn most(self) -> usize {
+        match self {
+            Self::Found { most: requests } | Self::Fixed(requests) => requests.max(1),
+        }
+    }
+
+    fn pace(self, kind: Kind) -> Pace {
+        match (self, kind) {
+            (Self::Fixed(requests), _) => Pace::fixed(requests),
+            (Self::Found { most }, Kind::Object) => {
+                Pace::found(OBJECTS_AT_FIRST, OBJECTS_FAR_AWAY, most)
+            }
+            (Self::Found { most }, Kind::Part) => Pace::found(PARTS_AT_FIRST, PARTS_FAR_AWAY, most),
+        }
+    }
+}
+
+/// Requests in flight before anything was measured. On a fast network 8 to 64 objects at once are
+/// equally fast, and on a slow one some are in flight for long.
+const OBJECTS_AT_FIRST: usize = 32;
+/// On a fast network 4 parts at once are as fast as 16, and an upload holds each of them in memory.
+const PARTS_AT_FIRST: usize = 4;
+/// The same where the store is far away: most of the time, a small object is waited for. Parts are
+/// not, and on a thin link each that is under way may have to be sent again.
+const OBJECTS_FAR_AWAY: usize = 256;
+const PARTS_FAR_AWAY: usize = 16;
+const JOBS_AHEAD: usize = 8;
+/// How often to look where no pace asks for more.
+const SELDOM: Duration = Duration::from_millis(50);
+
+/// Hands out permits. A request that does not fit into memory yet holds back those behind it:
+/// otherwise small ones would starve a large one for ever.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     shared: Arc<Shared>,
@@ -22,20 +81,41 @@ pub(super) struct Gate {
 #[derive(Debug)]
 struct Shared {
     memory: u64,
+    began: Instant,
     state: Mutex<State>,
+    moved: [Moved; 2],
+}
+
+/// What requests of one kind have moved.
+#[derive(Debug)]
+struct Moved {
+    meter: Arc<Meter>,
+    requests: AtomicU64,
 }
 
 #[derive(Debug)]
 struct State {
-    requests: usize,
-    pace: Pace,
+    most: usize,
+    brake: Brake,
+    lanes: [Lane; 2],
     free_memory: u64,
     arrivals: u64,
+    /// Those that have been through, and have what they need in memory: they are served first, for
+    /// others may be waiting for that memory.
+    returning: VecDeque<Waiter>,
+}
+
+/// Requests of one kind.
+#[derive(Debug)]
+struct Lane {
+    pace: Pace,
+    in_flight: usize,
     waiting: BinaryHeap<Reverse<Waiter>>,
 }
 
 #[derive(Debug)]
 struct Waiter {
+    kind: Kind,
     priority: u64,
     arrival: u64,
     memory: u64,
@@ -46,59 +126,88 @@ struct Waiter {
 #[derive(Debug)]
 pub(super) struct Permit {
     shared: Arc<Shared>,
-    request: usize,
+    kind: Kind,
+    /// So many were in flight with it when it passed; `None` once it is over.
+    among: Option<usize>,
     memory: u64,
 }
 
 impl Gate {
-    /// `memory` in bytes.
-    pub(super) fn new(requests: usize, memory: u64) -> Self {
+    /// `memory` in bytes, `bandwidth` in bytes a second.
+    pub(super) fn new(concurrency: Concurrency, memory: u64, bandwidth: Option<u64>) -> Self {
+        let lane =
+            |kind| Lane { pace: concurrency.pace(kind), in_flight: 0, waiting: BinaryHeap::new() };
         let state = State {
-            requests: 0,
-            pace: Pace::new(requests, Instant::now()),
+            most: concurrency.most(),
+            brake: Brake::new(concurrency.most()),
+            lanes: KINDS.map(lane),
             free_memory: memory,
             arrivals: 0,
-            waiting: BinaryHeap::new(),
+            returning: VecDeque::new(),
         };
-        Self { shared: Arc::new(Shared { memory, state: Mutex::new(state) }) }
+        let bandwidth = bandwidth.map(|rate| Arc::new(Bandwidth::new(rate)));
+        let moved = KINDS.map(|_| Moved {
+            meter: Arc::new(Meter::new(bandwidth.clone())),
+            requests: AtomicU64::new(0),
+        });
+        let began = Instant::now();
+        Self { shared: Arc::new(Shared { memory, began, state: Mutex::new(state), moved }) }
     }
 
     /// Waits for one request and `memory` bytes; the lowest `priority` is served first. More than
     /// the whole budget is granted when nothing else is in memory. Dropping the future gives up
     /// its place.
-    pub(super) async fn pass(&self, priority: u64, memory: u64) -> Permit {
+    pub(super) async fn pass(&self, kind: Kind, priority: u64, memory: u64) -> Permit {
         let memory = memory.min(self.shared.memory);
         let (grant, granted) = oneshot::channel();
         {
             let mut state = self.shared.lock();
             state.arrivals += 1;
             let arrival = state.arrivals;
-            state.waiting.push(Reverse(Waiter { priority, arrival, memory, grant }));
+            let waiter = Waiter { kind, priority, arrival, memory, grant };
+            state.lane(kind).waiting.push(Reverse(waiter));
             self.shared.serve(state);
         }
-        let granted = self.while_slowed(granted).await;
         // A waiter is dropped only with the gate that this borrows.
-        granted.unwrap_or_else(|_| Permit {
-            shared: Arc::clone(&self.shared),
-            request: 0,
-            memory: 0,
-        })
+        granted.await.unwrap_or_else(|_| Permit::empty(Arc::clone(&self.shared), kind))
     }
 
-    /// The store asked for a lower pace, in reply to a request that was sent at `sent`.
-    pub(super) fn throttled(&self, sent: Instant) -> Option<Slowed> {
-        self.shared.lock().pace.throttled(sent, Instant::now())
+    /// The store asked for a lower pace, in reply to a request that was sent at `sent`, when it was
+    /// one of so many in flight.
+    pub(super) fn throttled(&self, sent: Instant, among: Option<usize>) -> Option<Slowed> {
+        let mut state = self.shared.lock();
+        // The first ones to pass were few, and those that were many may have come back by now.
+        let among = among.unwrap_or(0).max(state.in_flight());
+        state.brake.throttled(sent, Instant::now(), among)
     }
 
-    /// Waits for a grant. While the pace is low, those who wait are those who raise it again:
-    /// where nobody waits, nobody needs it.
-    async fn while_slowed<T>(&self, granted: impl Future<Output = T>) -> T {
-        let mut granted = std::pin::pin!(granted);
+    /// Whether the store has asked for a lower pace, and did not have it for long.
+    pub(super) fn is_slowed(&self) -> bool {
+        self.shared.lock().brake.is_on()
+    }
+
+    /// The first byte of a reply to a request of this kind took so long.
+    pub(super) fn answered(&self, kind: Kind, first_byte: Duration) {
+        self.shared.lock().lane(kind).pace.answered(first_byte);
+    }
+
+    /// Jobs that are worth having under way: one for each request, and some that have theirs behind
+    /// them, or wait for it. Where the number of requests was asked for, so many jobs and no more.
+    pub(super) fn jobs(&self) -> usize {
+        let mut state = self.shared.lock();
+        let objects = state.lane(Kind::Object).pace.allowed();
+        (objects + objects / 4 + JOBS_AHEAD).min(state.most)
+    }
+
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> usize {
+        self.shared.lock().lane(Kind::Part).pace.allowed()
+    }
+
+    /// Looks now and then how much is moved, and lets more pass, or fewer. Never ends.
+    pub(super) async fn drive(&self) -> std::convert::Infallible {
         loop {
-            let Some(step) = self.shared.recover() else { return granted.await };
-            if let Ok(granted) = tokio::time::timeout(step, &mut granted).await {
-                return granted;
-            }
+            tokio::time::sleep(self.shared.tick()).await;
         }
     }
 }
@@ -108,73 +217,189 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Serves whom time lets pass; the time to look again, where the pace is still low.
-    fn recover(self: &Arc<Self>) -> Option<Duration> {
-        let state = self.lock();
-        let step = state.pace.is_slowed().then(|| state.pace.step());
-        if step.is_some() {
-            self.serve(state);
+    fn moved(&self, kind: Kind) -> &Moved {
+        let [objects, parts] = &self.moved;
+        match kind {
+            Kind::Object => objects,
+            Kind::Part => parts,
         }
-        step
+    }
+
+    /// Tells each pace what was seen, and serves whom that lets pass; when to look again.
+    fn tick(self: &Arc<Self>) -> Duration {
+        let now = self.began.elapsed();
+        let mut next = SELDOM;
+        let mut state = self.lock();
+        for kind in KINDS {
+            let moved = self.moved(kind);
+            let (bytes, requests) = (moved.meter.bytes(), moved.requests.load(Relaxed));
+            let lane = state.lane(kind);
+            let used = match lane.in_flight.cmp(&lane.pace.allowed()) {
+                Ordering::Greater => Used::More,
+                Ordering::Equal if !lane.waiting.is_empty() => Used::All,
+                _ => Used::Some,
+            };
+            let before = lane.pace.allowed();
+            lane.pace.tick(Seen { now, bytes, requests, used });
+            let allowed = lane.pace.allowed();
+            if allowed != before {
+                tracing::debug!(?kind, allowed, before, "pace");
+            }
+            // A lane that nobody uses has nothing to find.
+            if let Some(period) = lane.pace.period().filter(|_| lane.in_flight > 0) {
+                next = next.min(period);
+            }
+        }
+        state.brake.recover(Instant::now());
+        self.serve(state);
+        next
     }
 
     /// Grants what fits, in order.
     fn serve(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
-        let mut refused = Vec::new();
-        if state.pace.is_slowed() {
-            state.pace.recover(Instant::now());
-        }
-        while let Some(Reverse(next)) = state.waiting.peek() {
-            if next.grant.is_closed() {
-                state.waiting.pop();
-                continue;
-            }
-            if state.requests >= state.pace.allowed() || next.memory > state.free_memory {
-                break;
-            }
-            let Some(Reverse(waiter)) = state.waiting.pop() else { break };
-            state.requests += 1;
+        let allowed = state.brake.allowed(Instant::now());
+        while state.in_flight() < allowed
+            && let Some(waiter) = state.next()
+        {
+            let lane = state.lane(waiter.kind);
+            lane.in_flight += 1;
             state.free_memory -= waiter.memory;
-            let permit = Permit { shared: Arc::clone(self), request: 1, memory: waiter.memory };
+            let among = Some(state.in_flight());
+            let (kind, memory) = (waiter.kind, waiter.memory);
+            let permit = Permit { shared: Arc::clone(self), kind, among, memory };
             if let Err(permit) = waiter.grant.send(permit) {
-                // Its future was dropped this very moment. The permit must not be dropped under
-                // the lock, so its counts go back by hand.
-                state.requests -= 1;
-                state.free_memory += permit.memory;
-                refused.push(permit.disarmed());
+                // Its future was dropped this very moment. Dropping the permit would take the lock
+                // once more, so its counts go back by hand.
+                state.lane(kind).in_flight -= 1;
+                state.free_memory += memory;
+                permit.disarm();
             }
         }
-        drop(state);
-        drop(refused);
+    }
+}
+
+impl State {
+    fn lane(&mut self, kind: Kind) -> &mut Lane {
+        let [objects, parts] = &mut self.lanes;
+        match kind {
+            Kind::Object => objects,
+            Kind::Part => parts,
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.in_flight).sum()
+    }
+
+    /// Who passes next, if anybody may.
+    fn next(&mut self) -> Option<Waiter> {
+        while let Some(waiter) = self.returning.pop_front() {
+            if !waiter.grant.is_closed() {
+                return Some(waiter);
+            }
+        }
+        let [objects, parts] = &mut self.lanes;
+        let turn = |lane: &mut Lane| {
+            let in_flight = lane.in_flight;
+            lane.first().map(|first| (in_flight, first.priority, first.arrival))
+        };
+        let lane = match (turn(objects), turn(parts)) {
+            (None, None) => return None,
+            (Some(_), None) => objects,
+            (Some(object), Some(part)) if object < part => objects,
+            (_, Some(_)) => parts,
+        };
+        let fits = lane.first().is_some_and(|first| first.memory <= self.free_memory);
+        let Reverse(waiter) = fits.then(|| lane.waiting.pop()).flatten()?;
+        Some(waiter)
+    }
+}
+
+impl Lane {
+    /// The first of those who wait, if one more may pass.
+    fn first(&mut self) -> Option<&Waiter> {
+        while self.waiting.peek().is_some_and(|Reverse(first)| first.grant.is_closed()) {
+            self.waiting.pop();
+        }
+        let is_open = self.in_flight < self.pace.allowed();
+        self.waiting.peek().filter(|_| is_open).map(|Reverse(first)| first)
     }
 }
 
 impl Permit {
+    fn empty(shared: Arc<Shared>, kind: Kind) -> Self {
+        Self { shared, kind, among: None, memory: 0 }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// So many were in flight with it when it passed.
+    pub(super) fn among(&self) -> Option<usize> {
+        self.among
+    }
+
+    /// Counts bytes of all requests of this kind as they move.
+    pub(super) fn meter(&self) -> &Arc<Meter> {
+        &self.shared.moved(self.kind).meter
+    }
+
     /// The request is over; its bytes are still in memory.
     pub(super) fn end_request(&mut self) {
-        if std::mem::take(&mut self.request) > 0 {
-            let mut state = self.shared.lock();
-            state.requests -= 1;
-            self.shared.serve(state);
+        let memory = std::mem::take(&mut self.memory);
+        self.give_back();
+        self.memory = memory;
+    }
+
+    /// Gives back what it still has of both.
+    fn give_back(&mut self) {
+        let (was_in_flight, memory) = (self.among.take().is_some(), self.memory);
+        if !was_in_flight && memory == 0 {
+            return;
+        }
+        self.memory = 0;
+        if was_in_flight {
+            self.shared.moved(self.kind).requests.fetch_add(1, Relaxed);
+        }
+        let mut state = self.shared.lock();
+        state.lane(self.kind).in_flight -= usize::from(was_in_flight);
+        state.free_memory += memory;
+        self.shared.serve(state);
+    }
+
+    /// Lets others have its turn for so long, and waits for the next one. What it has in memory it
+    /// keeps.
+    pub(super) async fn rest(&mut self, wait: Duration) {
+        let Some(_) = self.among.take() else { return tokio::time::sleep(wait).await };
+        let (shared, kind) = (Arc::clone(&self.shared), self.kind);
+        {
+            let mut state = shared.lock();
+            state.lane(kind).in_flight -= 1;
+            shared.serve(state);
+        }
+        tokio::time::sleep(wait).await;
+        let (grant, granted) = oneshot::channel();
+        {
+            let mut state = shared.lock();
+            let waiter = Waiter { kind, priority: 0, arrival: 0, memory: 0, grant };
+            state.returning.push_back(waiter);
+            shared.serve(state);
+        }
+        if let Ok(mut permit) = granted.await {
+            self.among = permit.among.take();
         }
     }
 
-    fn disarmed(mut self) -> Self {
-        self.request = 0;
+    fn disarm(mut self) {
+        self.among = None;
         self.memory = 0;
-        self
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.request == 0 && self.memory == 0 {
-            return;
-        }
-        let mut state = self.shared.lock();
-        state.requests -= self.request;
-        state.free_memory += self.memory;
-        self.shared.serve(state);
+        self.give_back();
     }
 }
 
@@ -187,99 +412,13 @@ impl PartialEq for Waiter {
 impl Eq for Waiter {}
 
 impl PartialOrd for Waiter {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Waiter {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+    fn cmp(&self, other: &Self) -> Ordering {
         (self.priority, self.arrival).cmp(&(other.priority, other.arrival))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures::FutureExt as _;
-
-    use super::*;
-
-    #[test]
-    fn the_oldest_job_passes_first() {
-        let gate = Gate::new(1, 100);
-        let held = gate.pass(5, 1).now_or_never().expect("free");
-        let mut young = Box::pin(gate.pass(9, 1));
-        let mut old = Box::pin(gate.pass(2, 1));
-        assert!(young.as_mut().now_or_never().is_none() && old.as_mut().now_or_never().is_none());
-        drop(held);
-        let permit = old.as_mut().now_or_never().expect("the oldest is served");
-        assert!(young.as_mut().now_or_never().is_none());
-        drop(permit);
-        assert!(young.now_or_never().is_some());
-    }
-
-    #[test]
-    fn memory_is_counted_until_the_permit_is_dropped() {
-        let gate = Gate::new(10, 100);
-        let mut first = gate.pass(1, 80).now_or_never().expect("fits");
-        let mut second = Box::pin(gate.pass(2, 40));
-        assert!(second.as_mut().now_or_never().is_none());
-        first.end_request();
-        assert!(second.as_mut().now_or_never().is_none(), "the bytes are still there");
-        drop(first);
-        assert!(second.now_or_never().is_some());
-    }
-
-    #[test]
-    fn more_than_the_budget_passes_alone() {
-        let gate = Gate::new(10, 100);
-        let small = gate.pass(1, 1).now_or_never().expect("fits");
-        let mut large = Box::pin(gate.pass(2, 1000));
-        assert!(large.as_mut().now_or_never().is_none());
-        drop(small);
-        assert!(large.now_or_never().is_some());
-    }
-
-    #[tokio::test]
-    async fn a_lower_pace_holds_back_the_next_and_takes_nothing_away() {
-        let gate = Gate::new(4, 100);
-        let pass = || gate.pass(1, 1).now_or_never();
-        let mut held: Vec<_> = (0..4).filter_map(|_| pass()).collect();
-        assert_eq!(held.len(), 4);
-        assert_eq!(gate.throttled(Instant::now()), Some(Slowed { from: 4, to: 2 }));
-        held.truncate(2);
-        assert!(pass().is_none(), "two are still on their way");
-        held.clear();
-        held.extend((0..4).filter_map(|_| pass()));
-        assert_eq!(held.len(), 2);
-    }
-
-    #[tokio::test]
-    async fn who_waits_at_a_low_pace_is_served_when_it_recovers() {
-        // So many that one comes back each ten milliseconds.
-        let gate = Gate::new(2400, 10_000);
-        gate.throttled(Instant::now());
-        let mut held = Vec::new();
-        for _ in 0..1200 {
-            held.push(gate.pass(1, 1).await);
-        }
-        // Nobody left: only time lets it pass.
-        let more = futures::future::join_all((0..10).map(|_| gate.pass(1, 1)));
-        let patience = Duration::from_mins(1);
-        let more = tokio::time::timeout(patience, more).await.expect("they are served");
-        drop((held, more));
-    }
-
-    #[test]
-    fn who_gave_up_waiting_holds_nobody_back() {
-        let gate = Gate::new(1, 100);
-        let held = gate.pass(1, 1).now_or_never().expect("free");
-        let mut gone = Box::pin(gate.pass(2, 100));
-        assert!(gone.as_mut().now_or_never().is_none());
-        let mut waiting = Box::pin(gate.pass(3, 1));
-        assert!(waiting.as_mut().now_or_never().is_none());
-        drop(gone);
-        drop(held);
-        assert!(waiting.now_or_never().is_some());
     }
 }

@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod context;
 pub mod error;
 pub mod event;
+pub mod gate;
 pub mod gauge;
 pub mod journal;
 pub mod landing;
@@ -17,15 +18,17 @@ pub mod part_size;
 pub mod resume;
 pub mod spool;
 
+mod ask;
+mod brake;
 mod budget;
 mod buffers;
 mod compare;
 mod completion;
 mod download;
 mod fetch;
-mod gate;
 mod head;
 mod health;
+mod hedge;
 mod link;
 mod marker;
 mod multipart;
@@ -48,3 +51,7 @@ mod verify;
 
 #[cfg(test)]
 mod engine_tests;
+#[cfg(test)]
+mod gate_tests;
+#[cfg(test)]
+mod pace_tests;

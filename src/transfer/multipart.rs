@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::context::{InFlight, Outcome, Work};
 use super::download::end_all;
 use super::error::JobError;
+use super::gate::Kind as PermitKind;
 use super::plan;
 use super::retry::until_done;
 use super::unfinished::{Aborted, abort, discard_earlier, is_same, parts_of};
@@ -167,7 +168,11 @@ impl<'a> Started<'a> {
             let store = Arc::clone(&context.store);
             let create = async move { store.create_upload(&object, &attributes).await };
             asked.lock().await.spawn(create);
-            context.in_time(CREATE, 0, answer()).await
+            let sent = Instant::now();
+            let created = context.in_time(CREATE, 0, answer()).await?;
+            // It has no body: that is how far away the store is.
+            context.gate.answered(PermitKind::Part, sent.elapsed());
+            Ok(created)
         };
         let tries = work.tries(format!("start the upload of {}", job.object));
         let id = match until_done(tries, create).await {
@@ -230,7 +235,7 @@ impl<'a> Started<'a> {
         &self,
         tasks: &mut JoinSet<Result<SentPart, JobError>>,
         number: u32,
-        in_flight: InFlight,
+        mut in_flight: InFlight,
         body: impl Future<Output = Result<Body, JobError>> + Send + 'static,
     ) {
         let (work, upload) = (Arc::clone(self.work), Arc::clone(&self.upload));
@@ -243,9 +248,7 @@ impl<'a> Started<'a> {
                 let (checksum, etag, sent_by) = (body.checksum, had.etag, SentBy::EarlierRun);
                 return Ok(SentPart { number, length, checksum, etag, sent_by });
             }
-            let sent = send_part(&work, &upload, number, body).await;
-            drop(in_flight);
-            sent
+            send_part(&work, &upload, number, &mut in_flight, body).await
         });
     }
 }
@@ -254,12 +257,14 @@ async fn send_part(
     work: &Arc<Work>,
     upload: &store::Upload,
     number: u32,
+    in_flight: &mut InFlight,
     body: Body,
 ) -> Result<SentPart, JobError> {
     let context = &work.context;
+    let body = body.metered(in_flight.meter());
     let length = body.bytes.len() as u64;
-    let tries =
-        work.tries(format!("write part {number} of {}", upload.object)).of_part(Some(number));
+    let tries = work.tries(format!("write part {number} of {}", upload.object));
+    let tries = tries.of_part(Some(number)).under(in_flight);
     let put = || async {
         let body = body.again();
         let put = context.store.put_part(upload, number, body.clone());
@@ -299,11 +304,7 @@ pub(super) async fn pass_while(
     sent: &mut Vec<SentPart>,
     memory: u64,
 ) -> Result<InFlight, JobError> {
-    while tasks.len() >= plan::UPLOADS_AT_ONCE {
-        let Some(ended) = tasks.join_next().await else { break };
-        note(tasks, sent, ended).await?;
-    }
-    let mut permit = Box::pin(work.pass(memory));
+    let mut permit = Box::pin(work.pass_part(memory));
     let passed = loop {
         tokio::select! {
             biased;

@@ -1,146 +1,438 @@
-//! How many requests may be in flight while the store asks for a lower pace. Pure: a state machine
-//! that is told what happened, and when.
+//! How many requests of one kind are worth having in flight. Pure: a state machine that is told how
+//! much was moved, and when.
 //!
-//! It halves at most once a round trip, as TCP does: of all the requests that were on their way
-//! when the pace was lowered, none says anything about the new one. It must never stop a run
-//! altogether, nor stay low for ever.
+//! It tries more, and keeps them where they pay: by leaps at first, for the right number may be four
+//! or a thousand, and nobody knows; then now and then a few more, or a few less. It must draw no
+//! conclusion from a time in which the run did not use what it was allowed: more would not have
+//! helped.
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-/// From nothing to everything that was asked for, in so long without throttling.
-const RECOVERY: Duration = Duration::from_secs(24);
-/// The least share of the requests that were asked for.
-const LEAST: usize = 16;
+/// A request is as much work as so many bytes, whatever it carries. Little: bytes come evenly, but
+/// requests that began together end together.
+const REQUEST: f64 = 8192.0;
+/// So many bytes of each request, or its end, are enough to see.
+const ENOUGH: f64 = 65_536.0;
+/// The shortest look at a level: of the leaps at the start, and later.
+const SHORT_LOOK: Duration = Duration::from_millis(15);
+const LONG_LOOK: Duration = Duration::from_millis(100);
+/// A look that saw hardly anything goes on for so many times its length.
+const PATIENCE: u32 = 10;
+/// The longest first byte that is waited for before a look begins.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// The longest time of a request that is waited for, and looked at, in a trial.
+const LONGEST_TRIAL: Duration = Duration::from_secs(4);
+/// What of the hoped-for gain says that a leap paid, and may be larger the next time.
+const PAID: f64 = 0.6;
+const PAID_WELL: f64 = 0.85;
+/// A store that is so far away, and no farther, needs no more requests than were begun with; one
+/// that is farther needs as many times as many.
+const NEAR: Duration = Duration::from_millis(4);
+/// Below this, leaps may be larger: what is too much costs little.
+const FEW: usize = 16;
+/// Looks that saw too little, each twice as long as the one before: what was added may need time to
+/// read its bytes from a disk, or for a connection.
+const MOST_DOUBTS: u32 = 2;
+/// The first leap is a little less than those after it, which know more.
+const FIRST_LEAP: f64 = 1.99;
+/// Where a first leap gained less, fewer are tried: so often, half of them each time.
+const NO_GAIN: f64 = 1.15;
+const MOST_FALLS: u32 = 2;
+/// Where a leap went too far, what would have been enough, and some more: a request that waits for
+/// its first byte does nothing.
+const ROOM: f64 = 1.6;
+/// What of the hoped-for gain a few more must bring.
+const WORTH_IT: f64 = 0.25;
+/// What is left of the work when a few less do as well.
+const AS_GOOD: f64 = 0.97;
+/// So much less, or more, than usual says that this is another kind of work.
+const UNUSUAL: f64 = 2.0;
+/// How long a level is left alone after a try that was in vain, at first and at most.
+const REST: Duration = Duration::from_millis(500);
+const LONGEST_REST: Duration = Duration::from_secs(8);
 
 #[derive(Debug)]
 pub(super) struct Pace {
-    full: usize,
-    allowed: usize,
-    cut_at: Option<Instant>,
-    /// Growth was counted up to here.
-    calm_since: Instant,
+    least: usize,
+    most: usize,
+    /// Where to begin if the store is far away.
+    far: usize,
+    level: usize,
+    /// How long the first byte of a reply takes.
+    first_byte: Option<Duration>,
+    /// How long a request takes, the body included.
+    request: Duration,
+    /// Whether there were ever as many requests as there might be.
+    has_begun: bool,
+    look: Look,
+    mode: Mode,
 }
 
-/// A pace that was lowered.
+/// What was seen by now, since the run began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) now: Duration,
+    pub(super) bytes: u64,
+    pub(super) requests: u64,
+    pub(super) used: Used,
+}
+
+/// How much of what is allowed is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slowed {
-    pub(super) from: usize,
-    pub(super) to: usize,
+pub(super) enum Used {
+    /// Nobody waits for more.
+    Some,
+    /// As many are in flight as may be, and more are waiting.
+    All,
+    /// There are still more than that, from before.
+    More,
+}
+
+impl Seen {
+    fn work(&self) -> f64 {
+        exact(self.bytes) + exact(self.requests) * REQUEST
+    }
+}
+
+#[derive(Debug)]
+enum Mode {
+    Fixed,
+    /// By leaps upwards, each from the best level so far.
+    Leaping {
+        best: Option<Level>,
+        factor: f64,
+        /// Looks at this level that saw too little gain.
+        doubts: u32,
+    },
+    /// The first leap brought nothing: it may be that fewer do as well.
+    Falling {
+        best: Level,
+        steps: u32,
+    },
+    Resting {
+        until: Duration,
+        rest: Duration,
+        usual: f64,
+        next: Way,
+    },
+    Trying(Trial),
+}
+
+/// A level, and the work that it did a second.
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    level: usize,
+    rate: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+}
+
+/// Two levels in turns: the old one, the new one, and both again.
+#[derive(Debug)]
+struct Trial {
+    way: Way,
+    old: Level,
+    new: usize,
+    /// Rates so far: of the new one, and of the old one again.
+    first: Option<f64>,
+    old_again: Option<f64>,
+    rest: Duration,
+}
+
+/// One measurement of a rate.
+#[derive(Debug)]
+struct Look {
+    begins: Duration,
+    from: Option<Seen>,
+    ticks: u32,
+    full: u32,
+}
+
+impl Look {
+    fn from(begins: Duration) -> Self {
+        Self { begins, from: None, ticks: 0, full: 0 }
+    }
 }
 
 impl Pace {
-    /// Of a run that may have `full` requests in flight.
-    pub(super) fn new(full: usize, now: Instant) -> Self {
-        let full = full.max(1);
-        Self { full, allowed: full, cut_at: None, calm_since: now }
+    /// Finds the number by itself, from `start` on, or from `far` where the store is far away.
+    pub(super) fn found(start: usize, far: usize, most: usize) -> Self {
+        let (least, most) = (2.min(most.max(1)), most.max(1));
+        let mode = Mode::Leaping { best: None, factor: FIRST_LEAP, doubts: 0 };
+        let (level, request) = (start.clamp(least, most), Duration::ZERO);
+        let look = Look::from(Duration::ZERO);
+        Self { least, most, level, first_byte: None, request, has_begun: false, look, mode, far }
+    }
+
+    /// So many, whatever they do.
+    pub(super) fn fixed(level: usize) -> Self {
+        Self { mode: Mode::Fixed, level: level.max(1), ..Self::found(level, level, level) }
     }
 
     pub(super) fn allowed(&self) -> usize {
-        self.allowed
+        self.level
     }
 
-    pub(super) fn is_slowed(&self) -> bool {
-        self.allowed < self.full
+    /// The first byte of a reply took so long.
+    pub(super) fn answered(&mut self, after: Duration) {
+        self.first_byte = Some(match self.first_byte {
+            None => {
+                self.go_far(after);
+                after
+            }
+            // One that is late says little of the others.
+            Some(usual) => usual.mul_f64(0.875) + after.min(usual * 4).mul_f64(0.125),
+        });
     }
 
-    /// The store asked for a lower pace, in reply to a request that was sent at `sent`.
-    pub(super) fn throttled(&mut self, sent: Instant, now: Instant) -> Option<Slowed> {
-        self.calm_since = now;
-        if self.cut_at.is_some_and(|cut| sent < cut) {
-            return None;
+    /// Nothing was tried yet, and the store is so far away: each request waits for longer, and so
+    /// more of them are worth it.
+    fn go_far(&mut self, first_byte: Duration) {
+        if let Mode::Leaping { best: None, .. } = self.mode {
+            let farther = times(self.level, first_byte.div_duration_f64(NEAR).max(1.0));
+            self.level = farther.min(self.far).max(self.level).min(self.most);
+            self.look = Look::from(self.look.begins);
+            self.has_begun = false;
         }
-        let from = self.allowed;
-        self.allowed = (from / 2).max(self.full / LEAST).max(1).min(from);
-        self.cut_at = Some(now);
-        (self.allowed < from).then_some(Slowed { from, to: self.allowed })
     }
 
-    /// Takes back one request for each so long without throttling.
-    pub(super) fn recover(&mut self, now: Instant) {
-        if !self.is_slowed() {
+    /// How soon it is to be told what was seen: `None` where it needs to know nothing.
+    pub(super) fn period(&self) -> Option<Duration> {
+        match self.mode {
+            Mode::Fixed => None,
+            Mode::Leaping { .. } | Mode::Falling { .. } => Some(SHORT_LOOK / 3),
+            Mode::Resting { .. } | Mode::Trying(_) => Some(LONG_LOOK / 8),
+        }
+    }
+
+    /// Takes note of what was seen by now, and may allow another number from now on.
+    pub(super) fn tick(&mut self, seen: Seen) {
+        let resting = matches!(self.mode, Mode::Resting { until, .. } if seen.now < until);
+        if matches!(self.mode, Mode::Fixed) || resting || seen.now < self.look.begins {
             return;
         }
-        let step = self.step();
-        while self.is_slowed() && now.saturating_duration_since(self.calm_since) >= step {
-            self.allowed += 1;
-            self.calm_since += step;
+        if seen.used == Used::More {
+            self.look = Look::from(seen.now);
+            return;
+        }
+        let Some(from) = self.look.from else {
+            // What the system takes in at once from the first requests says nothing of the network.
+            if seen.used == Used::All && !std::mem::replace(&mut self.has_begun, true) {
+                self.go_to(self.level, seen.now);
+            } else {
+                self.look.from = Some(seen);
+            }
+            return;
+        };
+        self.look.ticks += 1;
+        self.look.full += u32::from(seen.used == Used::All);
+        let (length, work) = (seen.now.saturating_sub(from.now), seen.work() - from.work());
+        let window = self.window();
+        let ended = seen.requests - from.requests;
+        let has_seen = (work / ENOUGH).max(exact(ended)) >= real(self.level) * self.rounds();
+        if length < window || !has_seen && length < window * PATIENCE {
+            return;
+        }
+        if self.look.full * 4 < self.look.ticks * 3 {
+            self.withdraw(seen.now);
+            return;
+        }
+        self.look = Look::from(seen.now);
+        if ended > 0 {
+            self.request = length.mul_f64(real(self.level) / exact(ended));
+        }
+        self.judge(seen.now, work / length.as_secs_f64());
+    }
+
+    /// How often the requests in flight are to have come and gone in one look. They start together,
+    /// and so they end together: a look that is shorter sees all of them, or none.
+    fn rounds(&self) -> f64 {
+        if matches!(self.mode, Mode::Leaping { .. } | Mode::Falling { .. }) { 0.5 } else { 2.5 }
+    }
+
+    fn window(&self) -> Duration {
+        let first_byte = self.first_byte.unwrap_or_default().min(LONGEST_WAIT);
+        match self.mode {
+            Mode::Leaping { doubts, .. } => first_byte.max(SHORT_LOOK) * (1 << doubts),
+            Mode::Falling { .. } => first_byte.max(SHORT_LOOK) * 2,
+            _ => (first_byte * 3).max(LONG_LOOK).max(self.request.min(LONGEST_TRIAL)),
         }
     }
 
-    /// Time without throttling that gives back one request.
-    pub(super) fn step(&self) -> Duration {
-        RECOVERY / u32::try_from(self.full).unwrap_or(u32::MAX)
+    /// The run did not use what it was allowed: nothing was learnt.
+    fn withdraw(&mut self, now: Duration) {
+        if let Mode::Trying(trial) = &self.mode {
+            let (level, rest) = (trial.old.level, trial.rest);
+            let (usual, next) = (trial.old.rate, trial.way);
+            self.mode = Mode::Resting { until: now + rest, rest, usual, next };
+            self.level = level;
+        }
+        self.look = Look::from(now);
+    }
+
+    /// Another number from now on. Those that are added show what they do after their first byte;
+    /// what it comes to in the end shows when all were started at that level.
+    fn go_to(&mut self, level: usize, now: Duration) {
+        self.level = level.clamp(self.least, self.most);
+        let settled = match self.mode {
+            Mode::Leaping { .. } | Mode::Falling { .. } => {
+                self.first_byte.unwrap_or_default() + SHORT_LOOK / 3
+            }
+            _ => self.first_byte.unwrap_or_default() + self.request.min(LONGEST_TRIAL),
+        };
+        self.look = Look::from(now + settled.min(LONGEST_WAIT + LONGEST_TRIAL));
+    }
+
+    fn judge(&mut self, now: Duration, rate: f64) {
+        match &mut self.mode {
+            Mode::Fixed => {}
+            Mode::Leaping { best: None, factor, .. } => {
+                let (best, factor) = (Some(Level { level: self.level, rate }), *factor);
+                self.leap(best, factor, now);
+            }
+            Mode::Falling { best, steps } => {
+                let (best, steps) = (*best, *steps);
+                let is_as_good = rate >= best.rate * AS_GOOD;
+                let found = if is_as_good { Level { level: self.level, rate } } else { best };
+                if is_as_good && steps < MOST_FALLS {
+                    self.fall(found, steps + 1, now);
+                } else {
+                    self.rest(found.level, found.rate, REST, Way::Up, now);
+                }
+            }
+            Mode::Leaping { best: Some(best), doubts, factor } => {
+                let is_first = *factor < 2.0;
+                let hoped = real(self.level) / real(best.level) - 1.0;
+                let gain = rate / best.rate.max(1.0);
+                if gain - 1.0 >= PAID * hoped {
+                    let is_far = gain - 1.0 >= PAID_WELL * hoped && self.level < FEW;
+                    let factor = if is_far { 4.0 } else { 2.0 };
+                    self.leap(Some(Level { level: self.level, rate }), factor, now);
+                } else if *doubts < MOST_DOUBTS {
+                    *doubts += 1;
+                } else {
+                    let best = *best;
+                    if gain < NO_GAIN && is_first {
+                        self.fall(best, 1, now);
+                        return;
+                    }
+                    let level = times(best.level, gain.max(1.0) * ROOM).min(self.level);
+                    let usual = rate.max(best.rate);
+                    self.rest(level, usual, REST, Way::Up, now);
+                }
+            }
+            Mode::Resting { rest, usual, next, .. } => {
+                if rate * UNUSUAL < *usual || rate > *usual * UNUSUAL {
+                    self.leap(Some(Level { level: self.level, rate }), 2.0, now);
+                    return;
+                }
+                let (way, rest) = (*next, *rest);
+                self.try_out(way, Level { level: self.level, rate }, rest, now);
+            }
+            Mode::Trying(_) => self.judge_trial(now, rate),
+        }
+    }
+
+    fn leap(&mut self, best: Option<Level>, factor: f64, now: Duration) {
+        let (level, rate) = best.map_or((self.level, 0.0), |best| (best.level, best.rate));
+        let next = times(level, factor).min(self.most);
+        if next <= level {
+            self.rest(level, rate, REST, Way::Down, now);
+            return;
+        }
+        self.mode = Mode::Leaping { best, factor, doubts: 0 };
+        self.go_to(next, now);
+    }
+
+    fn fall(&mut self, best: Level, steps: u32, now: Duration) {
+        self.mode = Mode::Falling { best, steps };
+        self.go_to(best.level.div_ceil(2), now);
+    }
+
+    fn rest(&mut self, level: usize, usual: f64, rest: Duration, next: Way, now: Duration) {
+        self.mode = Mode::Resting { until: now + rest, rest, usual, next };
+        self.go_to(level, now);
+    }
+
+    fn try_out(&mut self, way: Way, old: Level, rest: Duration, now: Duration) {
+        let new = match way {
+            Way::Up => times(old.level, 1.5).max(old.level + 1).min(self.most),
+            Way::Down => times(old.level, 0.75).min(old.level - 1).max(self.least),
+        };
+        if new == old.level {
+            let other = if way == Way::Up { Way::Down } else { Way::Up };
+            self.rest(old.level, old.rate, longer(rest), other, now);
+            return;
+        }
+        self.mode = Mode::Trying(Trial { way, old, new, first: None, old_again: None, rest });
+        self.go_to(new, now);
+    }
+
+    fn judge_trial(&mut self, now: Duration, rate: f64) {
+        let Mode::Trying(trial) = &mut self.mode else { return };
+        let (old, new) = (trial.old, trial.new);
+        match (trial.first, trial.old_again) {
+            (None, _) if trial.is_better(rate, old.rate) => {
+                trial.first = Some(rate);
+                self.go_to(old.level, now);
+            }
+            (Some(_), None) => {
+                trial.old_again = Some(rate);
+                self.go_to(new, now);
+            }
+            (Some(_), Some(again)) if trial.is_better(rate, again) => {
+                let way = trial.way;
+                self.rest(new, rate, REST, way, now);
+            }
+            _ => {
+                let (other, rest) = (trial.way.other(), longer(trial.rest));
+                self.rest(old.level, old.rate, rest, other, now);
+            }
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn after(start: Instant, milliseconds: u64) -> Instant {
-        start + Duration::from_millis(milliseconds)
-    }
-
-    #[test]
-    fn a_storm_halves_the_pace_once_a_round_trip() {
-        let start = Instant::now();
-        let mut pace = Pace::new(64, start);
-        // Sixty-four requests went out together, and thirty came back throttled.
-        let cuts: Vec<_> =
-            (0..30).filter_map(|at| pace.throttled(start, after(start, 30 + at))).collect();
-        assert_eq!(cuts, [Slowed { from: 64, to: 32 }]);
-        // One that was sent after the cut says that it was not enough.
-        let cut = pace.throttled(after(start, 31), after(start, 61));
-        assert_eq!(cut, Some(Slowed { from: 32, to: 16 }));
-    }
-
-    #[test]
-    fn the_pace_never_comes_to_nothing() {
-        for full in [1, 2, 8, 64, 4096] {
-            let start = Instant::now();
-            let mut pace = Pace::new(full, start);
-            for round in 1..100 {
-                pace.throttled(after(start, round * 100 - 50), after(start, round * 100));
+impl Trial {
+    fn is_better(&self, new: f64, old: f64) -> bool {
+        match self.way {
+            Way::Up => {
+                let hoped = real(self.new) / real(self.old.level) - 1.0;
+                new >= old * (1.0 + WORTH_IT * hoped)
             }
-            assert_eq!(pace.allowed(), (full / 16).max(1));
+            Way::Down => new >= old * AS_GOOD,
         }
     }
+}
 
-    #[test]
-    fn without_throttling_the_pace_is_back_in_half_a_minute() {
-        for full in [2, 64, 4096] {
-            let start = Instant::now();
-            let mut pace = Pace::new(full, start);
-            for round in 1..20 {
-                pace.throttled(after(start, round * 100 - 50), after(start, round * 100));
-            }
-            let calm = after(start, 2000);
-            pace.recover(calm);
-            assert!(pace.allowed() < full / 2 + 2, "{full}: {}", pace.allowed());
-            let mut now = calm;
-            while pace.is_slowed() {
-                let before = pace.allowed();
-                now += pace.step();
-                pace.recover(now);
-                assert!(pace.allowed() <= before + 1, "{full}: it grew by leaps");
-            }
-            assert!(now - calm <= Duration::from_secs(24), "{full}: {:?}", now - calm);
-            assert_eq!(pace.allowed(), full);
+impl Way {
+    fn other(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
         }
     }
+}
 
-    #[test]
-    fn while_throttling_goes_on_the_pace_does_not_grow() {
-        let start = Instant::now();
-        let mut pace = Pace::new(64, start);
-        pace.throttled(start, after(start, 1));
-        for at in 1..100 {
-            pace.recover(after(start, at * 100));
-            // Of a request that was sent long ago: no cut, but no calm either.
-            pace.throttled(start, after(start, at * 100));
-        }
-        assert_eq!(pace.allowed(), 32);
-    }
+fn longer(rest: Duration) -> Duration {
+    (rest * 2).min(LONGEST_REST)
+}
+
+fn real(level: usize) -> f64 {
+    f64::from(u32::try_from(level).unwrap_or(u32::MAX))
+}
+
+/// Up to 2^53, which is nine petabytes.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+fn exact(count: u64) -> f64 {
+    count as f64
+}
+
+/// A level, so many times as high.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
+fn times(level: usize, factor: f64) -> usize {
+    (real(level) * factor).round() as usize
 }

@@ -35,6 +35,21 @@ pub fn download_part_size(size: u64, part_size: u64, choice: PartChoice) -> u64 
     }
 }
 
+/// So many parts keep an upload busy at S3's pace for each connection, and its last part short.
+const ENOUGH_PARTS_UP: u64 = 200;
+
+/// The part size that an upload of `size` bytes would like, before S3's limits: each part is in
+/// memory while it is sent.
+pub fn usual_upload_part(size: u64, part_size: u64, choice: PartChoice) -> u64 {
+    match choice {
+        PartChoice::Typed => part_size,
+        PartChoice::Usual => {
+            let even = (size / ENOUGH_PARTS_UP).div_ceil(MIB).saturating_mul(MIB);
+            even.clamp(MIN_PART.min(part_size), part_size)
+        }
+    }
+}
+
 /// The largest object that S3 takes: 48.8 TiB, 10,000 parts of 5 GiB.
 pub const MAX_OBJECT: u64 = MAX_PARTS * MAX_PART;
 
@@ -75,6 +90,17 @@ mod tests {
             (DEFAULT_PART, 16 * MIB, LARGE_PART)
         );
         assert_eq!(download_part_size(100 * GIB, MIB, PartChoice::Typed), MIB);
+    }
+
+    #[test]
+    fn parts_of_uploads_are_small_until_there_are_many() {
+        let usual = |size| usual_upload_part(size, DEFAULT_PART, PartChoice::Usual);
+        assert_eq!(
+            (usual(9 * MIB), usual(GIB), usual(100 * GIB)),
+            (MIN_PART, 6 * MIB, DEFAULT_PART)
+        );
+        assert_eq!(usual_upload_part(GIB, 64 * MIB, PartChoice::Typed), 64 * MIB);
+        assert_eq!(usual_upload_part(GIB, MIB, PartChoice::Usual), MIB);
     }
 
     #[test]

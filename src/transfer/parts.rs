@@ -9,7 +9,6 @@ use super::context::{FRAMES, InFlight, Work};
 use super::download::end_all;
 use super::error::JobError;
 use super::fetch::{Fetch, Pin, fetch};
-use super::plan;
 use crate::domain::checksum::Crc;
 use crate::domain::job::Download;
 use crate::domain::range::ByteRange;
@@ -28,7 +27,11 @@ type Fetched = Result<Recorded, JobError>;
 
 impl Parts<'_> {
     /// An object of one part, from a reply that has begun.
-    pub(super) async fn only(&self, range: ByteRange, reply: GetReply) -> Fetched {
+    pub(super) async fn only(
+        &self,
+        range: ByteRange,
+        (reply, mut in_flight): (GetReply, InFlight),
+    ) -> Fetched {
         let part = Fetch {
             work: self.work,
             object: &self.job.object,
@@ -37,7 +40,7 @@ impl Parts<'_> {
             part: None,
             crc: self.crc,
         };
-        let crc = fetch(&part, Some(reply), &mut &**self.file).await?;
+        let crc = fetch(&part, &mut in_flight, Some(reply), &mut &**self.file).await?;
         Ok(Recorded { offset: range.start(), length: range.length(), crc })
     }
 
@@ -69,11 +72,7 @@ impl Parts<'_> {
         tasks: &mut JoinSet<Fetched>,
         pieces: &mut Vec<Recorded>,
     ) -> Result<InFlight, JobError> {
-        while tasks.len() >= plan::DOWNLOADS_AT_ONCE {
-            let Some(ended) = tasks.join_next().await else { break };
-            self.note(tasks, pieces, ended).await?;
-        }
-        let mut permit = Box::pin(self.work.pass(FRAMES));
+        let mut permit = Box::pin(self.work.pass_part(FRAMES));
         let passed = loop {
             tokio::select! {
                 biased;
@@ -92,7 +91,7 @@ impl Parts<'_> {
         tasks: &mut JoinSet<Fetched>,
         range: ByteRange,
         reply: Option<GetReply>,
-        in_flight: InFlight,
+        mut in_flight: InFlight,
     ) {
         let (work, object, pin) =
             (Arc::clone(self.work), self.job.object.clone(), self.pin.clone());
@@ -100,8 +99,7 @@ impl Parts<'_> {
         let number = u32::try_from(range.start() / range.length() + 1).ok();
         tasks.spawn(async move {
             let part = Fetch { work: &work, object: &object, pin: &pin, range, part: number, crc };
-            let value = fetch(&part, reply, &mut &*file).await?;
-            drop(in_flight);
+            let value = fetch(&part, &mut in_flight, reply, &mut &*file).await?;
             Ok(Recorded { offset: range.start(), length: range.length(), crc: value })
         });
     }

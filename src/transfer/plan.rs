@@ -2,13 +2,6 @@
 
 use crate::domain::range::ByteRange;
 
-/// Parts of one upload on their way at once: S3 takes some 20 MB/s from each connection. Each costs
-/// memory and cache; other objects use the rest of the requests.
-pub(super) const UPLOADS_AT_ONCE: usize = 16;
-
-/// Parts of one download on their way at once: S3 gives some 90 MB/s to each connection.
-pub(super) const DOWNLOADS_AT_ONCE: usize = 8;
-
 /// How a download starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DownloadPlan {

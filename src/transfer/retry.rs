@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::context::Context;
+use super::brake::Slowed;
+use super::context::{Context, InFlight};
 use super::error::JobError;
 use super::event::{Event, Retry};
-use super::pace::Slowed;
 use crate::domain::job::Job;
 use crate::storage::error::{Kind, StoreError};
 
@@ -39,6 +39,8 @@ pub(super) struct Tries<'a> {
     part: Option<u32>,
     /// Retries of the whole job, for its report.
     retries: Option<&'a AtomicU32>,
+    /// What lets others pass while this waits.
+    in_flight: Option<&'a mut InFlight>,
     failed: u32,
     began: Instant,
     /// When the try under way began.
@@ -50,12 +52,19 @@ impl<'a> Tries<'a> {
     pub(super) fn new(context: &'a Context, doing: String) -> Self {
         let now = Instant::now();
         let (began, sent) = (now, now);
-        Self { context, job: None, doing, part: None, retries: None, failed: 0, began, sent }
+        let (job, part, retries, in_flight, failed) = (None, None, None, None, 0);
+        Self { context, job, doing, part, retries, in_flight, failed, began, sent }
     }
 
     pub(super) fn of_job(mut self, job: &'a Arc<Job>, retries: &'a AtomicU32) -> Self {
         self.job = Some(job);
         self.retries = Some(retries);
+        self
+    }
+
+    /// Under this permit, which others may have while a try is waited for.
+    pub(super) fn under(mut self, in_flight: &'a mut InFlight) -> Self {
+        self.in_flight = Some(in_flight);
         self
     }
 
@@ -93,14 +102,18 @@ impl<'a> Tries<'a> {
         let retry =
             Retry { attempt: self.failed, wait, part: self.part, reason: error.to_string() };
         self.context.tell(Event::Retrying { job: self.job.cloned(), retry }).await;
-        self.context.or_stopped(tokio::time::sleep(wait)).await?;
+        match &mut self.in_flight {
+            Some(in_flight) => self.context.or_stopped(in_flight.rest(wait)).await?,
+            None => self.context.or_stopped(tokio::time::sleep(wait)).await?,
+        }
         self.sent = Instant::now();
         Ok(())
     }
 
     /// Fewer requests at once from now on, which is told the first time.
     async fn slow_down(&self) {
-        let Some(slowed) = self.context.gate.throttled(self.sent) else { return };
+        let among = self.in_flight.as_ref().and_then(|in_flight| in_flight.among());
+        let Some(slowed) = self.context.gate.throttled(self.sent, among) else { return };
         tracing::debug!(slowed.from, slowed.to, "throttled");
         if self.context.health.is_first_throttled() {
             let Slowed { from, to } = slowed;

@@ -41,12 +41,12 @@ pub(super) async fn upload(
     }
     let mut stream = Stream::open(work.context.buffers.clone());
     // The first part waits for its memory before it is read, as all others do.
-    let in_flight = work.pass(first).await?;
+    let mut in_flight = work.pass(first).await?;
     let head = stream.next(work, first).await?;
     if !head.is_full {
         expect(expected, head.length())?;
         work.gauge.discover(head.length());
-        return put(work, job, head.body()).await;
+        return put(work, job, &mut in_flight, head.body()).await;
     }
     let started = Started::create(work, job).await?;
     let sent = send(&started, stream, (head, in_flight), first, expected).await;

@@ -167,7 +167,7 @@ impl Ahead<'_> {
             let mut frames = Vec::new();
             let part =
                 Fetch { work: &work, object: &object, pin: &pin, range, part: Some(number), crc };
-            let value = fetch(&part, reply, &mut frames).await?;
+            let value = fetch(&part, &mut in_flight, reply, &mut frames).await?;
             in_flight.end_request();
             Ok(Fetched { frames, value, length: range.length(), in_flight })
         }))

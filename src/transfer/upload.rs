@@ -5,13 +5,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::context::{Outcome, Verify, Work};
+use super::context::{InFlight, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::Skip;
+use super::gate::Kind as PermitKind;
 use super::head::{find, find_now};
 use super::multipart;
-use super::part_size::{MAX_OBJECT, upload_part_size};
+use super::part_size::{MAX_OBJECT, upload_part_size, usual_upload_part};
 use super::retry::until_done;
 use super::stream_in;
 use super::unfinished::discard_earlier;
@@ -31,6 +33,9 @@ use super::verify::USUAL_CRC;
 /// Reads above this go to a thread of their own: a cold disk must not hold up the network.
 const INLINE_READ: u64 = 512 * 1024;
 
+/// A body that takes hardly longer than the way to the store and back.
+const HARDLY_A_BODY: u64 = 64 * 1024;
+
 /// Moves one file, or standard input, to where its job says.
 pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, JobError> {
     let source = match &job.source {
@@ -45,11 +50,13 @@ pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, Jo
     if let Some(skip) = skip_file(work, job, &source).await? {
         return Ok(Outcome::Skipped(skip));
     }
-    let Some(part_size) = upload_part_size(size, work.context.limits.part_size) else {
+    let limits = &work.context.limits;
+    let wanted = usual_upload_part(size, limits.part_size, limits.part_choice);
+    let Some(part_size) = upload_part_size(size, wanted) else {
         let (size, most) = (ByteSize(size), ByteSize(MAX_OBJECT));
         return Err(JobError::Impossible(format!("the file has {size}, S3 takes {most} at most")));
     };
-    if size <= part_size {
+    if size <= limits.part_size {
         let done = whole(work, job, &source).await?;
         discard_earlier(work, job, &source).await;
         Ok(done)
@@ -127,10 +134,10 @@ async fn whole(
     source: &Arc<SourceFile>,
 ) -> Result<Outcome, JobError> {
     let size = source.size();
-    let _in_flight = work.pass(size).await?;
+    let mut in_flight = work.pass(size).await?;
     let body = read(work, source, 0, size).await?;
     source.check_unchanged()?;
-    put(work, job, body).await
+    put(work, job, &mut in_flight, body).await
 }
 
 /// Reads a part and its checksum, in one pass.
@@ -158,21 +165,32 @@ pub(super) async fn read(
 }
 
 /// Writes a whole object with one request, under a permit that the caller has.
-pub(super) async fn put(work: &Arc<Work>, job: &Upload, body: Body) -> Result<Outcome, JobError> {
+pub(super) async fn put(
+    work: &Arc<Work>,
+    job: &Upload,
+    in_flight: &mut InFlight,
+    body: Body,
+) -> Result<Outcome, JobError> {
     let context = &work.context;
+    let body = body.metered(in_flight.meter());
     let size = body.bytes.len() as u64;
     if let Some(wanted) = &job.expected.checksum {
         expect_checksum(&body, wanted)?;
     }
     let write = Write { attributes: Arc::clone(&job.attributes), condition: condition(work) };
-    let tries = work.tries(format!("write {}", job.object));
+    let tries = work.tries(format!("write {}", job.object)).under(in_flight);
     let mut attempts = 0;
     let sent = until_done(tries, || {
         attempts += 1;
         async {
             let body = body.again();
             let put = context.store.put(&job.object, body.clone(), &write);
-            work.in_time_sending("PutObject", &body, put).await
+            let sent = Instant::now();
+            let written = work.in_time_sending("PutObject", &body, put).await?;
+            if size <= HARDLY_A_BODY {
+                context.gate.answered(PermitKind::Object, sent.elapsed());
+            }
+            Ok(written)
         }
     });
     let sent = sent.await;

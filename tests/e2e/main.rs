@@ -20,6 +20,7 @@ mod journal;
 mod ls;
 mod manifest;
 mod output;
+mod pace;
 mod proofs;
 mod real_servers;
 mod refusals;

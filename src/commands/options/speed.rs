@@ -1,18 +1,21 @@
 //! How much at once.
 
+use std::str::FromStr;
+
 use clap::Args;
 
 use super::machine;
 use crate::commands::error::CommandError;
 use crate::domain::quantity::{ByteSize, GIB, KIB, MIB};
+use crate::transfer::gate::Concurrency;
 use crate::transfer::part_size::{DEFAULT_PART, MAX_PART, PartChoice};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Speed")]
 pub struct Speed {
-    /// Requests in flight, at most
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    concurrency: u16,
+    /// Requests in flight, at most; `auto` finds by itself how many are worth it
+    #[arg(long, value_name = "N|auto", default_value = "auto")]
+    concurrency: AtOnce,
 
     /// Cut larger objects into parts of this size [default: 8MiB, more for large objects]
     #[arg(long, value_name = "SIZE")]
@@ -21,6 +24,10 @@ pub struct Speed {
     /// Hold at most this much in memory [default: a quarter of the machine's, at most 1GiB]
     #[arg(long, value_name = "SIZE")]
     max_memory: Option<ByteSize>,
+
+    /// Move at most this much a second, uploads and downloads together
+    #[arg(long, value_name = "SIZE")]
+    max_bandwidth: Option<Rate>,
 
     /// Try each request this many times at most
     ///
@@ -33,13 +40,57 @@ pub struct Speed {
 /// What the flags mean here.
 #[derive(Debug, Clone, Copy)]
 pub struct Resolved {
-    pub requests: usize,
+    pub concurrency: Concurrency,
     pub part_size: u64,
     pub part_choice: PartChoice,
     pub memory: u64,
+    /// Bytes a second.
+    pub bandwidth: Option<u64>,
     pub max_attempts: u32,
 }
 
+/// What is typed for `--concurrency`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtOnce {
+    Found,
+    Fixed(usize),
+}
+
+impl FromStr for AtOnce {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Found);
+        }
+        let requests = text.parse().ok().filter(|requests| (1..=MOST_TYPED).contains(requests));
+        requests.map(Self::Fixed).ok_or_else(|| format!("must be `auto`, or 1 to {MOST_TYPED}"))
+    }
+}
+
+/// What is typed for `--max-bandwidth`: `10M`, or `10M/s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rate(ByteSize);
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size = text.strip_suffix("/s").unwrap_or(text).parse::<ByteSize>();
+        let rate = size.map_err(|error| error.to_string())?;
+        let is_enough = rate.bytes() >= LOWEST_RATE;
+        let error = || format!("must be {} a second at least", ByteSize(LOWEST_RATE));
+        is_enough.then_some(Self(rate)).ok_or_else(error)
+    }
+}
+
+const LOWEST_RATE: u64 = KIB;
+/// Where the rate is bounded, each connection has so much of it at least.
+const RATE_OF_ONE: u64 = 512 * KIB;
+const MOST_TYPED: usize = 4096;
+/// Enough for small objects a tenth of a second away, and for large ones at 100 Gbit/s; one machine
+/// gets no more done.
+const MOST_FOUND: usize = 1024;
 const SMALLEST_PART: u64 = 64 * KIB;
 const SMALLEST_MEMORY: u64 = 16 * MIB;
 /// A request has a connection and may have a file; the rest is for the program itself.
@@ -68,8 +119,17 @@ impl Speed {
         }
         let by_files = open_files.map(|files| files.saturating_sub(OWN_FILES) / FILES_A_REQUEST);
         let by_files = by_files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+        // What the system takes in beforehand of each connection is soon more than a low rate.
+        let by_rate = self.max_bandwidth.map(|Rate(rate)| rate.bytes() / RATE_OF_ONE + 1);
+        let by_rate = by_rate.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+        let concurrency = match self.concurrency {
+            AtOnce::Found => {
+                Concurrency::Found { most: MOST_FOUND.min(by_files).min(by_rate).max(1) }
+            }
+            AtOnce::Fixed(requests) => Concurrency::Fixed(requests.min(by_files).max(1)),
+        };
         Ok(Resolved {
-            requests: usize::from(self.concurrency).min(by_files).max(1),
+            concurrency,
             part_size,
             part_choice: if self.part_size.is_some() {
                 PartChoice::Typed
@@ -77,6 +137,7 @@ impl Speed {
                 PartChoice::Usual
             },
             memory,
+            bandwidth: self.max_bandwidth.map(|Rate(rate)| rate.bytes()),
             max_attempts: self.max_attempts,
         })
     }

@@ -375,7 +375,7 @@ impl Stored {
     }
 
     fn checked(operation: &'static str, body: Body) -> Result<Self> {
-        body.taken.add(body.bytes.len() as u64);
+        let _no_wait = body.taken.add(body.bytes.len() as u64);
         check(operation, &body.bytes, &body.checksum)?;
         Ok(Self::new(body.bytes, body.checksum))
     }

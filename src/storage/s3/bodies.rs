@@ -14,6 +14,7 @@ use aws_sdk_s3::primitives::SdkBody;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
 
 use super::read::GET;
 use crate::storage::object_store::Taken;
@@ -31,6 +32,12 @@ const LARGEST_ERROR: u64 = 64 * 1024;
 pub(super) struct Outgoing {
     pub(super) bytes: Bytes,
     pub(super) taken: Taken,
+}
+
+/// A body on its way out, as far as its bandwidth lets it.
+struct Sending {
+    rest: Outgoing,
+    wait: Option<Pin<Box<Sleep>>>,
 }
 
 /// Counts what goes out, and bounds what comes in.
@@ -51,7 +58,7 @@ impl Intercept for WatchBodies {
     ) -> Result<(), BoxError> {
         let request = context.request_mut();
         if let Some(outgoing) = request.extension::<Outgoing>().cloned() {
-            *request.body_mut() = SdkBody::from_body_1_x(outgoing);
+            *request.body_mut() = SdkBody::from_body_1_x(Sending { rest: outgoing, wait: None });
         }
         Ok(())
     }
@@ -90,29 +97,36 @@ fn end_of(operation: &str) -> Option<&'static [u8]> {
 }
 
 /// A frame is taken when the client asks for the next one: what it holds is bounded.
-impl Body for Outgoing {
+impl Body for Sending {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.bytes.is_empty() {
+        if self.rest.bytes.is_empty() {
             return Poll::Ready(None);
         }
-        let length = self.bytes.len().min(FRAME);
-        let frame = self.bytes.split_to(length);
-        self.taken.add(length as u64);
+        if let Some(wait) = &mut self.wait {
+            ready!(wait.as_mut().poll(context));
+            self.wait = None;
+        }
+        let length = self.rest.bytes.len().min(FRAME);
+        let frame = self.rest.bytes.split_to(length);
+        let wait = self.rest.taken.add(length as u64);
+        if !wait.is_zero() {
+            self.wait = Some(Box::pin(sleep(wait)));
+        }
         Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
+        self.rest.bytes.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.len() as u64)
+        SizeHint::with_exact(self.rest.bytes.len() as u64)
     }
 }
 

@@ -45,9 +45,8 @@ fn a_storm_halves_the_pace_and_half_a_minute_later_it_is_back() {
     let storm = Rule::new(Disruption::error(503, "SlowDown")).method("GET").target("/p/");
     proxy.rule(storm.chance(0.3).always());
     calm.open();
-    running.until_stderr_has(
-        "the store asks for a lower pace: 16 requests at once, where there were 32",
-    );
+    // Some of the first ones may be done by then, and their files on their way to the disk.
+    running.until_stderr_has("the store asks for a lower pace: ");
     until("those that were on their way", || testbed.totals().in_flight <= 16);
     testbed.clear_requests();
     let before = testbed.totals().requests;
