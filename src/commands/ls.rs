@@ -1,5 +1,7 @@
 //! `haul ls`: buckets, one level below a prefix, or everything.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::error::CommandError;
@@ -55,7 +57,7 @@ impl LsArgs {
         session: &Session,
         records: &mut dyn RecordSink,
     ) -> Result<(), CommandError> {
-        let context = session.reading_context(&self.connection).await?;
+        let context = Arc::new(session.reading_context(&self.connection).await?);
         let listed = match &self.uri {
             None => list_buckets(&context, records).await,
             Some(text) => match Location::parse(text).map_err(CommandError::usage)? {
@@ -75,7 +77,7 @@ impl LsArgs {
 
     async fn list(
         &self,
-        context: &Context,
+        context: &Arc<Context>,
         uri: S3Uri,
         records: &mut dyn RecordSink,
     ) -> Result<(), Stopped> {
@@ -116,15 +118,14 @@ struct Listing {
 }
 
 impl Listing {
-    async fn run(&self, context: &Context, records: &mut dyn RecordSink) -> Result<u64, Stopped> {
+    async fn run(
+        &self,
+        context: &Arc<Context>,
+        records: &mut dyn RecordSink,
+    ) -> Result<u64, Stopped> {
         let bucket = &self.uri.bucket;
-        let mut pages = Pages::new(ListRequest {
-            bucket: bucket.clone(),
-            prefix: self.prefix.clone(),
-            depth: self.depth,
-            token: None,
-            limit: None,
-        });
+        let request = ListRequest::new(bucket.clone(), self.prefix.as_str(), self.depth);
+        let mut pages = Pages::new(request);
         let mut found = 0;
         while let Some(page) = pages.next(context).await.map_err(CommandError::from)? {
             for prefix in page.prefixes.iter().filter(|prefix| self.is_here(prefix)) {

@@ -262,13 +262,8 @@ impl Trees<'_> {
     ) -> Result<Completeness, Closed> {
         let base = wildcard.as_ref().map_or(uri.rest.len(), Wildcard::base_length);
         let prefix = wildcard.as_ref().map_or(uri.rest.as_str(), Wildcard::prefix);
-        let mut pages = Pages::new(ListRequest {
-            bucket: uri.bucket.clone(),
-            prefix: prefix.to_owned(),
-            depth: Depth::Everything,
-            token: None,
-            limit: None,
-        });
+        let bucket = uri.bucket.clone();
+        let mut pages = Pages::new(ListRequest::new(bucket, prefix, Depth::Everything));
         loop {
             planner.check_open()?;
             let page = match self.runtime.block_on(pages.next(self.context)) {

@@ -141,7 +141,7 @@ async fn plan_object(
 
 /// One listing on its way to jobs.
 struct Listing<'a> {
-    context: &'a Context,
+    context: &'a Arc<Context>,
     uri: &'a S3Uri,
     /// Bytes of a key that are not part of its relative path.
     base: usize,
@@ -155,13 +155,8 @@ impl Listing<'_> {
         prefix: &str,
         matches: impl Fn(&str) -> bool,
     ) -> Result<(), Closed> {
-        let mut pages = Pages::new(ListRequest {
-            bucket: self.uri.bucket.clone(),
-            prefix: prefix.to_owned(),
-            depth: Depth::Everything,
-            token: None,
-            limit: None,
-        });
+        let bucket = self.uri.bucket.clone();
+        let mut pages = Pages::new(ListRequest::new(bucket, prefix, Depth::Everything));
         let mut found = false;
         loop {
             let page = match pages.next(self.context).await {
@@ -221,13 +216,8 @@ impl Listing<'_> {
 /// forgotten.
 pub async fn hint_for_missing(context: &Context, object: &ObjectName) -> Option<String> {
     let prefix = format!("{}/", object.key.as_str());
-    let request = ListRequest {
-        bucket: object.bucket.clone(),
-        prefix: prefix.clone(),
-        depth: Depth::OneLevel,
-        token: None,
-        limit: Some(1),
-    };
+    let request = ListRequest::new(object.bucket.clone(), prefix.as_str(), Depth::OneLevel);
+    let request = ListRequest { limit: Some(1), ..request };
     let page = context.store.list(&request).await.ok()?;
     let is_prefix = !page.objects.is_empty() || !page.prefixes.is_empty();
     let key = Key::new(&prefix).ok()?;

@@ -259,10 +259,20 @@ pub struct ListRequest {
     pub bucket: Bucket,
     pub prefix: String,
     pub depth: Depth,
+    /// Only keys behind this one, in the order of UTF-8 bytes; without effect beside a token. Not
+    /// every store takes notice, and some sort in another way: the caller checks.
+    pub after: Option<String>,
     /// Where the page before ended.
     pub token: Option<String>,
     /// At most this many; `None`: as many as the store gives.
     pub limit: Option<i32>,
+}
+
+impl ListRequest {
+    /// From the start, as many as the store gives.
+    pub fn new(bucket: Bucket, prefix: impl Into<String>, depth: Depth) -> Self {
+        Self { bucket, prefix: prefix.into(), depth, after: None, token: None, limit: None }
+    }
 }
 
 /// How far down a listing goes.

@@ -136,13 +136,9 @@ async fn require_bucket(work: &Work, object: &ObjectName) -> Result<(), JobError
         return Ok(());
     }
     let _in_flight = work.pass(0).await?;
-    let request = ListRequest {
-        bucket: object.bucket.clone(),
-        prefix: object.key.as_str().to_owned(),
-        depth: Depth::OneLevel,
-        token: None,
-        limit: Some(1),
-    };
+    let (bucket, key) = (object.bucket.clone(), object.key.as_str());
+    let request = ListRequest::new(bucket, key, Depth::OneLevel);
+    let request = ListRequest { limit: Some(1), ..request };
     match super::listing::page(context, &request).await {
         Err(error) if matches!(error.store_kind(), Some(Kind::MissingBucket)) => Err(error),
         Err(JobError::Stopped) => Err(JobError::Stopped),

@@ -63,7 +63,7 @@ impl Limits {
     /// For requests that move no object.
     pub fn for_reading(timeout: Duration) -> Self {
         Self {
-            concurrency: Concurrency::Fixed(8),
+            concurrency: Concurrency::Fixed(16),
             part_size: super::part_size::DEFAULT_PART,
             part_choice: PartChoice::Usual,
             memory: 64 * FRAMES,

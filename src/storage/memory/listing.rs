@@ -16,13 +16,14 @@ pub(super) fn page(objects: &BTreeMap<String, Stored>, request: &ListRequest) ->
     let prefix = request.prefix.as_str();
     let limit = request.limit.and_then(|limit| usize::try_from(limit).ok());
     let limit = limit.unwrap_or(PAGE).min(PAGE);
+    let after = request.token.as_deref().or(request.after.as_deref());
     let mut page = ListPage::default();
     let mut last: Option<&str> = None;
     let below = objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
     for (key, stored) in below {
         let slash = key[prefix.len()..].find('/').filter(|_| request.depth == Depth::OneLevel);
         let name = slash.map_or(key.as_str(), |slash| &key[..=prefix.len() + slash]);
-        let was_listed = request.token.as_deref().is_some_and(|token| name <= token);
+        let was_listed = after.is_some_and(|after| name <= after);
         if was_listed || last == Some(name) {
             continue;
         }

@@ -21,6 +21,7 @@ pub(super) async fn page(store: &S3Store, request: &ListRequest) -> Result<ListP
         .bucket(request.bucket.as_str())
         .prefix(&request.prefix)
         .set_delimiter((request.depth == Depth::OneLevel).then(|| "/".to_owned()))
+        .set_start_after(request.after.clone())
         .set_continuation_token(request.token.clone())
         .set_max_keys(request.limit)
         // XML can't hold every key: control characters only come through encoded.

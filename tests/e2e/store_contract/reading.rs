@@ -117,13 +117,7 @@ pub(super) async fn what_is_missing_is_told_by_its_kind(contract: &Contract) {
     // The reply to a HEAD has no body that could tell more.
     let head = kind(contract.store.head(&elsewhere).await);
     assert!(matches!(head, Kind::MissingKey | Kind::MissingBucket), "{head:?}");
-    let request = ListRequest {
-        bucket,
-        prefix: String::new(),
-        depth: Depth::Everything,
-        token: None,
-        limit: None,
-    };
+    let request = ListRequest::new(bucket, "", Depth::Everything);
     assert_eq!(kind(contract.store.list(&request).await), Kind::MissingBucket);
 }
 
@@ -204,13 +198,8 @@ pub(super) async fn buckets_are_listed(contract: &Contract) {
 }
 
 fn request(contract: &Contract, prefix: &str, depth: Depth) -> ListRequest {
-    ListRequest {
-        bucket: contract.bucket.clone(),
-        prefix: format!("{}{prefix}", contract.prefix),
-        depth,
-        token: None,
-        limit: None,
-    }
+    let prefix = format!("{}{prefix}", contract.prefix);
+    ListRequest::new(contract.bucket.clone(), prefix, depth)
 }
 
 async fn list_all(contract: &Contract, prefix: &str, depth: Depth) -> ListPage {

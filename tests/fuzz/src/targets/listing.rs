@@ -97,13 +97,9 @@ impl Lab {
 
     fn check(&self, bytes: &[u8], written: Option<&Listed>) -> Checked {
         bytes.clone_into(&mut self.body.lock().expect("no holder panics"));
-        let request = ListRequest {
-            bucket: Bucket::new("bucket").map_err(|error| error.to_string())?,
-            prefix: String::new(),
-            depth: Depth::Everything,
-            token: Some(TOKEN.to_owned()),
-            limit: None,
-        };
+        let bucket = Bucket::new("bucket").map_err(|error| error.to_string())?;
+        let request = ListRequest::new(bucket, "", Depth::Everything);
+        let request = ListRequest { token: Some(TOKEN.to_owned()), ..request };
         let page = match (self.runtime.block_on(self.store.list(&request)), written) {
             (Err(error), Some(_)) => return Err(format!("a good page is refused: {error:?}")),
             (Err(_), None) => return Ok(1),

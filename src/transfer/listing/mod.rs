@@ -1,0 +1,17 @@
+//! Listings: pages of objects, in order and as many at once as pays; pages of unfinished uploads,
+//! one after the other; and the single requests that go with them.
+
+mod key_space;
+mod pages;
+mod ranges;
+mod requests;
+mod round;
+
+mod uploads;
+
+#[cfg(test)]
+mod ranges_tests;
+
+pub use pages::Pages;
+pub use requests::{abort, buckets, facts, newest_part, page};
+pub use uploads::UploadPages;
