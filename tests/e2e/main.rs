@@ -22,6 +22,7 @@ mod manifest;
 mod output;
 mod pace;
 mod proofs;
+mod ranges;
 mod real_servers;
 mod refusals;
 mod resume;
