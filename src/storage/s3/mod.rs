@@ -17,8 +17,10 @@ mod regions;
 mod store;
 
 mod list;
+mod list_reply;
 mod multipart;
 mod parts;
+mod quick_list;
 mod read;
 mod unfinished;
 mod write;

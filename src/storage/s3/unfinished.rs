@@ -84,7 +84,7 @@ fn read_uploads(
     let uploads = reply.uploads().iter().map(read).collect::<Result<Vec<_>>>()?;
     let next = if reply.is_truncated() == Some(true) {
         let key = decode(reply.next_key_marker().unwrap_or_default(), is_encoded)?;
-        Some((key, reply.next_upload_id_marker().unwrap_or_default().to_owned()))
+        Some((key.into_owned(), reply.next_upload_id_marker().unwrap_or_default().to_owned()))
     } else {
         None
     };
