@@ -142,6 +142,13 @@ pub(super) async fn pages_make_one_listing(contract: &Contract) {
     }
     let wanted: Vec<_> = names.iter().map(|name| contract.name(name).key).collect();
     assert_eq!(keys, wanted, "in order, each once");
+    for (after, first) in [("o", 0), ("p/", 0), ("p/3", 4), ("p/3+", 4), ("p/9", 10)] {
+        let after = Some(contract.name(after).key.as_str().to_owned());
+        let request = ListRequest { after, ..self::request(contract, "p/", Depth::Everything) };
+        let page = contract.store.list(&request).await.expect("it can be listed");
+        let found: Vec<_> = page.objects.into_iter().map(|object| object.key).collect();
+        assert_eq!(found, wanted[first..], "behind {:?}", request.after);
+    }
 }
 
 pub(super) async fn a_listing_stops_at_the_next_slash(contract: &Contract) {
