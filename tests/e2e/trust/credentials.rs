@@ -122,7 +122,8 @@ fn a_token_is_renewed_before_it_ends() {
     let gate = Gate::new();
     let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
     testbed.fault(held.occurrence(20..=u64::MAX));
-    let running = vault.haul(&testbed).args(["download", "s3://bucket/", "out/"]).spawn();
+    let download = ["download", "s3://bucket/", "out/", "--concurrency", "16"];
+    let running = vault.haul(&testbed).args(download).spawn();
     gate.wait_for(1);
     // One object after the other, until the token is old enough; they last for twice as long.
     for _ in 20..OBJECTS {
