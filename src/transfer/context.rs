@@ -12,7 +12,7 @@ use super::buffers::Buffers;
 use super::cancel::Cancel;
 use super::error::JobError;
 use super::event::{Event, Skip};
-use super::gate::{Concurrency, Gate, Kind as PermitKind, Permit};
+use super::gate::{Class, Concurrency, Gate, Permit};
 use super::gauge::{Gauge, JobGauge};
 use super::health::Health;
 use super::hedge::Hedge;
@@ -303,16 +303,16 @@ impl Work {
 
     /// A permit for one request that moves a whole object, or nothing, and `memory` bytes.
     pub(super) async fn pass(&self, memory: u64) -> Result<InFlight, JobError> {
-        self.pass_as(PermitKind::Object, memory).await
+        self.pass_as(Class::Object, memory).await
     }
 
     /// A permit for one of several parts of an object, and its `memory` bytes.
     pub(super) async fn pass_part(&self, memory: u64) -> Result<InFlight, JobError> {
-        self.pass_as(PermitKind::Part, memory).await
+        self.pass_as(Class::Part, memory).await
     }
 
-    async fn pass_as(&self, kind: PermitKind, memory: u64) -> Result<InFlight, JobError> {
-        let pass = self.context.gate.pass(kind, self.job.number, memory);
+    async fn pass_as(&self, class: Class, memory: u64) -> Result<InFlight, JobError> {
+        let pass = self.context.gate.pass(class, self.job.number, memory);
         let permit = self.context.or_stopped(pass).await?;
         self.context.gauge.request_started();
         Ok(InFlight { permit, gauge: Arc::clone(&self.context.gauge), is_over: false })
@@ -373,13 +373,13 @@ impl InFlight {
         self.permit.among()
     }
 
-    /// Counts bytes of all requests of this kind as they move.
+    /// Counts bytes of all requests of this class as they move.
     pub(super) fn meter(&self) -> &Arc<Meter> {
         self.permit.meter()
     }
 
-    pub(super) fn kind(&self) -> PermitKind {
-        self.permit.kind()
+    pub(super) fn class(&self) -> Class {
+        self.permit.class()
     }
 }
 

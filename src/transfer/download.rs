@@ -8,7 +8,7 @@ use super::context::{FRAMES, FileTimes, InFlight, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::fetch::Pin;
-use super::gate::Kind as PermitKind;
+use super::gate::Class;
 use super::head::head;
 use super::outcome::Verified;
 use super::part_size::download_part_size;
@@ -153,14 +153,14 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
         DownloadPlan::Parts { .. } => work.pass_part(memory).await?,
         DownloadPlan::Whole | DownloadPlan::Discover { .. } => work.pass(memory).await?,
     };
-    let kind = in_flight.kind();
+    let class = in_flight.class();
     let range = match plan {
         DownloadPlan::Whole => None,
         DownloadPlan::Parts { first } | DownloadPlan::Discover { first } => Some(first),
     };
     let get = |range: Option<ByteRange>| {
         let read = Read { range, if_match: job.expected.etag.clone() };
-        async move { context.get(kind, &job.object, &read).await }
+        async move { context.get(class, &job.object, &read).await }
     };
     let tries = || work.tries(format!("read {}", job.object));
     let reply = match until_done(tries().under(&mut in_flight), || get(range)).await {
@@ -357,7 +357,7 @@ async fn get_again(
     let read = Read { range: Some(range), if_match: pin.etag.clone() };
     let context = &work.context;
     let tries = work.tries(format!("read {}", job.object)).under(&mut in_flight);
-    let get = || context.get(PermitKind::Part, &job.object, &read);
+    let get = || context.get(Class::Part, &job.object, &read);
     match until_done(tries, get).await {
         Ok(reply) if reply.range == Some(range) => Ok(Some((reply, in_flight))),
         Ok(_) => Ok(None),

@@ -29,16 +29,11 @@ pub async fn run(
 ) -> Summary {
     let started = Instant::now();
     let mut run = Run::new(&context);
-    {
-        let work = async {
-            run.work_off(jobs.map(|planned| planned.map(Attempt::first))).await;
-            run.start_again().await;
-        };
-        tokio::select! {
-            () = work => {}
-            never = context.gate.drive() => match never {},
-        }
-    }
+    let work = async {
+        run.work_off(jobs.map(|planned| planned.map(Attempt::first))).await;
+        run.start_again().await;
+    };
+    context.gate.driving(work).await;
     run.close_journal().await;
     run.summary.retries = context.health.retries();
     run.summary.elapsed = started.elapsed();
@@ -57,17 +52,20 @@ pub async fn dry_run(
     run.round = Round::DryRun;
     let looking = jobs.map(|planned| look(Arc::clone(&context), planned));
     let mut looked = pin!(looking.buffered(context.limits.concurrency.most().min(LOOKS_AT_ONCE)));
-    loop {
-        tokio::select! {
-            biased;
-            () = context.cancel.drained() => break,
-            next = looked.next() => match next {
-                Some(Ok(ended)) => run.note(Ok(ended)).await,
-                Some(Err(refused)) => run.refuse(refused).await,
-                None => break,
-            },
+    let work = async {
+        loop {
+            tokio::select! {
+                biased;
+                () = context.cancel.drained() => break,
+                next = looked.next() => match next {
+                    Some(Ok(ended)) => run.note(Ok(ended)).await,
+                    Some(Err(refused)) => run.refuse(refused).await,
+                    None => break,
+                },
+            }
         }
-    }
+    };
+    context.gate.driving(work).await;
     run.summary.retries = context.health.retries();
     run.summary.elapsed = started.elapsed();
     run.summary.end = context.cancel.end();

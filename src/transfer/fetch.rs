@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use super::ask::GET;
 use super::context::{InFlight, Work};
 use super::error::JobError;
-use super::gate::Kind as PermitKind;
+use super::gate::Class;
 use super::patience::Trickle;
 use super::retry::Tries;
 use crate::domain::checksum::{Crc, CrcHasher};
@@ -123,11 +123,11 @@ pub(super) async fn fetch(
     mut opened: Option<GetReply>,
     sink: &mut impl Sink,
 ) -> Result<u64, JobError> {
-    let (kind, meter) = (in_flight.kind(), Arc::clone(in_flight.meter()));
+    let (class, meter) = (in_flight.class(), Arc::clone(in_flight.meter()));
     let mut tries = fetch.tries().under(in_flight);
     let mut progress = Progress::new(fetch.crc, &meter);
     loop {
-        let attempt = fetch.attempt(kind, &mut progress, opened.take(), sink);
+        let attempt = fetch.attempt(class, &mut progress, opened.take(), sink);
         let ended = fetch.work.context.or_stopped(attempt).await;
         let error = match ended {
             Ok(Ok(())) => {
@@ -176,7 +176,7 @@ impl Fetch<'_> {
 
     async fn attempt(
         &self,
-        kind: PermitKind,
+        class: Class,
         progress: &mut Progress,
         opened: Option<GetReply>,
         sink: &mut impl Sink,
@@ -185,14 +185,14 @@ impl Fetch<'_> {
         let Some(rest) = self.range.rest(progress.done) else { return Ok(()) };
         let reply = match opened {
             Some(reply) => reply,
-            None => self.open(kind, rest).await?,
+            None => self.open(class, rest).await?,
         };
         self.pour(reply, progress, sink).await
     }
 
-    async fn open(&self, kind: PermitKind, range: ByteRange) -> Result<GetReply, StoreError> {
+    async fn open(&self, class: Class, range: ByteRange) -> Result<GetReply, StoreError> {
         let read = Read { range: Some(range), if_match: self.pin.etag.clone() };
-        let reply = self.work.context.get(kind, self.object, &read).await?;
+        let reply = self.work.context.get(class, self.object, &read).await?;
         self.pin.check(&reply.facts)?;
         if reply.range != Some(range) {
             let message = format!("asked for {range}, got other bytes");
@@ -259,7 +259,7 @@ struct Progress {
     crc: CrcHasher,
     frames: Vec<Bytes>,
     gathered: usize,
-    /// Counts the bytes of all requests of this kind as they come.
+    /// Counts the bytes of all requests of this class as they come.
     meter: Arc<Meter>,
 }
 

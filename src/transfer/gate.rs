@@ -1,9 +1,9 @@
 //! The one gate that every request passes: as many at once as are worth having, fewer while the
 //! store asks for a lower pace, and at most so many bytes in memory.
 //!
-//! Objects that move with one request and parts of larger ones are two kinds, each with a pace of
-//! its own. Where both wait, the kind that has fewer requests in flight is served: an object of a
-//! terabyte does not starve ten thousand small ones, nor they it. Within its kind, the oldest job
+//! Objects that move with one request and parts of larger ones are two classes, each with a pace of
+//! its own. Where both wait, the class that has fewer requests in flight is served: an object of a
+//! terabyte does not starve ten thousand small ones, nor they it. Within its class, the oldest job
 //! passes first, so that jobs finish rather than all crawl.
 
 use std::cmp::{Ordering, Reverse};
@@ -21,14 +21,14 @@ use crate::storage::meter::{Bandwidth, Meter};
 
 /// What a request moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Class {
     /// A whole object, or nothing.
     Object,
     /// One of several parts of an object.
     Part,
 }
 
-const KINDS: [Kind; 2] = [Kind::Object, Kind::Part];
+const CLASSES: [Class; 2] = [Class::Object, Class::Part];
 
 /// How many requests may be in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +47,15 @@ impl Concurrency {
         }
     }
 
-    fn pace(self, kind: Kind) -> Pace {
-        match (self, kind) {
+    fn pace(self, class: Class) -> Pace {
+        match (self, class) {
             (Self::Fixed(requests), _) => Pace::fixed(requests),
-            (Self::Found { most }, Kind::Object) => {
+            (Self::Found { most }, Class::Object) => {
                 Pace::found(OBJECTS_AT_FIRST, OBJECTS_FAR_AWAY, most)
             }
-            (Self::Found { most }, Kind::Part) => Pace::found(PARTS_AT_FIRST, PARTS_FAR_AWAY, most),
+            (Self::Found { most }, Class::Part) => {
+                Pace::found(PARTS_AT_FIRST, PARTS_FAR_AWAY, most)
+            }
         }
     }
 }
@@ -86,7 +88,7 @@ struct Shared {
     moved: [Moved; 2],
 }
 
-/// What requests of one kind have moved.
+/// What requests of one class have moved.
 #[derive(Debug)]
 struct Moved {
     meter: Arc<Meter>,
@@ -105,7 +107,7 @@ struct State {
     returning: VecDeque<Waiter>,
 }
 
-/// Requests of one kind.
+/// Requests of one class.
 #[derive(Debug)]
 struct Lane {
     pace: Pace,
@@ -115,7 +117,7 @@ struct Lane {
 
 #[derive(Debug)]
 struct Waiter {
-    kind: Kind,
+    class: Class,
     priority: u64,
     arrival: u64,
     memory: u64,
@@ -126,7 +128,7 @@ struct Waiter {
 #[derive(Debug)]
 pub(super) struct Permit {
     shared: Arc<Shared>,
-    kind: Kind,
+    class: Class,
     /// So many were in flight with it when it passed; `None` once it is over.
     among: Option<usize>,
     memory: u64,
@@ -135,18 +137,21 @@ pub(super) struct Permit {
 impl Gate {
     /// `memory` in bytes, `bandwidth` in bytes a second.
     pub(super) fn new(concurrency: Concurrency, memory: u64, bandwidth: Option<u64>) -> Self {
-        let lane =
-            |kind| Lane { pace: concurrency.pace(kind), in_flight: 0, waiting: BinaryHeap::new() };
+        let lane = |class| Lane {
+            pace: concurrency.pace(class),
+            in_flight: 0,
+            waiting: BinaryHeap::new(),
+        };
         let state = State {
             most: concurrency.most(),
             brake: Brake::new(concurrency.most()),
-            lanes: KINDS.map(lane),
+            lanes: CLASSES.map(lane),
             free_memory: memory,
             arrivals: 0,
             returning: VecDeque::new(),
         };
         let bandwidth = bandwidth.map(|rate| Arc::new(Bandwidth::new(rate)));
-        let moved = KINDS.map(|_| Moved {
+        let moved = CLASSES.map(|_| Moved {
             meter: Arc::new(Meter::new(bandwidth.clone())),
             requests: AtomicU64::new(0),
         });
@@ -157,19 +162,19 @@ impl Gate {
     /// Waits for one request and `memory` bytes; the lowest `priority` is served first. More than
     /// the whole budget is granted when nothing else is in memory. Dropping the future gives up
     /// its place.
-    pub(super) async fn pass(&self, kind: Kind, priority: u64, memory: u64) -> Permit {
+    pub(super) async fn pass(&self, class: Class, priority: u64, memory: u64) -> Permit {
         let memory = memory.min(self.shared.memory);
         let (grant, granted) = oneshot::channel();
         {
             let mut state = self.shared.lock();
             state.arrivals += 1;
             let arrival = state.arrivals;
-            let waiter = Waiter { kind, priority, arrival, memory, grant };
-            state.lane(kind).waiting.push(Reverse(waiter));
+            let waiter = Waiter { class, priority, arrival, memory, grant };
+            state.lane(class).waiting.push(Reverse(waiter));
             self.shared.serve(state);
         }
         // A waiter is dropped only with the gate that this borrows.
-        granted.await.unwrap_or_else(|_| Permit::empty(Arc::clone(&self.shared), kind))
+        granted.await.unwrap_or_else(|_| Permit::empty(Arc::clone(&self.shared), class))
     }
 
     /// The store asked for a lower pace, in reply to a request that was sent at `sent`, when it was
@@ -186,28 +191,31 @@ impl Gate {
         self.shared.lock().brake.is_on()
     }
 
-    /// The first byte of a reply to a request of this kind took so long.
-    pub(super) fn answered(&self, kind: Kind, first_byte: Duration) {
-        self.shared.lock().lane(kind).pace.answered(first_byte);
+    /// The first byte of a reply to a request of this class took so long.
+    pub(super) fn answered(&self, class: Class, first_byte: Duration) {
+        self.shared.lock().lane(class).pace.answered(first_byte);
     }
 
     /// Jobs that are worth having under way: one for each request, and some that have theirs behind
     /// them, or wait for it. Where the number of requests was asked for, so many jobs and no more.
     pub(super) fn jobs(&self) -> usize {
         let mut state = self.shared.lock();
-        let objects = state.lane(Kind::Object).pace.allowed();
+        let objects = state.lane(Class::Object).pace.allowed();
         (objects + objects / 4 + JOBS_AHEAD).min(state.most)
     }
 
     #[cfg(test)]
     pub(super) fn parts(&self) -> usize {
-        self.shared.lock().lane(Kind::Part).pace.allowed()
+        self.shared.lock().lane(Class::Part).pace.allowed()
     }
 
-    /// Looks now and then how much is moved, and lets more pass, or fewer. Never ends.
-    pub(super) async fn drive(&self) -> std::convert::Infallible {
+    /// Does work, and looks now and then how much of it is moved: then more may pass, or fewer.
+    pub(super) async fn driving<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
         loop {
-            tokio::time::sleep(self.shared.tick()).await;
+            if let Ok(done) = tokio::time::timeout(self.shared.tick(), &mut work).await {
+                return done;
+            }
         }
     }
 }
@@ -217,11 +225,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn moved(&self, kind: Kind) -> &Moved {
+    fn moved(&self, class: Class) -> &Moved {
         let [objects, parts] = &self.moved;
-        match kind {
-            Kind::Object => objects,
-            Kind::Part => parts,
+        match class {
+            Class::Object => objects,
+            Class::Part => parts,
         }
     }
 
@@ -230,10 +238,10 @@ impl Shared {
         let now = self.began.elapsed();
         let mut next = SELDOM;
         let mut state = self.lock();
-        for kind in KINDS {
-            let moved = self.moved(kind);
+        for class in CLASSES {
+            let moved = self.moved(class);
             let (bytes, requests) = (moved.meter.bytes(), moved.requests.load(Relaxed));
-            let lane = state.lane(kind);
+            let lane = state.lane(class);
             let used = match lane.in_flight.cmp(&lane.pace.allowed()) {
                 Ordering::Greater => Used::More,
                 Ordering::Equal if !lane.waiting.is_empty() => Used::All,
@@ -243,7 +251,7 @@ impl Shared {
             lane.pace.tick(Seen { now, bytes, requests, used });
             let allowed = lane.pace.allowed();
             if allowed != before {
-                tracing::debug!(?kind, allowed, before, "pace");
+                tracing::debug!(?class, allowed, before, "pace");
             }
             // A lane that nobody uses has nothing to find.
             if let Some(period) = lane.pace.period().filter(|_| lane.in_flight > 0) {
@@ -261,16 +269,16 @@ impl Shared {
         while state.in_flight() < allowed
             && let Some(waiter) = state.next()
         {
-            let lane = state.lane(waiter.kind);
+            let lane = state.lane(waiter.class);
             lane.in_flight += 1;
             state.free_memory -= waiter.memory;
             let among = Some(state.in_flight());
-            let (kind, memory) = (waiter.kind, waiter.memory);
-            let permit = Permit { shared: Arc::clone(self), kind, among, memory };
+            let (class, memory) = (waiter.class, waiter.memory);
+            let permit = Permit { shared: Arc::clone(self), class, among, memory };
             if let Err(permit) = waiter.grant.send(permit) {
                 // Its future was dropped this very moment. Dropping the permit would take the lock
                 // once more, so its counts go back by hand.
-                state.lane(kind).in_flight -= 1;
+                state.lane(class).in_flight -= 1;
                 state.free_memory += memory;
                 permit.disarm();
             }
@@ -279,11 +287,11 @@ impl Shared {
 }
 
 impl State {
-    fn lane(&mut self, kind: Kind) -> &mut Lane {
+    fn lane(&mut self, class: Class) -> &mut Lane {
         let [objects, parts] = &mut self.lanes;
-        match kind {
-            Kind::Object => objects,
-            Kind::Part => parts,
+        match class {
+            Class::Object => objects,
+            Class::Part => parts,
         }
     }
 
@@ -327,12 +335,12 @@ impl Lane {
 }
 
 impl Permit {
-    fn empty(shared: Arc<Shared>, kind: Kind) -> Self {
-        Self { shared, kind, among: None, memory: 0 }
+    fn empty(shared: Arc<Shared>, class: Class) -> Self {
+        Self { shared, class, among: None, memory: 0 }
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        self.kind
+    pub(super) fn class(&self) -> Class {
+        self.class
     }
 
     /// So many were in flight with it when it passed.
@@ -340,9 +348,9 @@ impl Permit {
         self.among
     }
 
-    /// Counts bytes of all requests of this kind as they move.
+    /// Counts bytes of all requests of this class as they move.
     pub(super) fn meter(&self) -> &Arc<Meter> {
-        &self.shared.moved(self.kind).meter
+        &self.shared.moved(self.class).meter
     }
 
     /// The request is over; its bytes are still in memory.
@@ -360,10 +368,10 @@ impl Permit {
         }
         self.memory = 0;
         if was_in_flight {
-            self.shared.moved(self.kind).requests.fetch_add(1, Relaxed);
+            self.shared.moved(self.class).requests.fetch_add(1, Relaxed);
         }
         let mut state = self.shared.lock();
-        state.lane(self.kind).in_flight -= usize::from(was_in_flight);
+        state.lane(self.class).in_flight -= usize::from(was_in_flight);
         state.free_memory += memory;
         self.shared.serve(state);
     }
@@ -372,17 +380,17 @@ impl Permit {
     /// keeps.
     pub(super) async fn rest(&mut self, wait: Duration) {
         let Some(_) = self.among.take() else { return tokio::time::sleep(wait).await };
-        let (shared, kind) = (Arc::clone(&self.shared), self.kind);
+        let (shared, class) = (Arc::clone(&self.shared), self.class);
         {
             let mut state = shared.lock();
-            state.lane(kind).in_flight -= 1;
+            state.lane(class).in_flight -= 1;
             shared.serve(state);
         }
         tokio::time::sleep(wait).await;
         let (grant, granted) = oneshot::channel();
         {
             let mut state = shared.lock();
-            let waiter = Waiter { kind, priority: 0, arrival: 0, memory: 0, grant };
+            let waiter = Waiter { class, priority: 0, arrival: 0, memory: 0, grant };
             state.returning.push_back(waiter);
             shared.serve(state);
         }

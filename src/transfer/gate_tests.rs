@@ -6,10 +6,10 @@ use futures::FutureExt as _;
 use tokio::time::Instant;
 
 use super::brake::Slowed;
-use super::gate::{Concurrency, Gate, Kind, Permit};
+use super::gate::{Class, Concurrency, Gate, Permit};
 
 fn pass(gate: &Gate, priority: u64, memory: u64) -> impl Future<Output = Permit> {
-    gate.pass(Kind::Object, priority, memory)
+    gate.pass(Class::Object, priority, memory)
 }
 
 #[test]
@@ -74,10 +74,8 @@ async fn who_waits_at_a_low_pace_is_served_when_it_recovers() {
     held.truncate(32);
     let more = futures::future::join_all((0..32).map(|_| pass(&gate, 1, 1)));
     let patience = Duration::from_mins(1);
-    tokio::select! {
-        more = tokio::time::timeout(patience, more) => drop(more.expect("they are served")),
-        never = gate.drive() => match never {},
-    }
+    let more = tokio::time::timeout(patience, gate.driving(more)).await;
+    drop(more.expect("they are served"));
 }
 
 #[test]
@@ -97,7 +95,7 @@ fn who_gave_up_waiting_holds_nobody_back() {
 fn objects_and_parts_have_half_of_the_requests_each() {
     let gate = Gate::new(Concurrency::Fixed(4), 1000, None);
     // A large object came first, and wants more than there is.
-    let mut parts: Vec<_> = (0..8).map(|_| Box::pin(gate.pass(Kind::Part, 1, 1))).collect();
+    let mut parts: Vec<_> = (0..8).map(|_| Box::pin(gate.pass(Class::Part, 1, 1))).collect();
     let mut held: Vec<_> =
         parts.iter_mut().filter_map(|part| part.as_mut().now_or_never()).collect();
     assert_eq!(held.len(), 4, "nobody else wants any");
@@ -161,7 +159,7 @@ async fn more_pass_where_more_is_moved() {
     let gate = Gate::new(Concurrency::Found { most: 256 }, 10_000, None);
     // Each of them moves a megabyte in ten milliseconds, however many there are.
     let one = async || loop {
-        let permit = gate.pass(Kind::Part, 1, 1).await;
+        let permit = gate.pass(Class::Part, 1, 1).await;
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert!(permit.meter().add(1_000_000).is_zero());
     };
@@ -172,8 +170,7 @@ async fn more_pass_where_more_is_moved() {
     };
     let all = futures::future::join_all((0..300).map(|_| one()));
     tokio::select! {
-        _ = all => {}
-        never = gate.drive() => match never {},
+        _ = gate.driving(all) => {}
         most = tokio::time::timeout(Duration::from_secs(10), most) => most.expect("all of them"),
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::context::{InFlight, Outcome, Work};
 use super::download::end_all;
 use super::error::JobError;
-use super::gate::Kind as PermitKind;
+use super::gate::Class;
 use super::plan;
 use super::retry::until_done;
 use super::unfinished::{Aborted, abort, discard_earlier, is_same, parts_of};
@@ -171,7 +171,7 @@ impl<'a> Started<'a> {
             let sent = Instant::now();
             let created = context.in_time(CREATE, 0, answer()).await?;
             // It has no body: that is how far away the store is.
-            context.gate.answered(PermitKind::Part, sent.elapsed());
+            context.gate.answered(Class::Part, sent.elapsed());
             Ok(created)
         };
         let tries = work.tries(format!("start the upload of {}", job.object));

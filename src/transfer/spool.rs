@@ -25,6 +25,7 @@ pub async fn spool(context: &Arc<Context>, object: ObjectName) -> Result<File, J
         expected: Expected::default(),
     };
     let job = Arc::new(Job { number: 0, line: None, task: Task::Download(task.clone()) });
-    download(&Arc::new(Work::aside(Arc::clone(context), job)), &task).await?;
+    let work = Arc::new(Work::aside(Arc::clone(context), job));
+    context.gate.driving(download(&work, &task)).await?;
     File::open(&path).map_err(failed)
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::context::{InFlight, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::Skip;
-use super::gate::Kind as PermitKind;
+use super::gate::Class;
 use super::head::{find, find_now};
 use super::multipart;
 use super::part_size::{MAX_OBJECT, upload_part_size, usual_upload_part};
@@ -188,7 +188,7 @@ pub(super) async fn put(
             let sent = Instant::now();
             let written = work.in_time_sending("PutObject", &body, put).await?;
             if size <= HARDLY_A_BODY {
-                context.gate.answered(PermitKind::Object, sent.elapsed());
+                context.gate.answered(Class::Object, sent.elapsed());
             }
             Ok(written)
         }
