@@ -33,9 +33,7 @@ const FEW: usize = 16;
 /// Looks that saw too little, each twice as long as the one before: what was added may need time to
 /// read its bytes from a disk, or for a connection.
 const MOST_DOUBTS: u32 = 2;
-/// The first leap is a little less than those after it, which know more.
-const FIRST_LEAP: f64 = 1.99;
-/// Where a first leap gained less, fewer are tried: so often, half of them each time.
+/// Where the first leap gained less, fewer are tried: so often, half of them each time.
 const NO_GAIN: f64 = 1.15;
 const MOST_FALLS: u32 = 2;
 /// Where a leap went too far, what would have been enough, and some more: a request that waits for
@@ -100,7 +98,8 @@ enum Mode {
     /// By leaps upwards, each from the best level so far.
     Leaping {
         best: Option<Level>,
-        factor: f64,
+        /// Whether a leap has paid by now.
+        has_paid: bool,
         /// Looks at this level that saw too little gain.
         doubts: u32,
     },
@@ -162,7 +161,7 @@ impl Pace {
     /// Finds the number by itself, from `start` on, or from `far` where the store is far away.
     pub(super) fn found(start: usize, far: usize, most: usize) -> Self {
         let (least, most) = (2.min(most.max(1)), most.max(1));
-        let mode = Mode::Leaping { best: None, factor: FIRST_LEAP, doubts: 0 };
+        let mode = Mode::Leaping { best: None, has_paid: false, doubts: 0 };
         let (level, request) = (start.clamp(least, most), Duration::ZERO);
         let look = Look::from(Duration::ZERO);
         Self { least, most, level, first_byte: None, request, has_begun: false, look, mode, far }
@@ -288,63 +287,59 @@ impl Pace {
     }
 
     fn judge(&mut self, now: Duration, rate: f64) {
-        match &mut self.mode {
+        let seen = Level { level: self.level, rate };
+        match self.mode {
             Mode::Fixed => {}
-            Mode::Leaping { best: None, factor, .. } => {
-                let (best, factor) = (Some(Level { level: self.level, rate }), *factor);
-                self.leap(best, factor, now);
+            Mode::Leaping { best: None, .. } => self.leap(seen, 2.0, false, now),
+            Mode::Leaping { best: Some(best), has_paid, doubts } => {
+                self.judge_leap(best, seen, (has_paid, doubts), now);
             }
             Mode::Falling { best, steps } => {
-                let (best, steps) = (*best, *steps);
                 let is_as_good = rate >= best.rate * AS_GOOD;
-                let found = if is_as_good { Level { level: self.level, rate } } else { best };
+                let found = if is_as_good { seen } else { best };
                 if is_as_good && steps < MOST_FALLS {
                     self.fall(found, steps + 1, now);
                 } else {
                     self.rest(found.level, found.rate, REST, Way::Up, now);
                 }
             }
-            Mode::Leaping { best: Some(best), doubts, factor } => {
-                let is_first = *factor < 2.0;
-                let hoped = real(self.level) / real(best.level) - 1.0;
-                let gain = rate / best.rate.max(1.0);
-                if gain - 1.0 >= PAID * hoped {
-                    let is_far = gain - 1.0 >= PAID_WELL * hoped && self.level < FEW;
-                    let factor = if is_far { 4.0 } else { 2.0 };
-                    self.leap(Some(Level { level: self.level, rate }), factor, now);
-                } else if *doubts < MOST_DOUBTS {
-                    *doubts += 1;
-                } else {
-                    let best = *best;
-                    if gain < NO_GAIN && is_first {
-                        self.fall(best, 1, now);
-                        return;
-                    }
-                    let level = times(best.level, gain.max(1.0) * ROOM).min(self.level);
-                    let usual = rate.max(best.rate);
-                    self.rest(level, usual, REST, Way::Up, now);
-                }
+            Mode::Resting { usual, .. } if rate * UNUSUAL < usual || rate > usual * UNUSUAL => {
+                self.leap(seen, 2.0, false, now);
             }
-            Mode::Resting { rest, usual, next, .. } => {
-                if rate * UNUSUAL < *usual || rate > *usual * UNUSUAL {
-                    self.leap(Some(Level { level: self.level, rate }), 2.0, now);
-                    return;
-                }
-                let (way, rest) = (*next, *rest);
-                self.try_out(way, Level { level: self.level, rate }, rest, now);
-            }
+            Mode::Resting { rest, next, .. } => self.try_out(next, seen, rest, now),
             Mode::Trying(_) => self.judge_trial(now, rate),
         }
     }
 
-    fn leap(&mut self, best: Option<Level>, factor: f64, now: Duration) {
-        let (level, rate) = best.map_or((self.level, 0.0), |best| (best.level, best.rate));
-        let next = times(level, factor).min(self.most);
-        if next <= level {
-            self.rest(level, rate, REST, Way::Down, now);
+    fn judge_leap(
+        &mut self,
+        best: Level,
+        seen: Level,
+        (has_paid, doubts): (bool, u32),
+        now: Duration,
+    ) {
+        let hoped = real(seen.level) / real(best.level) - 1.0;
+        let gain = seen.rate / best.rate.max(1.0);
+        if gain - 1.0 >= PAID * hoped {
+            let is_far = gain - 1.0 >= PAID_WELL * hoped && seen.level < FEW;
+            self.leap(seen, if is_far { 4.0 } else { 2.0 }, true, now);
+        } else if doubts < MOST_DOUBTS {
+            self.mode = Mode::Leaping { best: Some(best), has_paid, doubts: doubts + 1 };
+        } else if gain < NO_GAIN && !has_paid {
+            self.fall(best, 1, now);
+        } else {
+            let level = times(best.level, gain.max(1.0) * ROOM).min(seen.level);
+            self.rest(level, seen.rate.max(best.rate), REST, Way::Up, now);
+        }
+    }
+
+    fn leap(&mut self, best: Level, factor: f64, has_paid: bool, now: Duration) {
+        let next = times(best.level, factor).min(self.most);
+        if next <= best.level {
+            self.rest(best.level, best.rate, REST, Way::Down, now);
             return;
         }
-        self.mode = Mode::Leaping { best, factor, doubts: 0 };
+        self.mode = Mode::Leaping { best: Some(best), has_paid, doubts: 0 };
         self.go_to(next, now);
     }
 
@@ -364,8 +359,7 @@ impl Pace {
             Way::Down => times(old.level, 0.75).min(old.level - 1).max(self.least),
         };
         if new == old.level {
-            let other = if way == Way::Up { Way::Down } else { Way::Up };
-            self.rest(old.level, old.rate, longer(rest), other, now);
+            self.rest(old.level, old.rate, longer(rest), way.other(), now);
             return;
         }
         self.mode = Mode::Trying(Trial { way, old, new, first: None, old_again: None, rest });
