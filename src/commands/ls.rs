@@ -125,9 +125,9 @@ impl Listing {
     ) -> Result<u64, Stopped> {
         let bucket = &self.uri.bucket;
         let request = ListRequest::new(bucket.clone(), self.prefix.as_str(), self.depth);
-        let mut pages = Pages::new(request);
+        let mut pages = Pages::new(context, request);
         let mut found = 0;
-        while let Some(page) = pages.next(context).await.map_err(CommandError::from)? {
+        while let Some(page) = pages.next().await.map_err(CommandError::from)? {
             for prefix in page.prefixes.iter().filter(|prefix| self.is_here(prefix)) {
                 found += 1;
                 records.push(&Record::Prefix { bucket, prefix })?;

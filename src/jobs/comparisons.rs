@@ -263,10 +263,11 @@ impl Trees<'_> {
         let base = wildcard.as_ref().map_or(uri.rest.len(), Wildcard::base_length);
         let prefix = wildcard.as_ref().map_or(uri.rest.as_str(), Wildcard::prefix);
         let bucket = uri.bucket.clone();
-        let mut pages = Pages::new(ListRequest::new(bucket, prefix, Depth::Everything));
+        let mut pages =
+            Pages::new(self.context, ListRequest::new(bucket, prefix, Depth::Everything));
         loop {
             planner.check_open()?;
-            let page = match self.runtime.block_on(pages.next(self.context)) {
+            let page = match self.runtime.block_on(pages.next()) {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(Completeness::Whole),
                 Err(JobError::Stopped) => return Err(Closed),

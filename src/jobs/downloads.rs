@@ -156,10 +156,11 @@ impl Listing<'_> {
         matches: impl Fn(&str) -> bool,
     ) -> Result<(), Closed> {
         let bucket = self.uri.bucket.clone();
-        let mut pages = Pages::new(ListRequest::new(bucket, prefix, Depth::Everything));
+        let mut pages =
+            Pages::new(self.context, ListRequest::new(bucket, prefix, Depth::Everything));
         let mut found = false;
         loop {
-            let page = match pages.next(self.context).await {
+            let page = match pages.next().await {
                 Ok(Some(page)) => page,
                 Ok(None) => break,
                 Err(JobError::Stopped) => return Err(Closed),

@@ -20,9 +20,13 @@ use crate::transfer::retry::{Tries, until_done};
 /// Pages on their way at once.
 const AT_ONCE: usize = 16;
 
+/// What a page of usual keys takes in memory.
+const PAGE: u64 = 256 * 1024;
+
 /// All pages of a listing, in the order of their keys.
 #[derive(Debug)]
 pub struct Pages {
+    context: Arc<Context>,
     request: ListRequest,
     ranges: Ranges<JobError>,
     tasks: JoinSet<Received>,
@@ -35,10 +39,13 @@ pub struct Pages {
 type Received = (u64, Result<ListPage, JobError>);
 
 impl Pages {
-    /// Everything that `request` asks for, from its start.
-    pub fn new(request: ListRequest) -> Self {
+    /// Everything that `request` asks for, from its start. What is listed ahead takes half of the
+    /// run's memory at most.
+    pub fn new(context: &Arc<Context>, request: ListRequest) -> Self {
+        let room = usize::try_from(context.limits.memory / 2 / PAGE).unwrap_or(usize::MAX);
         Self {
-            ranges: Ranges::new(&request.prefix, request.depth),
+            context: Arc::clone(context),
+            ranges: Ranges::new(&request.prefix, request.depth, room),
             request,
             tasks: JoinSet::new(),
             running: HashMap::new(),
@@ -49,20 +56,21 @@ impl Pages {
     /// The next page, `None` behind the last. A page that can't be had makes the whole listing
     /// worthless, since nobody may act on the keys that it does not show: after an error there is
     /// no more.
-    pub async fn next(&mut self, context: &Arc<Context>) -> Result<Option<ListPage>, JobError> {
+    pub async fn next(&mut self) -> Result<Option<ListPage>, JobError> {
         loop {
             let step = self.ranges.hand_out();
-            self.send(context);
+            self.send();
             match step {
                 Step::Page(page) => return Ok(Some(page)),
                 Step::End => return Ok(None),
                 Step::Failed(Flaw::Request(error)) => return Err(error),
                 Step::Failed(Flaw::Repeats) => {
-                    let tries = Tries::new(context, doing(&self.request));
+                    let tries = Tries::new(&self.context, doing(&self.request));
                     return Err(tries.fatal(repeats("ListObjectsV2")));
                 }
                 Step::Wait => {
-                    let Some(ended) = context.or_stopped(self.tasks.join_next()).await? else {
+                    let ended = self.context.or_stopped(self.tasks.join_next()).await?;
+                    let Some(ended) = ended else {
                         let error = "a listing waits for nothing".to_owned();
                         return Err(JobError::Internal(error));
                     };
@@ -73,7 +81,7 @@ impl Pages {
     }
 
     /// Asks for as many pages as it may, and for none any more that nobody wants.
-    fn send(&mut self, context: &Arc<Context>) {
+    fn send(&mut self) {
         self.running.retain(|id, task| {
             let is_awaited = self.ranges.awaits(*id);
             if !is_awaited {
@@ -82,7 +90,7 @@ impl Pages {
             is_awaited
         });
         let brake = self.brake.get_or_insert_with(|| {
-            let at_once = context.limits.concurrency.most().min(AT_ONCE);
+            let at_once = self.context.limits.concurrency.most().min(AT_ONCE);
             Arc::new(Mutex::new(Brake::new(at_once)))
         });
         let allowed = {
@@ -92,7 +100,7 @@ impl Pages {
         };
         while let Some(Ask { id, after, token }) = self.ranges.ask(allowed) {
             let request = ListRequest { after, token, ..self.request.clone() };
-            let (context, brake) = (Arc::clone(context), Arc::clone(brake));
+            let (context, brake) = (Arc::clone(&self.context), Arc::clone(brake));
             let fetching = async move { (id, fetch(&context, &request, &brake).await) };
             self.running.insert(id, self.tasks.spawn(fetching));
         }

@@ -17,9 +17,10 @@ use crate::storage::object_store::{Depth, ListPage};
 
 /// Pages that one range may be ahead of what was handed out.
 pub(super) const AHEAD: usize = 12;
-/// Pages that all ranges but the first may hold together, those on their way included. The further
-/// back a range is, the less room it finds: what will be handed out last is not fetched first.
-pub(super) const MOST_HELD: usize = 128;
+/// Pages that all ranges but the first may hold together at most, those on their way included. The
+/// further back a range is, the less room it finds: what will be handed out last is not fetched
+/// first.
+const MOST_HELD: usize = 128;
 /// Pages that are asked for one after the other first: most listings are no longer.
 const ALONE: u64 = 3;
 /// Pages that a listing of any length may ask for in vain, and one more of so many: what comes
@@ -36,6 +37,8 @@ const SAMPLE: usize = 16;
 pub(super) struct Ranges<E> {
     /// In the order of their keys; the first is the one that is handed out.
     queue: VecDeque<Range<E>>,
+    /// Pages that all ranges but the first may hold.
+    room: usize,
     space: KeySpace,
     manner: Manner,
     numbered: u64,
@@ -117,13 +120,15 @@ pub(super) enum Step<E> {
 
 impl<E> Ranges<E> {
     /// Of one level of names there may be few for very many keys, and no range knows how many.
-    pub(super) fn new(prefix: &str, depth: Depth) -> Self {
+    /// All ranges but the first hold `room` pages at most.
+    pub(super) fn new(prefix: &str, depth: Depth, room: usize) -> Self {
         let manner = match depth {
             Depth::Everything => Manner::InRanges,
             Depth::OneLevel => Manner::Alone,
         };
         Self {
             queue: VecDeque::from([Range::new(0, None, None)]),
+            room: room.min(MOST_HELD),
             space: KeySpace::new(prefix.to_owned()),
             manner,
             numbered: 0,
@@ -145,7 +150,7 @@ impl<E> Ranges<E> {
             return None;
         }
         let held = self.held();
-        let has_room = |at: usize| at == 0 || held + (4 * at).min(MOST_HELD / 2) < MOST_HELD;
+        let has_room = |at: usize| at == 0 || held + (4 * at).min(self.room / 2) < self.room;
         let mut ranges = self.queue.iter().enumerate();
         let at = match ranges.position(|(at, range)| range.is_wanting() && has_room(at)) {
             Some(at) => at,

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use fastrand::Rng;
 use proptest::prelude::*;
 
-use super::ranges::{AHEAD, Ask, Flaw, MOST_HELD, Ranges, Step};
+use super::ranges::{AHEAD, Ask, Flaw, Ranges, Step};
 use crate::domain::location::Key;
 use crate::domain::object::ListedObject;
 use crate::storage::object_store::{Depth, ListPage};
@@ -90,18 +90,29 @@ struct Listed {
     most_held: usize,
 }
 
+/// As many pages as may be held ahead by default.
+const ROOM: usize = 128;
+
+impl Listed {
+    /// Asks for all that may be asked for now.
+    fn ask(&mut self, ranges: &mut Ranges<()>, on_the_way: &mut Vec<Ask>) {
+        while let Some(ask) = ranges.ask(16) {
+            self.requests += 1;
+            on_the_way.push(ask);
+        }
+        self.most_at_once = self.most_at_once.max(on_the_way.len());
+        self.most_held = self.most_held.max(ranges.held());
+    }
+}
+
 /// Replies that come in any order, and a store that may change before each.
 fn list(store: &mut Store, prefix: &str, seed: u64, mut change: impl FnMut(&mut Store)) -> Listed {
     let mut random = Rng::with_seed(seed);
-    let mut ranges: Ranges<()> = Ranges::new(prefix, Depth::Everything);
+    let mut ranges: Ranges<()> = Ranges::new(prefix, Depth::Everything, ROOM);
     let (mut on_the_way, mut listed) = (Vec::new(), Listed::default());
     loop {
         let step = ranges.hand_out();
-        while let Some(ask) = ranges.ask(16) {
-            listed.requests += 1;
-            on_the_way.push(ask);
-        }
-        listed.most_at_once = listed.most_at_once.max(on_the_way.len());
+        listed.ask(&mut ranges, &mut on_the_way);
         match step {
             Step::Page(page) => listed.keys.extend(names(&page)),
             Step::End => return listed,
@@ -120,16 +131,11 @@ fn list(store: &mut Store, prefix: &str, seed: u64, mut change: impl FnMut(&mut 
 
 /// Replies that come together, as from a store that takes as long for each.
 fn list_in_rounds(store: &Store, prefix: &str) -> Listed {
-    let mut ranges: Ranges<()> = Ranges::new(prefix, Depth::Everything);
+    let mut ranges: Ranges<()> = Ranges::new(prefix, Depth::Everything, ROOM);
     let (mut on_the_way, mut listed) = (Vec::new(), Listed::default());
     loop {
         let step = ranges.hand_out();
-        while let Some(ask) = ranges.ask(16) {
-            listed.requests += 1;
-            on_the_way.push(ask);
-        }
-        listed.most_at_once = listed.most_at_once.max(on_the_way.len());
-        listed.most_held = listed.most_held.max(ranges.held());
+        listed.ask(&mut ranges, &mut on_the_way);
         match step {
             Step::Page(page) => listed.keys.extend(names(&page)),
             Step::End => return listed,
@@ -217,7 +223,32 @@ fn a_long_listing_takes_a_fraction_of_the_time_and_few_requests_more() {
         // Names that nothing tells beforehand are guessed badly.
         let gain = if name == "words" { 2 } else { 5 };
         assert!(listed.rounds * gain <= pages, "{name}: {} rounds", listed.rounds);
-        assert!(listed.most_held <= MOST_HELD + AHEAD, "{name}: {} held", listed.most_held);
+        assert!(listed.most_held <= ROOM + AHEAD, "{name}: {} held", listed.most_held);
+    }
+}
+
+#[test]
+fn with_little_room_little_is_held() {
+    for room in [0, 4, 8, 32] {
+        let store = Store::new(trees(20_000).remove(0).1, Order::Bytes, 100);
+        let mut ranges: Ranges<()> = Ranges::new("", Depth::Everything, room);
+        let (mut on_the_way, mut listed) = (Vec::new(), Listed::default());
+        loop {
+            let step = ranges.hand_out();
+            listed.ask(&mut ranges, &mut on_the_way);
+            match step {
+                Step::Page(page) => listed.keys.extend(names(&page)),
+                Step::Wait => {
+                    let ask = on_the_way.remove(0);
+                    ranges.receive(ask.id, Ok(store.list("", &ask)));
+                }
+                Step::End => break,
+                Step::Failed(flaw) => panic!("{flaw:?}"),
+            }
+            on_the_way.retain(|ask| ranges.awaits(ask.id));
+        }
+        assert!(listed.keys == store.keys);
+        assert!(listed.most_held <= room + AHEAD, "{room}: {}", listed.most_held);
     }
 }
 
@@ -234,7 +265,7 @@ fn one_key_has_the_prefix_for_its_name() {
 fn what_failed_ends_the_listing_in_its_place() {
     for (failing, repeats) in [(0, false), (2, false), (30, false), (30, true), (300, false)] {
         let store = Store::new(trees(4_000).remove(0).1, Order::Bytes, 10);
-        let mut ranges: Ranges<&str> = Ranges::new("", Depth::Everything);
+        let mut ranges: Ranges<&str> = Ranges::new("", Depth::Everything, ROOM);
         let (mut on_the_way, mut requests, mut keys) = (Vec::new(), 0, Vec::new());
         let flaw = loop {
             let step = ranges.hand_out();
@@ -273,7 +304,7 @@ fn what_failed_ends_the_listing_in_its_place() {
 #[test]
 fn one_level_is_listed_page_by_page() {
     let store = Store::new(trees(1_000).remove(0).1, Order::Bytes, 10);
-    let mut ranges: Ranges<()> = Ranges::new("", Depth::OneLevel);
+    let mut ranges: Ranges<()> = Ranges::new("", Depth::OneLevel, ROOM);
     let mut token = None;
     loop {
         match ranges.hand_out() {
