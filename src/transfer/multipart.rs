@@ -147,13 +147,18 @@ impl<'a> Started<'a> {
         if let Some(upload) = stale {
             abort(work, &upload).await;
         }
-        let started = Self::create(work, job).await?;
+        let started = Self::create(work, job, &mut work.pass(0).await?).await?;
         let is_recorded = record.is_some_and(|record| record.begin(&started.upload.id, part_size));
         Ok(Self { part_size, record, is_recorded, ..started })
     }
 
-    pub(super) async fn create(work: &'a Arc<Work>, job: &'a Upload) -> Result<Self, JobError> {
-        let _in_flight = work.pass(0).await?;
+    /// Starts one, under a permit that the caller has: where there may be one request at once, two
+    /// would wait for each other.
+    pub(super) async fn create(
+        work: &'a Arc<Work>,
+        job: &'a Upload,
+        in_flight: &mut InFlight,
+    ) -> Result<Self, JobError> {
         let context = &work.context;
         // In tasks of their own: whoever waits for a reply may be told to stop. What is still under
         // way when the tasks are dropped is given up.
@@ -174,7 +179,7 @@ impl<'a> Started<'a> {
             context.gate.answered(Class::Part, sent.elapsed());
             Ok(created)
         };
-        let tries = work.tries(format!("start the upload of {}", job.object));
+        let tries = work.tries(format!("start the upload of {}", job.object)).under(in_flight);
         let id = match until_done(tries, create).await {
             // By now there may be an upload, of which nobody would know.
             Err(JobError::Stopped) => {

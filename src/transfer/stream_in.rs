@@ -48,7 +48,7 @@ pub(super) async fn upload(
         work.gauge.discover(head.length());
         return put(work, job, &mut in_flight, head.body()).await;
     }
-    let started = Started::create(work, job).await?;
+    let started = Started::create(work, job, &mut in_flight).await?;
     let sent = send(&started, stream, (head, in_flight), first, expected).await;
     started.finish(sent, || Ok(())).await
 }

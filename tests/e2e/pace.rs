@@ -92,6 +92,27 @@ fn more_requests_are_made_at_once_where_that_pays_and_no_more_than_were_asked_fo
     assert!((8..=9).contains(&typed), "{typed} at once");
 }
 
+/// Whoever holds a permit must not wait for another one.
+#[test]
+fn one_request_at_once_and_little_memory_are_enough_for_every_way() {
+    let scene = Scene::new(Testbed::builder());
+    let bytes = content("file", 22 * MIB);
+    scene.sandbox.write("file", &bytes);
+    let little = ["--concurrency", "1", "--max-memory", "16MiB"];
+    let haul = |words: &[&str]| haul().on(&scene.testbed).args(words).args(little);
+    let local = |name: &str| scene.sandbox.path(name).to_str().expect("UTF-8").to_owned();
+    let (file, out) = (local("file"), local("out/file"));
+    haul(&["upload", "-", "s3://bucket/p/stream"]).stdin(bytes.clone()).run().code(0);
+    haul(&["upload", &file, "s3://bucket/p/file"]).run().code(0);
+    haul(&["download", "s3://bucket/p/stream", &out]).run().code(0);
+    assert!(scene.sandbox.read("out/file") == bytes);
+    let output = haul(&["download", "s3://bucket/p/file", "-"]).run();
+    output.code(0);
+    assert!(output.stdout == bytes);
+    let compare = ["verify", &out, "s3://bucket/p/stream", "--concurrency", "1"];
+    crate::harness::haul().on(&scene.testbed).args(compare).run().code(0);
+}
+
 #[test]
 fn a_run_keeps_to_its_bandwidth_both_ways() {
     let scene = Scene::new(Testbed::builder());
