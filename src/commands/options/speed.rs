@@ -17,7 +17,7 @@ pub struct Speed {
     #[arg(long, value_name = "N|auto", default_value = "auto")]
     concurrency: AtOnce,
 
-    /// Cut larger objects into parts of this size [default: 8MiB, more for large objects]
+    /// Cut larger objects into parts of this size [default: 8MiB, more for large downloads, from 5MiB on for uploads]
     #[arg(long, value_name = "SIZE")]
     part_size: Option<ByteSize>,
 

@@ -45,8 +45,8 @@ fn a_storm_halves_the_pace_and_half_a_minute_later_it_is_back() {
     let storm = Rule::new(Disruption::error(503, "SlowDown")).method("GET").target("/p/");
     proxy.rule(storm.chance(0.3).always());
     calm.open();
-    // Some of the first ones may be done by then, and their files on their way to the disk.
     running.until_stderr_has("the store asks for a lower pace: ");
+    running.until_stderr_has(" requests at once, where there were ");
     until("those that were on their way", || testbed.totals().in_flight <= 16);
     testbed.clear_requests();
     let before = testbed.totals().requests;
@@ -61,6 +61,12 @@ fn a_storm_halves_the_pace_and_half_a_minute_later_it_is_back() {
     running.interrupt();
     let output = running.wait();
     output.code(130).stderr_lacks("error: ");
+    // Some of the first ones may be done by then, and their files on their way to the disk.
+    let words = output.stderr.split_once("a lower pace: ").expect("it was said").1;
+    let numbers = words.lines().next().unwrap_or_default().split(' ');
+    let numbers: Vec<u32> = numbers.filter_map(|word| word.parse().ok()).collect();
+    let [to, from] = numbers[..] else { panic!("{output}") };
+    assert!(to == from / 2 && (17..=32).contains(&from), "{output}");
     assert_eq!(output.stderr.matches("lower pace").count(), 1, "it is said once\n{output}");
     assert!(testbed.totals().max_in_flight <= 32);
 }
