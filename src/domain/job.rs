@@ -169,4 +169,6 @@ pub struct Refused {
     pub hint: Option<String>,
     /// Whether the same command may succeed later.
     pub may_pass: bool,
+    /// Whether all other jobs would fail in the same way.
+    pub ends_run: bool,
 }

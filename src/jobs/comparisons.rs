@@ -330,5 +330,6 @@ fn no_name(name: &str, reason: &str) -> Refused {
         reason: format!("could not compare {}: {reason}", Escaped(name)),
         hint: None,
         may_pass: false,
+        ends_run: false,
     }
 }

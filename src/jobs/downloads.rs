@@ -242,6 +242,7 @@ pub(super) fn unsafe_name(
         reason,
         hint: Some(NAME_IT.to_owned()),
         may_pass: false,
+        ends_run: false,
     }
 }
 
@@ -254,6 +255,7 @@ pub(super) fn full_marker(object: &ObjectName, size: u64) -> Refused {
         reason: format!("could not download {object}: {error}"),
         hint: error.hint(),
         may_pass: false,
+        ends_run: false,
     }
 }
 
@@ -265,6 +267,7 @@ pub(super) fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
         reason: crate::transfer::error::chain(error),
         hint: error.hint(),
         may_pass: error.may_pass(),
+        ends_run: error.ends_run(),
     }
 }
 
@@ -285,5 +288,6 @@ pub(super) fn nothing_found(uri: &S3Uri) -> Refused {
         reason,
         hint: Some(hint),
         may_pass: false,
+        ends_run: false,
     }
 }

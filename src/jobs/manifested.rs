@@ -145,7 +145,15 @@ fn problem_row(problem: &Problem) -> Refused {
             let reason = crate::transfer::error::chain(error);
             let name = "the manifest".to_owned();
             let cause = "the manifest cannot be read to its end".to_owned();
-            Refused { line: None, name, cause, reason, hint: None, may_pass: false }
+            Refused {
+                line: None,
+                name,
+                cause,
+                reason,
+                hint: None,
+                may_pass: false,
+                ends_run: false,
+            }
         }
     }
 }
@@ -154,7 +162,7 @@ fn problem_row(problem: &Problem) -> Refused {
 fn bad_row(line: u64, name: String, reason: &str) -> Refused {
     let reason = format!("bad row: {reason}");
     let cause = "bad row".to_owned();
-    Refused { line: Some(line), name, cause, reason, hint: None, may_pass: false }
+    Refused { line: Some(line), name, cause, reason, hint: None, may_pass: false, ends_run: false }
 }
 
 /// What a row asks for; `None` when the filters leave it out.

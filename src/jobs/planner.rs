@@ -107,6 +107,7 @@ impl Planner {
                 reason,
                 hint: None,
                 may_pass: false,
+                ends_run: false,
             }))
         };
         match admission(&mut self.guard, &task) {

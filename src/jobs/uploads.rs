@@ -201,11 +201,20 @@ pub fn unreadable(error: &LocalError) -> Refused {
         reason: error.to_string(),
         hint: error.hint().map(str::to_owned),
         may_pass: error.kind.is_transient(),
+        ends_run: false,
     }
 }
 
 fn refused(path: &Path, cause: &str, reason: &str) -> Refused {
     let name = exact(path);
     let reason = format!("could not upload {}: {reason}", Escaped(&name));
-    Refused { line: None, name, cause: cause.to_owned(), reason, hint: None, may_pass: false }
+    Refused {
+        line: None,
+        name,
+        cause: cause.to_owned(),
+        reason,
+        hint: None,
+        may_pass: false,
+        ends_run: false,
+    }
 }

@@ -340,6 +340,13 @@ impl Run {
     }
 
     async fn refuse(&mut self, refused: Refused) {
+        if refused.ends_run {
+            if self.context.cancel.is_draining() {
+                // Said of a job that failed before: one line for all of them.
+                return;
+            }
+            self.context.cancel.drain(End::GaveUp);
+        }
         let failure = Failure {
             line: refused.line,
             source: refused.name,

@@ -134,6 +134,12 @@ impl JobError {
         }
     }
 
+    /// Whether all other requests will fail in the same way, whatever their bucket.
+    pub fn ends_run(&self) -> bool {
+        let kind = self.store_kind();
+        kind.is_some_and(|kind| kind.is_hopeless() && *kind != Kind::MissingBucket)
+    }
+
     /// What was being done, to what, and why it failed.
     fn message(&self, job: &Job) -> String {
         let doing = match &job.task {

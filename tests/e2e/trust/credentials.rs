@@ -73,23 +73,33 @@ fn a_token_that_is_the_same_again_ends_the_run_in_one_line() {
 
 #[test]
 fn a_token_that_ends_while_the_bucket_is_listed_is_one_line_too() {
-    let builder = Testbed::builder().credentials("KEY1", "SECRET").page_size(10);
-    let (testbed, sandbox) = (filled(builder), Sandbox::new());
-    let vault = Vault::new(&sandbox, &answer("KEY1", ""));
-    let gate = Gate::new();
-    for (operation, from) in [(Operation::ListObjectsV2, 5), (Operation::GetObject, 20)] {
-        let held = Fault::new(operation, FaultKind::Gate(gate.clone()));
-        testbed.fault(held.occurrence(from..=u64::MAX));
+    let (list, get) = ((Operation::ListObjectsV2, 5), (Operation::GetObject, 20));
+    // Whoever is told first: the one who lists, or one who reads.
+    for (first, second) in [(list, get), (get, list)] {
+        let builder = Testbed::builder().credentials("KEY1", "SECRET").page_size(10);
+        let (testbed, sandbox) = (filled(builder), Sandbox::new());
+        let vault = Vault::new(&sandbox, &answer("KEY1", ""));
+        let hold = |(operation, from)| {
+            let gate = Gate::new();
+            let held = Fault::new(operation, FaultKind::Gate(gate.clone()));
+            testbed.fault(held.occurrence(from..=u64::MAX));
+            gate
+        };
+        let gates = [hold(first), hold(second)];
+        // More than there are objects: those that are held leave room to go on with the plan.
+        let download = ["download", "s3://bucket/", "out/", "--concurrency", "256"];
+        let mut running = vault.haul(&testbed).args(download).spawn();
+        gates[0].wait_for(1);
+        gates[1].wait_for(1);
+        testbed.expire_credentials("KEY1");
+        gates[0].open();
+        running.until_stderr_has("error: could not ");
+        gates[1].open();
+        let output = running.wait();
+        output.code(1).stderr_has("expired").stderr_has("next: haul download").no_escapes();
+        assert_eq!(error_lines(&output), 1, "not one line\n{output}");
+        sandbox.no_leftovers("out");
     }
-    let download = ["download", "s3://bucket/", "out/", "--concurrency", "16"];
-    let running = vault.haul(&testbed).args(download).spawn();
-    gate.wait_for(2);
-    testbed.expire_credentials("KEY1");
-    gate.open();
-    let output = running.wait();
-    output.code(1).stderr_has("expired").stderr_has("next: haul download").no_escapes();
-    assert_eq!(error_lines(&output), 1, "not one line\n{output}");
-    sandbox.no_leftovers("out");
 }
 
 #[test]
