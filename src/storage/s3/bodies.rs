@@ -40,6 +40,11 @@ struct Sending {
     wait: Option<Pin<Box<Sleep>>>,
 }
 
+/// A body that is counted as the connection takes it.
+pub(super) fn sending(body: Outgoing) -> SdkBody {
+    SdkBody::from_body_1_x(Sending { rest: body, wait: None })
+}
+
 /// Counts what goes out, and bounds what comes in.
 #[derive(Debug)]
 pub(super) struct WatchBodies;
@@ -58,7 +63,7 @@ impl Intercept for WatchBodies {
     ) -> Result<(), BoxError> {
         let request = context.request_mut();
         if let Some(outgoing) = request.extension::<Outgoing>().cloned() {
-            *request.body_mut() = SdkBody::from_body_1_x(Sending { rest: outgoing, wait: None });
+            *request.body_mut() = sending(outgoing);
         }
         Ok(())
     }

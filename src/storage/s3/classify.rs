@@ -9,7 +9,6 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId as _;
 use aws_smithy_types::DateTime;
-use aws_smithy_types::byte_stream::error::Error as ByteStreamError;
 use aws_smithy_types::date_time::Format;
 
 use super::read::HEAD;
@@ -45,7 +44,7 @@ where
 }
 
 /// Classifies a body that broke off. The bytes before it count.
-pub(super) fn body_error(operation: &'static str, error: &ByteStreamError) -> StoreError {
+pub(super) fn body_error(operation: &'static str, error: &(dyn Error + 'static)) -> StoreError {
     StoreError::new(operation, Kind::Transient)
         .with_message(format!("the body broke off: {}", innermost(error)))
 }
@@ -234,7 +233,11 @@ fn kind_of_status(operation: &str, status: u16) -> Kind {
 }
 
 /// A request that never got a reply: no credentials, no connection, or a broken one.
-fn unsent(operation: &'static str, error: &(dyn Error + 'static), otherwise: Kind) -> StoreError {
+pub(super) fn unsent(
+    operation: &'static str,
+    error: &(dyn Error + 'static),
+    otherwise: Kind,
+) -> StoreError {
     let cause = cause(error, otherwise);
     // Whatever it was that failed, it was on the way to credentials, and not to the store.
     if chain(error).any(<dyn Error>::is::<CredentialsError>)

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use aws_sdk_s3::config::{
     IdentityCache, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
@@ -18,7 +17,9 @@ use aws_types::service_config::ServiceConfigKey;
 use rustls::ClientConfig;
 
 use super::bodies::WatchBodies;
+use super::connector::{Connectors, Limits};
 use super::credentials::SharedCredentials;
+use super::direct::{Direct, Endpoints, Settings};
 use super::notice::{Listener, Notice};
 use super::proxy::{Proxies, Route};
 use super::read::StatusInRange;
@@ -161,9 +162,19 @@ async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, Co
     if shared.region().is_none() {
         config = config.region(Region::from_static(DEFAULT_REGION));
     }
-    refuse_impossible(options, &shared, endpoint.as_deref()).await?;
+    let settings = Settings {
+        endpoint: endpoint.clone(),
+        variant: EndpointVariant {
+            fips: options.endpoint.fips || shared.use_fips() == Some(true),
+            dual_stack: options.endpoint.dual_stack || shared.use_dual_stack() == Some(true),
+            ..options.endpoint
+        },
+        is_path_style: is_path_style(options.addressing, endpoint.is_some()),
+    };
+    refuse_impossible(&settings, &shared).await?;
     let tls_of_store = tls_of_store(options, endpoint.as_deref(), &tls)?;
-    config = config.http_client(connector::client(route(Proxies::of_environment()), tls_of_store));
+    let connectors = Connectors::new(route(Proxies::of_environment()), tls_of_store);
+    config = config.http_client(connectors.clone());
     let credentials = shared.credentials_provider().map(|source| share(source, options));
     if let Some(credentials) = credentials.clone() {
         config = config
@@ -171,7 +182,14 @@ async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, Co
             .identity_cache(IdentityCache::no_cache())
             .credentials_provider(SharedCredentialsProvider::new(credentials));
     }
-    Ok(S3Store::new(Parts { config: config.build(), endpoint, credentials }, options))
+    let limits = Limits { connect: Some(connect_timeout(options)), reply: None };
+    let direct = Direct {
+        connector: connectors.within(limits),
+        credentials: credentials.clone(),
+        payload: options.payload,
+        endpoints: Endpoints::new(settings),
+    };
+    Ok(S3Store::new(Parts { config: config.build(), endpoint, credentials, direct }, options))
 }
 
 /// What every AWS tool reads: region, endpoint, and where credentials come from.
@@ -219,24 +237,9 @@ fn configured_endpoint(shared: &SdkConfig) -> Option<String> {
 
 /// What no request can be sent with is wrong usage, and would otherwise be tried again and again. The
 /// SDK's own rules are asked, for any bucket.
-async fn refuse_impossible(
-    options: &Options,
-    shared: &SdkConfig,
-    endpoint: Option<&str>,
-) -> Result<(), ConnectError> {
+async fn refuse_impossible(settings: &Settings, shared: &SdkConfig) -> Result<(), ConnectError> {
     let region = shared.region().map_or(DEFAULT_REGION, AsRef::as_ref);
-    let variant = options.endpoint;
-    let params = Params::builder()
-        .bucket("bucket")
-        .region(region)
-        .set_endpoint(endpoint.map(str::to_owned))
-        .use_fips(variant.fips || shared.use_fips() == Some(true))
-        .use_dual_stack(variant.dual_stack || shared.use_dual_stack() == Some(true))
-        .accelerate(variant.accelerate)
-        .force_path_style(is_path_style(options.addressing, endpoint.is_some()))
-        .build();
-    let params = params.map_err(|error| ConnectError::Impossible(error.to_string()))?;
-    let found = DefaultResolver::new().resolve_endpoint(&params).await;
+    let found = settings.resolve("bucket", region).await;
     found.map(drop).map_err(|error| ConnectError::Impossible(error.to_string()))
 }
 

@@ -19,8 +19,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use hyper::body::Incoming;
 use hyper::header::PROXY_AUTHORIZATION;
-use hyper::{Request, Uri};
+use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{Client, Error as ClientError};
@@ -36,25 +37,26 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A client for the SDK, on this way to servers and with this TLS above it.
 pub(super) fn client(route: Route, tls: Arc<ClientConfig>) -> SharedHttpClient {
-    let proxies = route.proxies().clone();
-    let secure = HttpsConnector::from((route, tls));
-    SharedHttpClient::new(Connectors { secure, proxies, made: Mutex::default() })
+    SharedHttpClient::new(Connectors::new(route, tls))
 }
 
 /// One connector, with connections of its own, for each set of limits: the SDK tells them with each
-/// request, there are a handful, and connections are made within them.
-struct Connectors {
+/// request, there are a handful, and connections are made within them. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Connectors(Arc<Shared>);
+
+struct Shared {
     secure: HttpsConnector<Route>,
     proxies: Proxies,
-    made: Mutex<Vec<(Limits, SharedHttpConnector)>>,
+    made: Mutex<Vec<(Limits, Connector)>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Limits {
+pub(super) struct Limits {
     /// For a connection: the look-up of its host, the proxy and TLS included.
-    connect: Option<Duration>,
+    pub(super) connect: Option<Duration>,
     /// For a request, until the head of its reply is there.
-    reply: Option<Duration>,
+    pub(super) reply: Option<Duration>,
 }
 
 impl HttpClient for Connectors {
@@ -64,24 +66,35 @@ impl HttpClient for Connectors {
         _: &RuntimeComponents,
     ) -> SharedHttpConnector {
         let limits = Limits { connect: settings.connect_timeout(), reply: settings.read_timeout() };
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, connector)) = made.iter().find(|(of, _)| *of == limits) {
-            return connector.clone();
-        }
-        let connector = SharedHttpConnector::new(self.connector(limits));
-        made.push((limits, connector.clone()));
-        connector
+        SharedHttpConnector::new(self.within(limits))
     }
 }
 
 impl Connectors {
+    pub(super) fn new(route: Route, tls: Arc<ClientConfig>) -> Self {
+        let proxies = route.proxies().clone();
+        let secure = HttpsConnector::from((route, tls));
+        Self(Arc::new(Shared { secure, proxies, made: Mutex::default() }))
+    }
+
+    /// The connector of these limits, always the same one.
+    pub(super) fn within(&self, limits: Limits) -> Connector {
+        let mut made = self.0.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, connector)) = made.iter().find(|(of, _)| *of == limits) {
+            return connector.clone();
+        }
+        let connector = self.connector(limits);
+        made.push((limits, connector.clone()));
+        connector
+    }
+
     fn connector(&self, limits: Limits) -> Connector {
-        let timed = Timed { secure: self.secure.clone(), limit: limits.connect };
+        let timed = Timed { secure: self.0.secure.clone(), limit: limits.connect };
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .build(timed);
-        Connector { client, proxies: self.proxies.clone(), limit: limits.reply }
+        Connector { client, proxies: self.0.proxies.clone(), limit: limits.reply }
     }
 }
 
@@ -125,38 +138,60 @@ struct TooLate {
     limit: Duration,
 }
 
-/// The SDK's view of hyper's client.
-struct Connector {
+/// Hyper's client, and the SDK's view of it. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Connector {
     client: Client<Timed, SdkBody>,
     proxies: Proxies,
     limit: Option<Duration>,
 }
 
-impl HttpConnector for Connector {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let mut request = match request.try_into_http1x() {
-            Ok(request) => request,
-            Err(error) => {
-                return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
-            }
-        };
+impl Connector {
+    /// Sends a request. Tells its connection, too, once there is one.
+    pub(super) fn send(
+        &self,
+        mut request: Request<SdkBody>,
+    ) -> (CaptureConnection, impl Future<Output = Result<Response<Incoming>, ConnectorError>> + use<>)
+    {
         if let Some(password) = self.proxies.password_for(request.uri()) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, password);
         }
-        show_connection(&mut request);
+        let connection = capture_connection(&mut request);
         let (reply, limit) = (self.client.request(request), self.limit);
-        HttpConnectorFuture::new(async move {
+        let reply = async move {
             let reply = match limit {
                 None => reply.await,
                 Some(limit) => tokio::time::timeout(limit, reply).await.map_err(|_| {
                     ConnectorError::timeout(TooLate { what: "reply", limit }.into())
                 })?,
             };
-            let reply = reply.map_err(failure)?;
-            HttpResponse::try_from(reply.map(SdkBody::from_body_1_x))
-                .map_err(|error| ConnectorError::other(error.into(), None))
-        })
+            reply.map_err(failure)
+        };
+        (connection, reply)
     }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => {
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
+            }
+        };
+        let shown = request.extensions().get::<CaptureSmithyConnection>().cloned();
+        let (connection, reply) = self.send(request);
+        show_connection(shown.as_ref(), connection);
+        HttpConnectorFuture::new(async move { for_sdk(reply.await) })
+    }
+}
+
+/// A reply as the SDK takes it.
+pub(super) fn for_sdk(
+    reply: Result<Response<Incoming>, ConnectorError>,
+) -> Result<HttpResponse, ConnectorError> {
+    HttpResponse::try_from(reply?.map(SdkBody::from_body_1_x))
+        .map_err(|error| ConnectorError::other(error.into(), None))
 }
 
 impl fmt::Debug for Connector {
@@ -175,12 +210,10 @@ fn failure(error: ClientError) -> ConnectorError {
 
 /// Lets the SDK give up a connection behind which a server is out of order: the next request is to
 /// try its luck with another one.
-fn show_connection(request: &mut Request<SdkBody>) {
-    let Some(shown) = request.extensions().get::<CaptureSmithyConnection>().cloned() else {
-        return;
-    };
-    let captured = capture_connection(request);
-    shown.set_connection_retriever(move || metadata(captured.clone()));
+pub(super) fn show_connection(to: Option<&CaptureSmithyConnection>, connection: CaptureConnection) {
+    if let Some(to) = to {
+        to.set_connection_retriever(move || metadata(connection.clone()));
+    }
 }
 
 fn metadata(captured: CaptureConnection) -> Option<ConnectionMetadata> {
@@ -206,9 +239,8 @@ mod tests {
         let url = format!("http://{}", silent.local_addr().expect("it is bound"));
         let tls = tls::checked(None).expect("TLS");
         let proxies = Proxies::sparing_local_hosts();
-        let route = Route::new(Resolver::system(), proxies.clone(), Arc::clone(&tls));
-        let secure = HttpsConnector::from((route, tls));
-        let connectors = Connectors { secure, proxies, made: Mutex::default() };
+        let route = Route::new(Resolver::system(), proxies, Arc::clone(&tls));
+        let connectors = Connectors::new(route, tls);
         let limit = Some(Duration::from_millis(20));
         let connector = connectors.connector(Limits { connect: None, reply: limit });
         let request = HttpRequest::get(url).expect("a request");

@@ -162,7 +162,7 @@ impl SharedCredentials {
         }
     }
 
-    async fn provide(&self) -> provider::Result {
+    pub(super) async fn provide(&self) -> provider::Result {
         if let Some(answer) = self.0.at_hand() {
             return answer;
         }

@@ -16,6 +16,8 @@ mod recovery;
 mod regions;
 mod store;
 
+mod direct;
+
 mod list;
 mod list_reply;
 mod multipart;

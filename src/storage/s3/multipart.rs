@@ -6,8 +6,11 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUploa
 use super::bodies::Outgoing;
 use super::classify::sdk_error;
 use super::connect::Payload;
-use super::store::{S3Store, send_with_body, with_attributes, with_checksum, with_customer_key};
-use super::write::{check_stored, if_none_match, same_algorithm, tagging};
+use super::direct::{Draft, Replay, Sent};
+use super::store::{
+    S3Store, send_with_body, with_attributes, with_checksum, with_customer_key, with_replay,
+};
+use super::write::{check_stored, if_none_match, same_algorithm, tagging, told};
 use crate::domain::attributes::{Attributes, guess_content_type};
 use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::location::ObjectName;
@@ -56,6 +59,25 @@ pub(super) async fn put_part(
     number: u32,
     body: Body,
 ) -> Result<ETag> {
+    let draft = Draft::part(upload, number, &body, store.extras());
+    let sent = store.send(PART, &upload.object.bucket, draft, Some(&body)).await?;
+    let told = sent.as_ref().and_then(|sent| told(sent, &body.checksum));
+    let written = match told {
+        Some(told) => told,
+        None => part_by_sdk(store, upload, number, &body, sent.map(Sent::replay)).await?,
+    };
+    check_stored(store, PART, &body.checksum, written.checksum.as_ref())?;
+    let no_etag = || StoreError::new(PART, Kind::Malformed).with_message("the reply has no ETag");
+    written.etag.ok_or_else(no_etag)
+}
+
+pub(super) async fn part_by_sdk(
+    store: &S3Store,
+    upload: &Upload,
+    number: u32,
+    body: &Body,
+    came: Option<Replay>,
+) -> Result<Written> {
     let request = store
         .client(&upload.object.bucket)
         .upload_part()
@@ -65,15 +87,15 @@ pub(super) async fn put_part(
         .part_number(part_number(number))
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
-    let checksum = body.checksum;
-    let request = with_checksum!(request, &checksum);
-    let reply = send_with_body!(request, body, store).map_err(|error| sdk_error(PART, &error))?;
-    let stored = same_algorithm(&checksum, |_| reply.checksum_crc64_nvme());
-    check_stored(store, PART, &checksum, stored.as_ref())?;
-    match reply.e_tag() {
-        Some(etag) => Ok(ETag::new(etag)),
-        None => Err(StoreError::new(PART, Kind::Malformed).with_message("the reply has no ETag")),
-    }
+    let checksum = &body.checksum;
+    let request = with_checksum!(request, checksum);
+    let reply = send_with_body!(request, body, came, store);
+    let reply = reply.map_err(|error| sdk_error(PART, &error))?;
+    Ok(Written {
+        etag: reply.e_tag().map(ETag::new),
+        version: None,
+        checksum: same_algorithm(checksum, |_| reply.checksum_crc64_nvme()),
+    })
 }
 
 pub(super) async fn complete(

@@ -1,20 +1,26 @@
 //! GetObject and HeadObject.
 
+use std::borrow::Cow;
+use std::future;
+use std::pin::Pin;
 use std::time::SystemTime;
 
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat as Format};
 use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
+use http_body::{Body as HttpBody, Frame};
+use hyper::Response;
+use hyper::body::Incoming;
 
 use super::classify::{body_error, sdk_error};
-use super::store::{S3Store, told_checksums, with_customer_key};
+use super::direct::{Draft, Replay, Sent, checksum_header, header};
+use super::store::{S3Store, TOLD, told_checksums, with_customer_key, with_replay};
 use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::composite::Composite;
 use crate::domain::location::ObjectName;
@@ -26,14 +32,62 @@ use crate::storage::object_store::{GetReply, Read, Result};
 pub(super) const GET: &str = "GetObject";
 pub(super) const HEAD: &str = "HeadObject";
 
-/// What a reply says of the object's content. CRC64NVME first: it always is of the whole object.
-macro_rules! stored_checksum {
-    ($reply:expr) => {
-        choose_checksum(told_checksums!($reply), $reply.checksum_type())
+pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Result<GetReply> {
+    let draft = Draft::get(object, what, store.extras());
+    let sent = store.send(GET, &object.bucket, draft, None).await?;
+    let told = match &sent {
+        Some(Sent { reply: Ok(reply), .. }) => told(reply, what.range),
+        _ => None,
     };
+    match (sent, told) {
+        (Some(Sent { reply: Ok(reply), .. }), Some(told)) => {
+            let (facts, range) = told?;
+            Ok(GetReply { facts, range, body: frames(reply.into_body()) })
+        }
+        (sent, _) => get_by_sdk(store, object, what, sent.map(Sent::replay)).await,
+    }
 }
 
-pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Result<GetReply> {
+/// What the head of a usual reply says. `None` where it is for the SDK to read.
+fn told(
+    reply: &Response<Incoming>,
+    asked: Option<ByteRange>,
+) -> Option<Result<(ObjectFacts, Option<ByteRange>)>> {
+    let header = |name| header(reply, name).ok();
+    let length: u64 = header("content-length")??.parse().ok()?;
+    let content_range = match (reply.status().as_u16(), header("content-range")?) {
+        (206, Some(text)) => Some(Cow::Borrowed(text)),
+        (200, None) => content_range_of_all(length).map(Cow::Owned),
+        _ => return None,
+    };
+    let last_modified = match header("last-modified")? {
+        Some(text) => Some(DateTime::from_str(text, Format::HttpDate).ok()?),
+        None => None,
+    };
+    let kind = header("x-amz-checksum-type")?.map(ChecksumType::from);
+    let mut values = [(Algorithm::Crc64Nvme, None); 5];
+    for (value, algorithm) in values.iter_mut().zip(TOLD) {
+        *value = (algorithm, header(checksum_header(algorithm))?);
+    }
+    let [etag, version] = [header("etag")?, header("x-amz-version-id")?];
+    Some(sent_range(Some(length), content_range.as_deref(), asked).map(|(range, size)| {
+        let facts = ObjectFacts {
+            size,
+            etag: etag.map(ETag::new),
+            version: version.map(Into::into),
+            last_modified: last_modified.as_ref().and_then(system_time),
+            checksum: choose_checksum(of_all(&values, range, size), kind.as_ref()),
+        };
+        (facts, range)
+    }))
+}
+
+pub(super) async fn get_by_sdk(
+    store: &S3Store,
+    object: &ObjectName,
+    what: &Read,
+    came: Option<Replay>,
+) -> Result<GetReply> {
     let request = store
         .client(&object.bucket)
         .get_object()
@@ -49,19 +103,28 @@ pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Re
     let request = request.customize().mutate_request(|request| {
         request.headers_mut().insert("x-amz-checksum-mode", "ENABLED");
     });
+    let request = with_replay!(request, came);
     let reply = request.send().await.map_err(|error| sdk_error(GET, &error))?;
-    let (range, size) = sent_range(&reply, what.range)?;
-    // A whole object's checksum on a 206 is right for the whole only.
-    let is_whole = range.is_none_or(|range| range.length() == size);
-    let checksum = if is_whole { stored_checksum!(reply) } else { StoredChecksum::None };
+    let length = reply.content_length().and_then(|length| u64::try_from(length).ok());
+    let (range, size) = sent_range(length, reply.content_range(), what.range)?;
+    let values = told_checksums!(reply);
     let facts = ObjectFacts {
         size,
         etag: reply.e_tag().map(ETag::new),
         version: reply.version_id().map(Into::into),
         last_modified: reply.last_modified().and_then(system_time),
-        checksum,
+        checksum: choose_checksum(of_all(&values, range, size), reply.checksum_type()),
     };
-    Ok(GetReply { facts, range, body: frames(reply.body) })
+    Ok(GetReply { facts, range, body: frames(reply.body.into_inner()) })
+}
+
+/// A whole object's checksum on a 206 is right for the whole only.
+fn of_all<'a>(
+    values: &'a [(Algorithm, Option<&'a str>)],
+    range: Option<ByteRange>,
+    size: u64,
+) -> &'a [(Algorithm, Option<&'a str>)] {
+    if range.is_none_or(|range| range.length() == size) { values } else { &[] }
 }
 
 /// Which bytes follow, and how many the object has.
@@ -70,13 +133,13 @@ pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Re
 /// starts at 0: the caller is told how far the bytes go. Elsewhere they would be written to the
 /// wrong place.
 fn sent_range(
-    reply: &GetObjectOutput,
+    length: Option<u64>,
+    content_range: Option<&str>,
     asked: Option<ByteRange>,
 ) -> Result<(Option<ByteRange>, u64)> {
     let malformed =
         |message: String| Err(StoreError::new(GET, Kind::Malformed).with_message(message));
-    let length = reply.content_length().and_then(|length| u64::try_from(length).ok());
-    let Some(text) = reply.content_range() else {
+    let Some(text) = content_range else {
         return match (length, asked) {
             (None, _) => malformed("the reply has no length".to_owned()),
             // Nothing follows, so nothing can be written to the wrong place.
@@ -138,13 +201,18 @@ impl Intercept for StatusInRange {
             return Ok(());
         }
         let length: Option<u64> = headers.get("content-length").and_then(|text| text.parse().ok());
-        if let Some(length) =
-            length.filter(|length| *length > 0 && headers.get("content-range").is_none())
+        if let Some(all) = length.and_then(content_range_of_all)
+            && headers.get("content-range").is_none()
         {
-            headers.insert("content-range", format!("bytes 0-{}/{length}", length - 1));
+            headers.insert("content-range", all);
         }
         Ok(())
     }
+}
+
+/// As a 206 would say it; `None` of an object without bytes.
+fn content_range_of_all(length: u64) -> Option<String> {
+    (length > 0).then(|| format!("bytes 0-{}/{length}", length - 1))
 }
 
 pub(super) async fn head(store: &S3Store, object: &ObjectName) -> Result<ObjectFacts> {
@@ -173,16 +241,17 @@ fn head_facts(reply: &HeadObjectOutput) -> Result<ObjectFacts> {
         etag: reply.e_tag().map(ETag::new),
         version: reply.version_id().map(Into::into),
         last_modified: reply.last_modified().and_then(system_time),
-        checksum: stored_checksum!(reply),
+        checksum: choose_checksum(&told_checksums!(reply), reply.checksum_type()),
     })
 }
 
+/// What a reply says of the object's content. CRC64NVME first: it always is of the whole object.
 fn choose_checksum(
-    values: [(Algorithm, Option<&str>); 5],
+    values: &[(Algorithm, Option<&str>)],
     kind: Option<&ChecksumType>,
 ) -> StoredChecksum {
     let mut found = StoredChecksum::None;
-    for (algorithm, value) in values {
+    for &(algorithm, value) in values {
         let Some(value) = value else { continue };
         // Not every server tells the type; a composite value carries its number of parts anyway.
         match Checksum::from_base64(algorithm, value) {
@@ -201,10 +270,23 @@ fn choose_checksum(
 }
 
 /// The body's frames as they come from the connection, uncopied.
-fn frames(body: ByteStream) -> BoxStream<'static, Result<Bytes>> {
+fn frames<B>(body: B) -> BoxStream<'static, Result<Bytes>>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     stream::unfold(body, |mut body| async move {
-        let frame = body.next().await?;
-        Some((frame.map_err(|error| body_error(GET, &error)), body))
+        loop {
+            let next = future::poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+            match next.await?.map(Frame::into_data) {
+                Ok(Ok(data)) => return Some((Ok(data), body)),
+                // Trailers: nothing that counts.
+                Ok(Err(_)) => {}
+                Err(error) => {
+                    let error: BoxError = error.into();
+                    return Some((Err(body_error(GET, &*error)), body));
+                }
+            }
+        }
     })
     .boxed()
 }
@@ -230,7 +312,7 @@ mod tests {
             (Algorithm::Sha256, sha256),
             absent(Algorithm::Sha1),
         ];
-        choose_checksum(values, kind)
+        choose_checksum(&values, kind)
     }
 
     #[test]

@@ -4,10 +4,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aws_sdk_s3::Config;
+
 use super::credentials::{Remedy, SharedCredentials};
 use super::notice::{Listener, Notice};
 use super::regions::{Lesson, Regions};
-use super::store::Parts;
 use crate::domain::location::Bucket;
 use crate::storage::error::{ClockOff, Kind, StoreError};
 use crate::storage::object_store::Result;
@@ -31,8 +32,12 @@ pub(super) struct Sent<'a> {
 }
 
 impl Recovery {
-    pub(super) fn new(parts: Parts, listener: Listener) -> Self {
-        let Parts { config, endpoint, credentials } = parts;
+    pub(super) fn new(
+        config: Config,
+        endpoint: Option<String>,
+        credentials: Option<SharedCredentials>,
+        listener: Listener,
+    ) -> Self {
         let (regions, is_clock_told) = (Regions::new(config), AtomicBool::new(false));
         Self { regions, credentials, endpoint, listener, is_clock_told }
     }
@@ -44,7 +49,7 @@ impl Recovery {
             bucket,
             region: bucket.and_then(|bucket| self.regions.of(bucket)),
             generation: self.credentials.as_ref().map_or(0, SharedCredentials::generation),
-            is_clock_known: self.is_clock_told.load(Ordering::Relaxed),
+            is_clock_known: self.is_clock_off(),
         }
     }
 
@@ -152,6 +157,11 @@ impl Recovery {
             if error.kind == Kind::Tls { "no secure connection to" } else { "cannot connect to" };
         error.message = Some(format!("{what} {}: {cause}", self.endpoint()).into());
         error
+    }
+
+    /// Whether the clock here was found to be off. Only the SDK knows by how much.
+    pub(super) fn is_clock_off(&self) -> bool {
+        self.is_clock_told.load(Ordering::Relaxed)
     }
 
     pub(super) fn endpoint(&self) -> &str {

@@ -11,9 +11,11 @@ use md5::Digest as _;
 
 use super::connect::{Options, Payer, Payload, Replies};
 use super::credentials::SharedCredentials;
+use super::direct::{Direct, Draft, Extras, Sent};
 use super::recovery::Recovery;
 use super::{list, multipart, parts, read, unfinished, write};
 use crate::domain::attributes::Attributes;
+use crate::domain::checksum::Algorithm;
 use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::storage::object_store::{
@@ -27,6 +29,7 @@ pub struct S3Store {
     pub(super) replies: Replies,
     pub(super) payer: Option<RequestPayer>,
     pub(super) customer_key: Option<CustomerKeyHeaders>,
+    pub(super) direct: Direct,
     recovery: Recovery,
 }
 
@@ -37,6 +40,7 @@ pub(super) struct Parts {
     pub(super) endpoint: Option<String>,
     /// None: requests are not signed.
     pub(super) credentials: Option<SharedCredentials>,
+    pub(super) direct: Direct,
 }
 
 /// What goes with every request for an object under a customer's own key.
@@ -52,9 +56,31 @@ impl S3Store {
             md5: BASE64.encode(md5::Md5::digest(key.expose())),
         });
         let payer = (options.payer == Payer::Requester).then_some(RequestPayer::Requester);
-        let recovery = Recovery::new(parts, options.listener.clone());
+        let Parts { config, endpoint, credentials, direct } = parts;
+        let recovery = Recovery::new(config, endpoint, credentials, options.listener.clone());
         let Options { payload, replies, .. } = *options;
-        Self { payload, replies, payer, customer_key, recovery }
+        Self { payload, replies, payer, customer_key, direct, recovery }
+    }
+
+    /// What goes with every request about an object's bytes.
+    pub(super) fn extras(&self) -> Extras<'_> {
+        Extras { payer: self.payer.as_ref(), customer_key: self.customer_key.as_ref() }
+    }
+
+    /// Sends a request past the SDK. `None`: the SDK is to send it.
+    pub(super) async fn send(
+        &self,
+        operation: &'static str,
+        bucket: &Bucket,
+        draft: Draft,
+        body: Option<&Body>,
+    ) -> Result<Option<Sent>> {
+        match self.recovery.regions.of(bucket) {
+            Some(region) if !self.recovery.is_clock_off() => {
+                self.direct.send(operation, (bucket, &region), draft, body.cloned()).await
+            }
+            _ => Ok(None),
+        }
     }
 
     /// For requests about this bucket: signed for the region that it is in, as far as that is known.
@@ -148,7 +174,11 @@ impl ObjectStore for S3Store {
     }
 }
 
-/// What a reply says of checksums, in the order in which one is chosen.
+/// In the order in which one is chosen.
+pub(super) const TOLD: [Algorithm; 5] =
+    [Algorithm::Crc64Nvme, Algorithm::Crc32C, Algorithm::Crc32, Algorithm::Sha256, Algorithm::Sha1];
+
+/// What a reply says of checksums, in the order of `TOLD`.
 macro_rules! told_checksums {
     ($reply:expr) => {
         [
@@ -226,14 +256,25 @@ macro_rules! with_checksum {
     }};
 }
 
+/// Lets a request read a reply that came already, if one did.
+macro_rules! with_replay {
+    ($request:expr, $came:expr) => {
+        match $came {
+            Some(came) => $request.config_override(Replay::config(came)),
+            None => $request,
+        }
+    };
+}
+
 /// Sends a request that carries an object's bytes, its signature over them or not.
 macro_rules! send_with_body {
-    ($request:expr, $body:expr, $store:expr) => {{
-        let outgoing = Outgoing { bytes: $body.bytes.clone(), taken: $body.taken };
-        let request = $request.body(ByteStream::from($body.bytes)).customize();
+    ($request:expr, $body:expr, $came:expr, $store:expr) => {{
+        let outgoing = Outgoing { bytes: $body.bytes.clone(), taken: $body.taken.clone() };
+        let request = $request.body(ByteStream::from($body.bytes.clone())).customize();
         let request = request.mutate_request(move |request| {
             request.add_extension(outgoing.clone());
         });
+        let request = with_replay!(request, $came);
         match $store.payload {
             Payload::Unsigned => request.disable_payload_signing().send().await,
             Payload::Signed => request.send().await,
@@ -243,5 +284,5 @@ macro_rules! send_with_body {
 
 pub(super) use {
     checksum_of_part, send_with_body, told_checksums, with_attributes, with_checksum,
-    with_customer_key,
+    with_customer_key, with_replay,
 };
