@@ -53,7 +53,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&could_not_start(error), &cli.output),
     };
-    let exit = runtime.block_on(async {
+    // On a worker: each job that ends wakes whoever waits for it, and this thread sleeps apart.
+    let ran = runtime.spawn(async move {
         match &cli.command {
             command @ (Command::Ls(_) | Command::Clean(_)) => {
                 list(command, &cli.output, open_files).await
@@ -61,6 +62,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             command => transfer(command, &cli.output, &arguments, open_files).await,
         }
     });
+    let exit = match runtime.block_on(ran) {
+        Ok(exit) => exit,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
     // A thread may be in a read of standard input that never ends: it is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit

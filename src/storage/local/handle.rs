@@ -3,7 +3,7 @@
 //! no-op or a detour here and nowhere else.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Component, Path};
 
@@ -165,11 +165,15 @@ pub(super) fn is_own_folder(_folder: &Dir) -> io::Result<bool> {
 }
 
 /// Whether an open file is the one that has the name.
-#[cfg(unix)]
 pub(super) fn has_name(folder: &Dir, name: &OsStr, file: &File) -> io::Result<bool> {
+    is_named(folder, name, &file.metadata()?)
+}
+
+/// The same of a file of which this is known.
+#[cfg(unix)]
+pub(super) fn is_named(folder: &Dir, name: &OsStr, open: &Metadata) -> io::Result<bool> {
     use cap_std::fs::MetadataExt as _;
     use std::os::unix::fs::MetadataExt as _;
-    let open = file.metadata()?;
     match folder.symlink_metadata(name) {
         Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -178,7 +182,7 @@ pub(super) fn has_name(folder: &Dir, name: &OsStr, file: &File) -> io::Result<bo
 }
 
 #[cfg(not(unix))]
-pub(super) fn has_name(folder: &Dir, name: &OsStr, _file: &File) -> io::Result<bool> {
+pub(super) fn is_named(folder: &Dir, name: &OsStr, _open: &Metadata) -> io::Result<bool> {
     Ok(folder.symlink_metadata(name).is_ok())
 }
 

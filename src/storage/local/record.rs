@@ -110,7 +110,8 @@ impl Record {
     /// Removes the record, if it still has its name: once its file has its own, another process may
     /// have begun the next one.
     pub(super) fn discard(self) {
-        if matches!(self.name.still_names(&self.file), Ok(false)) {
+        let named = self.file.metadata().and_then(|open| self.name.still_names(&open));
+        if matches!(named, Ok(false)) {
             self.name.keep();
         }
     }

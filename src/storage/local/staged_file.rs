@@ -6,7 +6,7 @@
 //! it is kept for a later run.
 
 use std::ffi::OsStr;
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -238,28 +238,28 @@ impl StagedFile {
     /// before it removes what was staged. Not to be repeated: a second sync after one that failed
     /// would succeed without the bytes.
     pub fn publish(self, publish: Publish) -> Result<Published, LocalError> {
-        let length = self.file.metadata().map_err(|cause| self.error("look at", cause))?.len();
+        let warning = publish
+            .modified
+            .and_then(|modified| self.file.set_modified(modified).err())
+            .map(|cause| self.error("set the modification time of", cause));
+        let open = self.file.metadata().map_err(|cause| self.error("look at", cause))?;
+        let (length, modified) = (open.len(), open.modified().ok());
         if length != publish.length {
             let text = format!("it has {length} bytes and should have {}", publish.length);
             let refused = LocalError::refused(Kind::WrongLength, "publish", self.path());
             return Err(refused.with_cause(text));
         }
-        let warning = publish
-            .modified
-            .and_then(|modified| self.file.set_modified(modified).err())
-            .map(|cause| self.error("set the modification time of", cause));
-        let modified = self.file.metadata().and_then(|metadata| metadata.modified()).ok();
         let path = self.path();
         match publish.sync {
             SyncMode::Durable => {
                 let begin = Instant::now();
                 let folder = Arc::clone(self.temp.spot().folder());
                 self.sync()?;
-                self.rename(publish.if_exists)?;
+                self.rename(&open, publish.if_exists)?;
                 folder.sync()?;
                 folder.sync_cost().record(length, begin.elapsed());
             }
-            SyncMode::Lazy => self.rename(publish.if_exists)?,
+            SyncMode::Lazy => self.rename(&open, publish.if_exists)?,
         }
         Ok(Published { path, modified, warning })
     }
@@ -272,11 +272,11 @@ impl StagedFile {
         }
     }
 
-    fn rename(self, if_exists: IfExists) -> Result<(), LocalError> {
+    fn rename(self, open: &Metadata, if_exists: IfExists) -> Result<(), LocalError> {
         let path = self.path();
         let Self { record, mut temp, file, .. } = self;
         // Were it another file that has the name by now, that one would be published as ours.
-        let renamed = match temp.still_names(&file) {
+        let renamed = match temp.still_names(open) {
             Ok(true) => temp.become_final(if_exists),
             Ok(false) => {
                 temp.keep();

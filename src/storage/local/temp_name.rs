@@ -1,7 +1,7 @@
 //! Names of files on their way: short, recognisable, and gone when they are no longer needed.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::Metadata;
 use std::io;
 
 use super::handle;
@@ -78,10 +78,10 @@ impl TempName {
         self.name = None;
     }
 
-    /// Whether the name is still that of `file`.
-    pub(super) fn still_names(&self, file: &File) -> io::Result<bool> {
+    /// Whether the name is still that of the open file of which this is known.
+    pub(super) fn still_names(&self, open: &Metadata) -> io::Result<bool> {
         match &self.name {
-            Some(name) => handle::has_name(self.spot.folder().handle(), name, file),
+            Some(name) => handle::is_named(self.spot.folder().handle(), name, open),
             None => Ok(false),
         }
     }
