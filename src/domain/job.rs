@@ -172,3 +172,11 @@ pub struct Refused {
     /// Whether all other jobs would fail in the same way.
     pub ends_run: bool,
 }
+
+impl Refused {
+    /// Refused for good, and it alone.
+    pub fn new(name: impl Into<String>, cause: impl Into<String>, reason: String) -> Self {
+        let (name, cause) = (name.into(), cause.into());
+        Self { line: None, name, cause, reason, hint: None, may_pass: false, ends_run: false }
+    }
+}

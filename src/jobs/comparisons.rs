@@ -323,13 +323,6 @@ pub fn named_after(object: &ObjectName, folder: &std::path::Path) -> Result<Plac
 }
 
 fn no_name(name: &str, reason: &str) -> Refused {
-    Refused {
-        line: None,
-        name: name.to_owned(),
-        cause: "unsafe name".to_owned(),
-        reason: format!("could not compare {}: {reason}", Escaped(name)),
-        hint: None,
-        may_pass: false,
-        ends_run: false,
-    }
+    let reason = format!("could not compare {}: {reason}", Escaped(name));
+    Refused::new(name, "unsafe name", reason)
 }

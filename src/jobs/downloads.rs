@@ -235,39 +235,22 @@ pub(super) fn unsafe_name(
     error: &crate::domain::relative_path::UnsafeName,
 ) -> Refused {
     let reason = format!("could not download {}: {error}", crate::domain::escape::Escaped(&name));
-    Refused {
-        line: None,
-        name,
-        cause: "unsafe name".to_owned(),
-        reason,
-        hint: Some(NAME_IT.to_owned()),
-        may_pass: false,
-        ends_run: false,
-    }
+    Refused { hint: Some(NAME_IT.to_owned()), ..Refused::new(name, "unsafe name", reason) }
 }
 
 pub(super) fn full_marker(object: &ObjectName, size: u64) -> Refused {
     let error = JobError::FullMarker(size);
-    Refused {
-        line: None,
-        name: object.uri(),
-        cause: error.cause(),
-        reason: format!("could not download {object}: {error}"),
-        hint: error.hint(),
-        may_pass: false,
-        ends_run: false,
-    }
+    let reason = format!("could not download {object}: {error}");
+    Refused { hint: error.hint(), ..Refused::new(object.uri(), error.cause(), reason) }
 }
 
 pub(super) fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
+    let reason = crate::transfer::error::chain(error);
     Refused {
-        line: None,
-        name: uri.to_string(),
-        cause: error.cause(),
-        reason: crate::transfer::error::chain(error),
         hint: error.hint(),
         may_pass: error.may_pass(),
         ends_run: error.ends_run(),
+        ..Refused::new(uri.to_string(), error.cause(), reason)
     }
 }
 
@@ -281,13 +264,5 @@ pub(super) fn nothing_found(uri: &S3Uri) -> Refused {
         let hint = "`*` and `?` are wildcards; --raw takes the key literally".to_owned();
         (format!("no object matches {uri}"), hint)
     };
-    Refused {
-        line: None,
-        name: uri.to_string(),
-        cause: "nothing found".to_owned(),
-        reason,
-        hint: Some(hint),
-        may_pass: false,
-        ends_run: false,
-    }
+    Refused { hint: Some(hint), ..Refused::new(uri.to_string(), "nothing found", reason) }
 }

@@ -143,17 +143,8 @@ fn problem_row(problem: &Problem) -> Refused {
         Problem::Row(error) => bad_row(error.line, String::new(), &error.reason),
         Problem::Fatal(error) => {
             let reason = crate::transfer::error::chain(error);
-            let name = "the manifest".to_owned();
-            let cause = "the manifest cannot be read to its end".to_owned();
-            Refused {
-                line: None,
-                name,
-                cause,
-                reason,
-                hint: None,
-                may_pass: false,
-                ends_run: false,
-            }
+            let cause = "the manifest cannot be read to its end";
+            Refused::new("the manifest", cause, reason)
         }
     }
 }
@@ -161,8 +152,7 @@ fn problem_row(problem: &Problem) -> Refused {
 /// Whoever tells of it adds the line.
 fn bad_row(line: u64, name: String, reason: &str) -> Refused {
     let reason = format!("bad row: {reason}");
-    let cause = "bad row".to_owned();
-    Refused { line: Some(line), name, cause, reason, hint: None, may_pass: false, ends_run: false }
+    Refused { line: Some(line), ..Refused::new(name, "bad row", reason) }
 }
 
 /// What a row asks for; `None` when the filters leave it out.

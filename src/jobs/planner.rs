@@ -100,15 +100,7 @@ impl Planner {
     pub(super) fn admit(&mut self, line: Option<u64>, task: Task) -> Option<Planned> {
         self.planned += 1;
         let refuse = |task: &Task, cause: &str, reason: String| {
-            Some(Err(Refused {
-                line,
-                name: task.source(),
-                cause: cause.to_owned(),
-                reason,
-                hint: None,
-                may_pass: false,
-                ends_run: false,
-            }))
+            Some(Err(Refused { line, ..Refused::new(task.source(), cause, reason) }))
         };
         match admission(&mut self.guard, &task) {
             Ok(Admission::Fresh) => {

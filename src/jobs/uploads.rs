@@ -195,26 +195,14 @@ fn submit(
 /// A source that is there no more, or never was.
 pub fn unreadable(error: &LocalError) -> Refused {
     Refused {
-        line: None,
-        name: exact(&error.path),
-        cause: error.label().to_owned(),
-        reason: error.to_string(),
         hint: error.hint().map(str::to_owned),
         may_pass: error.kind.is_transient(),
-        ends_run: false,
+        ..Refused::new(exact(&error.path), error.label(), error.to_string())
     }
 }
 
 fn refused(path: &Path, cause: &str, reason: &str) -> Refused {
     let name = exact(path);
     let reason = format!("could not upload {}: {reason}", Escaped(&name));
-    Refused {
-        line: None,
-        name,
-        cause: cause.to_owned(),
-        reason,
-        hint: None,
-        may_pass: false,
-        ends_run: false,
-    }
+    Refused::new(name, cause, reason)
 }
