@@ -185,11 +185,11 @@ async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, Co
     let limits = Limits { connect: Some(connect_timeout(options)), reply: None };
     let direct = Direct {
         connector: connectors.within(limits),
-        credentials: credentials.clone(),
+        credentials,
         payload: options.payload,
         endpoints: Endpoints::new(settings),
     };
-    Ok(S3Store::new(Parts { config: config.build(), endpoint, credentials, direct }, options))
+    Ok(S3Store::new(Parts { config: config.build(), endpoint, direct }, options))
 }
 
 /// What every AWS tool reads: region, endpoint, and where credentials come from.

@@ -9,8 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::Digest as _;
 
-use super::connect::{Options, Payer, Payload, Replies};
-use super::credentials::SharedCredentials;
+use super::connect::{Options, Payer, Replies};
 use super::direct::{Direct, Draft, Extras, Sent};
 use super::recovery::Recovery;
 use super::{list, multipart, parts, read, unfinished, write};
@@ -25,7 +24,6 @@ use crate::storage::object_store::{
 
 /// S3, or a server that speaks as it does.
 pub struct S3Store {
-    pub(super) payload: Payload,
     pub(super) replies: Replies,
     pub(super) payer: Option<RequestPayer>,
     pub(super) customer_key: Option<CustomerKeyHeaders>,
@@ -38,8 +36,6 @@ pub(super) struct Parts {
     pub(super) config: Config,
     /// None: S3's own.
     pub(super) endpoint: Option<String>,
-    /// None: requests are not signed.
-    pub(super) credentials: Option<SharedCredentials>,
     pub(super) direct: Direct,
 }
 
@@ -56,10 +52,11 @@ impl S3Store {
             md5: BASE64.encode(md5::Md5::digest(key.expose())),
         });
         let payer = (options.payer == Payer::Requester).then_some(RequestPayer::Requester);
-        let Parts { config, endpoint, credentials, direct } = parts;
+        let Parts { config, endpoint, direct } = parts;
+        let credentials = direct.credentials.clone();
         let recovery = Recovery::new(config, endpoint, credentials, options.listener.clone());
-        let Options { payload, replies, .. } = *options;
-        Self { payload, replies, payer, customer_key, direct, recovery }
+        let replies = options.replies;
+        Self { replies, payer, customer_key, direct, recovery }
     }
 
     /// What goes with every request about an object's bytes.
@@ -275,7 +272,7 @@ macro_rules! send_with_body {
             request.add_extension(outgoing.clone());
         });
         let request = with_replay!(request, $came);
-        match $store.payload {
+        match $store.direct.payload {
             Payload::Unsigned => request.disable_payload_signing().send().await,
             Payload::Signed => request.send().await,
         }

@@ -106,8 +106,11 @@ impl Draft {
 
     fn set_named(&mut self, name: HeaderName, value: &str) {
         match HeaderValue::from_str(value) {
-            // The SDK leaves some out that are empty.
-            Ok(value) if !value.is_empty() => drop(self.headers.insert(name, value)),
+            // The SDK leaves some out that are empty, and has names of metadata twice that differ
+            // in case.
+            Ok(value) if !value.is_empty() && !self.headers.contains_key(&name) => {
+                self.headers.insert(name, value);
+            }
             _ => self.is_whole = false,
         }
     }
