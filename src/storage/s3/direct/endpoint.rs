@@ -58,7 +58,7 @@ impl Endpoint {
     /// `None` where requests need more than a signature: those are left to the SDK.
     fn new(resolved: &Resolved, region: &str) -> Option<Self> {
         let needs_headers = resolved.headers().next().is_some();
-        // S3 Express has sessions, and access points of many regions another signature.
+        // Directory buckets have sessions, which are signed for in another way.
         let scheme = resolved.auth_schemes().first();
         let is_usual = scheme.is_none_or(|scheme| scheme.name() == "sigv4") && !needs_headers;
         let said = |name| scheme.and_then(|scheme| text(scheme, name)).map(str::to_owned);
@@ -116,7 +116,7 @@ impl Endpoints {
     }
 
     async fn find(&self, bucket: &Bucket, region: &str) -> Option<Endpoint> {
-        if !is_plain(bucket) {
+        if is_access_point(bucket) {
             return None;
         }
         let found = self.settings.resolve(bucket.as_str(), region).await.ok()?;
@@ -124,8 +124,7 @@ impl Endpoints {
     }
 }
 
-/// Access points are named by ARNs, and directory buckets end so.
-fn is_plain(bucket: &Bucket) -> bool {
-    let name = bucket.as_str();
-    !name.contains(':') && !name.ends_with("--x-s3")
+/// Access points are named by ARNs, whose regions may be others than the client's.
+fn is_access_point(bucket: &Bucket) -> bool {
+    bucket.as_str().contains(':')
 }

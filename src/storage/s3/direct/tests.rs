@@ -238,8 +238,9 @@ async fn what_can_not_be_written_as_the_sdk_does_is_left_to_it() {
     ];
     for attributes in odd {
         let how = Write { attributes: attributes.into(), condition: WriteIf::Always };
-        let draft = Draft::put(&object("key"), &body(Algorithm::Crc64Nvme), &how, store.extras());
-        let sent = store.send("PutObject", &bucket("bucket"), draft, None).await;
+        let body = body(Algorithm::Crc64Nvme);
+        let draft = Draft::put(&object("key"), &body, &how, store.extras());
+        let sent = store.send("PutObject", &bucket("bucket"), draft, Some(&body)).await;
         assert!(sent.expect("no failure").is_none(), "{:?}", how.attributes);
     }
     assert!(testbed.requests().is_empty());
