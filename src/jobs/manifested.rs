@@ -345,7 +345,9 @@ fn attributes(row: &Row, common: &Arc<Attributes>) -> Arc<Attributes> {
     let mut attributes = Attributes::clone(common);
     attributes.content_type = row.content_type.clone().or(attributes.content_type);
     attributes.storage_class = row.storage_class.clone().or(attributes.storage_class);
-    attributes.metadata.retain(|(name, _)| row.metadata.iter().all(|(other, _)| other != name));
+    attributes.metadata.retain(|(name, _)| {
+        !row.metadata.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
+    });
     attributes.metadata.extend(row.metadata.iter().cloned());
     Arc::new(attributes)
 }

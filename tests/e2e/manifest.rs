@@ -207,7 +207,7 @@ fn a_row_has_attributes_of_its_own() {
     stage.sandbox.write("rows.csv", rows);
     stage.sandbox.write("plain.keys", "f.txt\n");
     let common =
-        ["--metadata", "colour=red", "--metadata", "owner=me", "--cache-control", "no-cache"];
+        ["--metadata", "Colour=red", "--metadata", "owner=me", "--cache-control", "no-cache"];
     for (manifest, prefix) in [("rows.csv", "own"), ("plain.keys", "plain")] {
         let upload = stage.haul().args(["upload", "--manifest", manifest]).args(common);
         upload.arg(format!("s3://bucket/{prefix}/")).run().code(0);

@@ -235,6 +235,7 @@ fn wrong_usage_starts_nothing() {
         &["upload", "file", "s3://bucket/", "--part-size", "1MiB"],
         &["upload", "file", "s3://bucket/", "--expected-size", "5"],
         &["upload", "file", "s3://bucket/", "--metadata", "no-value"],
+        &["upload", "file", "s3://bucket/", "--metadata", "a=1", "--metadata", "A=2"],
         &["upload", "file", "s3://bucket/", "--sse", "rot13"],
         &["upload", "file", "s3://bucket/", "--sse-c-key-file", "file"],
         &["upload", "file", "s3://bucket/", "--expires", "tomorrow"],

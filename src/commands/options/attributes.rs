@@ -59,12 +59,16 @@ pub struct Attributes {
 
 impl Attributes {
     pub fn resolve(&self) -> Result<Resolved, CommandError> {
-        for (name, _) in &self.metadata {
+        for (index, (name, _)) in self.metadata.iter().enumerate() {
             let is_token = |c: char| c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c);
             if name.is_empty() || !name.chars().all(is_token) {
                 return Err(CommandError::misuse(format!(
                     "`{name}` can't be a name of metadata: it goes into a header"
                 )));
+            }
+            // S3 does not tell names apart by case.
+            if self.metadata[..index].iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                return Err(CommandError::misuse(format!("--metadata has `{name}` twice")));
             }
         }
         if let Some(text) = self.texts().find(|text| text.chars().any(char::is_control)) {
