@@ -1,10 +1,11 @@
 //! The one writer of a journal.
 //!
 //! What is durable when: a line is written only after its object is (a download is synced and
-//! renamed, an upload acknowledged). It is written at once, so that it outlives the process however
-//! that ends; the file is synced a second after the first unsynced line, and at the end. A power
-//! cut thus loses the lines of about a second, and a lost line only means that its job is looked at
-//! again. After an error nothing more is written: behind a torn line, no other may stand.
+//! renamed, an upload acknowledged). It is written at once, so that all but the last few outlive the
+//! process however that ends; the file is synced a second after the first unsynced line, and at the
+//! end. A power cut thus loses the lines of about a second, and a lost line only means that its job
+//! is looked at again. After an error nothing more is written: behind a torn line, no other may
+//! stand.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +16,10 @@ use tokio::time::Instant;
 
 use crate::storage::local::{JournalFile, LocalError};
 
-/// Lines that wait to be written: a slow disk slows the run rather than growing memory.
-const WAITING: usize = 4096;
-const BATCH: usize = 1024;
+/// Lines that wait to be written, and that are written with one call: a kill loses no more than both
+/// together, and a slow disk slows the run rather than have it run ahead of its journal.
+const WAITING: usize = 2;
+const BATCH: usize = 2;
 /// The longest that a line is not synced.
 const UNSYNCED: Duration = Duration::from_secs(1);
 
