@@ -15,7 +15,7 @@ use super::meter::Meter;
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
 use crate::domain::composite::StoredPart;
-use crate::domain::location::{Bucket, ObjectName};
+use crate::domain::location::{Bucket, Key, ObjectName};
 use crate::domain::object::{ETag, ListedObject, ObjectFacts};
 use crate::domain::range::ByteRange;
 
@@ -70,6 +70,21 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn list_uploads(&self, request: &UploadsRequest) -> Result<UploadPage>;
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage>;
+
+    /// Removes an object, or one version of it. That there was none is no error, but where a tag
+    /// must hold: then it is `MissingKey` or `Changed`. Idempotent but for that, and for the delete
+    /// markers of a bucket that keeps versions. Some stores remove the only version there is,
+    /// whatever version was asked for: the caller checks.
+    async fn delete(&self, bucket: &Bucket, removal: &Removal) -> Result<Removed>;
+
+    /// Removes up to `MOST_REMOVED` of a bucket's objects, none of which `goes_alone`, and says of
+    /// each, in the same order, what came of it: one that the reply does not name is an error of
+    /// its own. Idempotent as `delete` is.
+    async fn delete_many(
+        &self,
+        bucket: &Bucket,
+        removals: &[Removal],
+    ) -> Result<Vec<Result<Removed>>>;
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>>;
 }
@@ -295,4 +310,58 @@ pub struct ListPage {
 pub struct ListedBucket {
     pub name: String,
     pub created: Option<SystemTime>,
+}
+
+/// What one request may remove at most.
+pub const MOST_REMOVED: usize = 1000;
+
+/// An object that is to go, or one version of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Removal {
+    pub key: Key,
+    pub version: Option<Arc<str>>,
+    /// Only if the object still has this tag.
+    pub if_match: Option<ETag>,
+}
+
+impl Removal {
+    /// Of whatever has the key.
+    pub fn new(key: Key) -> Self {
+        Self { key, version: None, if_match: None }
+    }
+
+    /// Whether it needs a request of its own. In XML, its key may reach the store as another one:
+    /// that has no way to write some characters, its readers take some for others, and some stores
+    /// trim texts; then the wrong object would go. And some heed no tags there.
+    pub fn goes_alone(&self) -> bool {
+        let is_changed =
+            |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{FFFE}'..='\u{FFFF}');
+        let key = self.key.as_str();
+        self.if_match.is_some() || key.chars().any(is_changed) || key.trim() != key
+    }
+}
+
+/// What a store says of something that it removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// The delete marker that has taken its place, in a bucket that keeps versions.
+    pub marker: Option<Arc<str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_xml_may_change_go_alone() {
+        let alone = |key| Removal::new(Key::new(key).expect("a key")).goes_alone();
+        for key in
+            ["a\nb", "a\rb", "a\u{1}", "\u{85}a", "a\u{2028}b", "\u{FFFF}", " a", "a ", "\u{a0}a"]
+        {
+            assert!(alone(key), "{key:?}");
+        }
+        for key in ["a", "a b", "<&>\"'", "é/日", "..", "a//b", "%41", "]]>"] {
+            assert!(!alone(key), "{key:?}");
+        }
+    }
 }

@@ -201,6 +201,18 @@ impl Context {
         }
     }
 
+    /// A permit for one request; those with the lowest `turn` are served first.
+    pub(super) async fn pass(
+        &self,
+        class: Class,
+        turn: u64,
+        memory: u64,
+    ) -> Result<InFlight, JobError> {
+        let permit = self.or_stopped(self.gate.pass(class, turn, memory)).await?;
+        self.gauge.request_started();
+        Ok(InFlight { permit, gauge: Arc::clone(&self.gauge), is_over: false })
+    }
+
     /// Some request got an answer: the address and the credentials are right.
     pub(super) fn store_is_proven(&self) {
         self.health.succeeded();
@@ -312,10 +324,7 @@ impl Work {
     }
 
     async fn pass_as(&self, class: Class, memory: u64) -> Result<InFlight, JobError> {
-        let pass = self.context.gate.pass(class, self.job.number, memory);
-        let permit = self.context.or_stopped(pass).await?;
-        self.context.gauge.request_started();
-        Ok(InFlight { permit, gauge: Arc::clone(&self.context.gauge), is_over: false })
+        self.context.pass(class, self.job.number, memory).await
     }
 
     pub(super) fn tries(&self, doing: String) -> Tries<'_> {

@@ -23,8 +23,8 @@ use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
     Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ListedPart, ObjectStore,
-    OpenUpload, PartsPage, Read, Result, SentPartsPage, Upload, UploadId, UploadPage,
-    UploadsRequest, Write, WriteIf, Written,
+    OpenUpload, PartsPage, Read, Removal, Removed, Result, SentPartsPage, Upload, UploadId,
+    UploadPage, UploadsRequest, Write, WriteIf, Written,
 };
 
 /// Buckets, objects and unfinished uploads.
@@ -48,6 +48,9 @@ pub enum Operation {
     ListUploads,
     List,
     ListBuckets,
+    /// Of one object: by itself, or as one of many.
+    Delete,
+    DeleteMany,
 }
 
 /// How one request fails.
@@ -65,7 +68,7 @@ pub const MIN_PART: usize = 5 << 20;
 const FRAME: usize = 64 << 10;
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     buckets: BTreeMap<String, BTreeMap<String, Stored>>,
     uploads: BTreeMap<Arc<str>, Unfinished>,
     script: VecDeque<Scripted>,
@@ -153,20 +156,14 @@ impl MemoryStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does one request, unless the script has something else in mind.
+    /// Does one request, as the script wants it.
     fn answer<T>(
         &self,
         operation: Operation,
         key: Option<&Key>,
         work: impl FnOnce(&mut State) -> Result<T>,
     ) -> Result<T> {
-        let mut state = self.lock();
-        state.requests.push(operation);
-        match state.scripted(operation, key) {
-            Some(Failure::Refused(error)) => Err(error),
-            Some(Failure::LostReply(error)) => work(&mut state).and(Err(error)),
-            None => work(&mut state),
-        }
+        self.lock().answer(operation, key, work)
     }
 }
 
@@ -304,6 +301,28 @@ impl ObjectStore for MemoryStore {
         })
     }
 
+    async fn delete(&self, bucket: &Bucket, removal: &Removal) -> Result<Removed> {
+        self.answer(Operation::Delete, Some(&removal.key), |state| {
+            state.remove("DeleteObject", bucket, removal)
+        })
+    }
+
+    async fn delete_many(
+        &self,
+        bucket: &Bucket,
+        removals: &[Removal],
+    ) -> Result<Vec<Result<Removed>>> {
+        self.answer(Operation::DeleteMany, None, |state| {
+            state.bucket("DeleteObjects", bucket)?;
+            let each = removals.iter().map(|removal| {
+                state.answer(Operation::Delete, Some(&removal.key), |state| {
+                    state.remove("DeleteObjects", bucket, removal)
+                })
+            });
+            Ok(each.collect())
+        })
+    }
+
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {
         self.answer(Operation::ListBuckets, None, |state| {
             let names = state.buckets.keys().cloned();
@@ -313,6 +332,21 @@ impl ObjectStore for MemoryStore {
 }
 
 impl State {
+    /// Does one thing, unless the script has something else in mind.
+    fn answer<T>(
+        &mut self,
+        operation: Operation,
+        key: Option<&Key>,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.requests.push(operation);
+        match self.scripted(operation, key) {
+            Some(Failure::Refused(error)) => Err(error),
+            Some(Failure::LostReply(error)) => work(self).and(Err(error)),
+            None => work(self),
+        }
+    }
+
     /// Takes the first failure that is meant for such a request.
     fn scripted(&mut self, operation: Operation, key: Option<&Key>) -> Option<Failure> {
         let is_meant = |scripted: &Scripted| {
@@ -331,7 +365,7 @@ impl State {
         self.broken_bodies.remove(at)
     }
 
-    fn bucket(
+    pub(super) fn bucket(
         &mut self,
         operation: &'static str,
         name: &Bucket,
@@ -443,7 +477,7 @@ fn crc_of(bytes: &[u8]) -> Checksum {
     crc.checksum(crc.of(bytes))
 }
 
-fn failed(operation: &'static str, kind: Kind, text: &str) -> StoreError {
+pub(super) fn failed(operation: &'static str, kind: Kind, text: &str) -> StoreError {
     StoreError::new(operation, kind).with_message(text)
 }
 

@@ -12,14 +12,15 @@ use md5::Digest as _;
 use super::connect::{Options, Payer, Replies};
 use super::direct::{Direct, Draft, Extras, Sent};
 use super::recovery::Recovery;
-use super::{list, multipart, parts, read, unfinished, write};
+use super::{delete, list, multipart, parts, read, unfinished, write};
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Algorithm;
 use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::storage::object_store::{
     Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, PartsPage, Read,
-    Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, Write, Written,
+    Removal, Removed, Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, Write,
+    Written,
 };
 
 /// S3, or a server that speaks as it does.
@@ -163,6 +164,20 @@ impl ObjectStore for S3Store {
     async fn list(&self, request: &ListRequest) -> Result<ListPage> {
         let sent = self.recovery.sending(Some(&request.bucket));
         self.recovery.judge(&sent, list::page(self, request).await)
+    }
+
+    async fn delete(&self, bucket: &Bucket, removal: &Removal) -> Result<Removed> {
+        let sent = self.recovery.sending(Some(bucket));
+        self.recovery.judge(&sent, delete::one(self, bucket, removal).await)
+    }
+
+    async fn delete_many(
+        &self,
+        bucket: &Bucket,
+        removals: &[Removal],
+    ) -> Result<Vec<Result<Removed>>> {
+        let sent = self.recovery.sending(Some(bucket));
+        self.recovery.judge(&sent, delete::many(self, bucket, removals).await)
     }
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {

@@ -1,5 +1,6 @@
 //! The backend behind `s3s`: hands each operation to the file of its concern.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use s3s::config::{S3Config, StaticConfigProvider};
@@ -29,6 +30,15 @@ use crate::store::Store;
 /// Set on a request by a fault script: serve the whole object although a range was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IgnoreRange;
+
+/// Set on a request by a fault script: what becomes of some keys of a `DeleteObjects`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyFaults {
+    /// Refused, and with which code.
+    pub(crate) refused: BTreeMap<String, String>,
+    /// Left out of the reply.
+    pub(crate) hidden: BTreeSet<String>,
+}
 
 /// The backend behind `s3s`.
 #[derive(Clone, Debug)]

@@ -19,6 +19,6 @@ mod tagging;
 mod write;
 
 use backend::Answer;
-pub(crate) use backend::{Backend, IgnoreRange, service};
+pub(crate) use backend::{Backend, IgnoreRange, KeyFaults, service};
 pub(crate) use copy::etag_of;
 pub(crate) use receive::opaque_etag;

@@ -109,17 +109,15 @@ impl Store {
         })?
     }
 
-    /// Removes an object if `allowed` says so of it; a missing one is no error.
+    /// Removes an object if `allowed` says so of what is there.
     pub(crate) fn delete(
         &self,
         bucket: &str,
         key: &str,
-        allowed: impl FnOnce(&StoredObject) -> S3Result<()>,
+        allowed: impl FnOnce(Option<&StoredObject>) -> S3Result<()>,
     ) -> S3Result<()> {
         self.with_mut(bucket, |bucket| {
-            if let Some(object) = bucket.objects.get(key) {
-                allowed(object)?;
-            }
+            allowed(bucket.objects.get(key).map(|object| &**object))?;
             drop(bucket.objects.remove(key));
             Ok(())
         })?
