@@ -11,6 +11,7 @@ use crate::commands::clean::CleanArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::sync::SyncArgs;
 use crate::commands::typed::Typed;
 use crate::commands::upload::UploadArgs;
 use crate::commands::verify::VerifyArgs;
@@ -32,6 +33,7 @@ Examples:
   haul download s3://bucket/2024/ ./2024/
   haul upload site/ s3://bucket/www/
   haul download --manifest files.csv out/
+  haul sync site/ s3://bucket/www/
   haul verify site/ s3://bucket/www/
   haul ls s3://bucket/
 
@@ -51,6 +53,7 @@ pub enum Command {
     Download(DownloadArgs),
     Upload(UploadArgs),
     Cp(CpArgs),
+    Sync(Box<SyncArgs>),
     Verify(VerifyArgs),
     Ls(LsArgs),
     Clean(CleanArgs),
@@ -63,6 +66,7 @@ impl Command {
             Self::Download(args) => Some(args),
             Self::Upload(args) => Some(args),
             Self::Cp(args) => Some(args),
+            Self::Sync(args) => Some(args.as_ref()),
             Self::Verify(args) => Some(args),
             Self::Ls(_) | Self::Clean(_) => None,
         }

@@ -13,9 +13,6 @@ pub(super) fn missing(error: &clap::Error) -> Option<CommandError> {
         return None;
     };
     let hint = match verb.as_str() {
-        "sync" => {
-            "what is missing or different: `haul download` or `haul upload` with --overwrite changed"
-        }
         "mv" | "move" => "copy it with `haul cp`, and remove the source with another tool",
         "rm" | "delete" | "presign" | "mb" | "rb" => "another tool does that meanwhile",
         _ => return None,

@@ -249,7 +249,7 @@ impl RowsAs {
 
 /// How the file system tells names apart on which a folder is, or will be. Where it can't be asked,
 /// as the system usually does.
-async fn names_of(folder: &Path) -> NameRule {
+pub(super) async fn names_of(folder: &Path) -> NameRule {
     let folder = folder.to_owned();
     match tokio::task::spawn_blocking(move || likeness(&folder)).await {
         Ok(Ok(Likeness { case, forms })) => match (case, forms) {

@@ -15,6 +15,7 @@ pub mod verify;
 pub mod error;
 pub mod options;
 pub mod session;
+pub mod sync;
 pub mod typed;
 
 mod journal;

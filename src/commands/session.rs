@@ -9,6 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::error::CommandError;
 use super::options::{self, Connection, Speed, Transfer};
+use crate::domain::overwrite::Overwrite;
 use crate::jobs::planner::Planned;
 use crate::storage::local::state_folder;
 use crate::storage::s3::{self, Listener, Notice, Payload, Replies, S3Store};
@@ -46,16 +47,46 @@ pub struct Manner<'a> {
     pub scope: Scope,
 }
 
+/// What a context is made of.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    pub connection: &'a Connection,
+    pub speed: &'a Speed,
+    pub integrity: &'a options::Integrity,
+    pub failure: &'a options::Failure,
+    pub resuming: &'a options::Resuming,
+    pub overwrite: Overwrite,
+    pub payload: Payload,
+    pub file_times: FileTimes,
+    pub scope: Scope,
+}
+
 impl Session {
     /// Connects, and sets up what all jobs share.
     pub async fn context(&self, manner: &Manner<'_>) -> Result<Context, CommandError> {
         let typed = manner.transfer;
-        let verify = typed.integrity.resolve();
+        self.context_of(&Parts {
+            connection: &typed.connection,
+            speed: &typed.speed,
+            integrity: &typed.integrity,
+            failure: &typed.failure,
+            resuming: &typed.resuming,
+            overwrite: typed.overwriting.resolve(),
+            payload: manner.payload,
+            file_times: manner.file_times,
+            scope: manner.scope,
+        })
+        .await
+    }
+
+    /// The same for a command that has no use for all that transfers are told.
+    pub async fn context_of(&self, parts: &Parts<'_>) -> Result<Context, CommandError> {
+        let verify = parts.integrity.resolve();
         let replies = if verify == Verify::Off { Replies::Ignored } else { Replies::Compared };
-        let payload = manner.payload;
-        let connection = s3::Options { payload, replies, ..typed.connection.resolve()? };
+        let payload = parts.payload;
+        let connection = s3::Options { payload, replies, ..parts.connection.resolve()? };
         let store = self.connect(connection).await?;
-        let speed = typed.speed.resolve(self.open_files)?;
+        let speed = parts.speed.resolve(self.open_files)?;
         let limits = Limits {
             concurrency: speed.concurrency,
             part_size: speed.part_size,
@@ -63,13 +94,13 @@ impl Session {
             memory: speed.memory,
             bandwidth: speed.bandwidth,
             max_attempts: speed.max_attempts,
-            timeout: typed.connection.timeout(),
-            overwrite: typed.overwriting.resolve(),
-            file_times: manner.file_times,
-            resume: typed.resuming.resolve(),
+            timeout: parts.connection.timeout(),
+            overwrite: parts.overwrite,
+            file_times: parts.file_times,
+            resume: parts.resuming.resolve(),
             verify,
-            tolerance: typed.failure.resolve(),
-            scope: manner.scope,
+            tolerance: parts.failure.resolve(),
+            scope: parts.scope,
         };
         let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         let store = Arc::new(store);
@@ -154,7 +185,6 @@ impl Session {
             // The engine ended first: nobody takes jobs any more.
             Err(error) if error.is_cancelled() => None,
             Err(error) => {
-                summary.failed += 1;
                 let failure = Failure {
                     line: None,
                     source: String::new(),
@@ -166,10 +196,16 @@ impl Session {
                     hint: None,
                     may_pass: false,
                 };
-                let _unheard = self.events.send(Event::Failed { job: None, failure }).await;
+                self.fail(summary, failure).await;
                 None
             }
         }
+    }
+
+    /// Tells a failure of the run as a whole.
+    pub async fn fail(&self, summary: &mut Summary, failure: Failure) {
+        summary.failed += 1;
+        let _unheard = self.events.send(Event::Failed { job: None, failure }).await;
     }
 
     pub async fn notice(&self, text: String) {

@@ -21,6 +21,15 @@ pub struct Job {
     /// Where the job stands in its manifest.
     pub line: Option<u64>,
     pub task: Task,
+    /// Nothing is done where these two places are proven the same.
+    pub unless_same: Option<Box<Compare>>,
+}
+
+impl Job {
+    /// A job that is done in any case.
+    pub fn new(number: u64, line: Option<u64>, task: Task) -> Self {
+        Self { number, line, task, unless_same: None }
+    }
 }
 
 /// What is to be done.

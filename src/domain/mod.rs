@@ -1,6 +1,8 @@
 //! Floor 0: plain values that every other floor speaks in. No I/O, no async, no clock.
 
+pub mod allowance;
 pub mod attributes;
+pub mod bounds;
 pub mod checksum;
 pub mod comparison;
 pub mod composite;

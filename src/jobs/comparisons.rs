@@ -291,7 +291,7 @@ impl Trees<'_> {
 
 impl Tree {
     /// What a name is called here. Of objects it is verbatim; no path leads out of the folder.
-    fn place(&self, relative: &str) -> Result<Place, String> {
+    pub(super) fn place(&self, relative: &str) -> Result<Place, String> {
         match self {
             Self::Objects { uri, wildcard } => {
                 let base = wildcard.as_ref().map_or(uri.rest.len(), Wildcard::base_length);
@@ -307,7 +307,7 @@ impl Tree {
     }
 
     /// Whether a name would be part of the tree if it were there.
-    fn may_hold(&self, relative: &str) -> bool {
+    pub(super) fn may_hold(&self, relative: &str) -> bool {
         let Self::Objects { uri, wildcard: Some(wildcard) } = self else { return true };
         let prefix = uri.rest.get(..wildcard.base_length()).unwrap_or_default();
         wildcard.matches(&format!("{prefix}{relative}"))

@@ -10,3 +10,4 @@ pub mod uploads;
 
 pub mod guard;
 pub mod manifest;
+pub mod sync;

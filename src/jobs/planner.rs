@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::guard::{Admission, Destination, Guard, GuardError, NameRule};
-use crate::domain::comparison::{Place, Presence};
+use crate::domain::comparison::{Compare, Place, Presence};
 use crate::domain::escape::Escaped;
 use crate::domain::job::{
     Download, Expected, Job, LocalSource, LocalTarget, Refused, Task, Upload,
@@ -69,6 +69,22 @@ impl Planner {
         }
     }
 
+    /// As `submit`, for a task that is not done where two places are proven the same.
+    pub async fn submit_unless_same(
+        &mut self,
+        task: Task,
+        pair: Option<Box<Compare>>,
+    ) -> Result<(), Closed> {
+        match self.admit(None, task) {
+            Some(Ok(job)) => {
+                let job = Job { unless_same: pair, ..job };
+                self.jobs.send(Ok(job)).await.map_err(|_| Closed)
+            }
+            Some(refused) => self.jobs.send(refused).await.map_err(|_| Closed),
+            None => Ok(()),
+        }
+    }
+
     /// As `submit`, from a thread that may block.
     pub fn submit_blocking(&mut self, line: Option<u64>, task: Task) -> Result<(), Closed> {
         match self.admit(line, task) {
@@ -105,7 +121,7 @@ impl Planner {
         match admission(&mut self.guard, &task) {
             Ok(Admission::Fresh) => {
                 self.gauge.plan(task.size());
-                Some(Ok(Job { number: self.planned, line, task }))
+                Some(Ok(Job::new(self.planned, line, task)))
             }
             Ok(Admission::Duplicate) => None,
             // A source has it.

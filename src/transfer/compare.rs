@@ -60,6 +60,20 @@ pub(super) async fn compare(work: &Arc<Work>, pair: &Compare) -> Result<Outcome,
     Ok(work.compared(verdict, size))
 }
 
+/// Whether both sides are proven the same, before anything is moved for it. What can't be told is
+/// not the same.
+pub(super) async fn is_same(work: &Arc<Work>, pair: &Compare) -> Result<bool, JobError> {
+    let outcome = compare(work, pair).await;
+    work.gauge.uncount_all();
+    match outcome {
+        Ok(Outcome::Compared(comparison)) => Ok(matches!(comparison.verdict, Verdict::Same(_))),
+        // One side went away meanwhile, or changes just now: the transfer sees for itself.
+        Ok(Outcome::Done(_) | Outcome::Skipped(_))
+        | Err(JobError::Impossible(_) | JobError::Local(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// What there is on one side.
 enum Seen<'a> {
     Object(&'a ObjectName, ObjectFacts),

@@ -113,11 +113,17 @@ async fn one(context: Arc<Context>, attempt: Attempt) -> Ended {
 /// What a job would come to, as far as is known before its first byte.
 async fn look(context: Arc<Context>, planned: Result<Job, Refused>) -> Result<Ended, Refused> {
     let attempt = Attempt::first(planned?);
-    let work = Work::aside(context, Arc::clone(&attempt.job));
-    let skip = match &attempt.job.task {
-        Task::Download(task) => download::look(&work, task).await,
-        Task::Upload(task) => upload::look(&work, task).await,
-        Task::Compare(_) | Task::MakeFolder { .. } => Ok(None),
+    let work = Arc::new(Work::aside(context, Arc::clone(&attempt.job)));
+    let same = match &attempt.job.unless_same {
+        Some(pair) => compare::is_same(&work, pair).await,
+        None => Ok(false),
+    };
+    let skip = match (same, &attempt.job.task) {
+        (Err(error), _) => Err(error),
+        (Ok(true), _) => Ok(Some(Skip::UpToDate)),
+        (Ok(false), Task::Download(task)) => download::look(&work, task).await,
+        (Ok(false), Task::Upload(task)) => upload::look(&work, task).await,
+        (Ok(false), Task::Compare(_) | Task::MakeFolder { .. }) => Ok(None),
     };
     let result = skip.map(|skip| Outcome::Skipped(skip.unwrap_or(Skip::DryRun)));
     Ok(Ended { course: work.course(), attempt, result })
@@ -129,6 +135,11 @@ async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
         if still_done::is_still_done(work, journal).await? {
             return Ok(Outcome::Skipped(Skip::DoneBefore));
         }
+    }
+    if let Some(pair) = &work.job.unless_same
+        && compare::is_same(work, pair).await?
+    {
+        return Ok(Outcome::Skipped(Skip::UpToDate));
     }
     match &work.job.task {
         Task::Download(task) => download::download(work, task).await,

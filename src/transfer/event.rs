@@ -45,10 +45,28 @@ pub enum Event {
         job: Option<Arc<Job>>,
         failure: Failure,
     },
+    /// The destination had it and the source did not.
+    Removed(Removed),
     /// All jobs have been planned: the gauge's totals are final.
     PlanComplete,
     /// Said once a run, such as that it is stopping and why.
     Notice(String),
+}
+
+/// What a sync takes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Exact: a URI, or a path below the run's destination.
+    pub name: String,
+    pub size: u64,
+    pub is_done: IsDone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsDone {
+    Yes,
+    /// `--dry-run`.
+    Planned,
 }
 
 /// One more try.

@@ -174,6 +174,8 @@ pub struct Summary {
     pub missing: u64,
     /// Jobs that were planned or started and then given up, since the run was stopped.
     pub stopped: u64,
+    /// What a sync took away at the destination; `None` where none was to be.
+    pub removed: Option<u64>,
     /// Unfinished transfers that the same command continues.
     pub kept: u64,
     /// How many bytes of them there are.

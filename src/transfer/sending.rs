@@ -136,7 +136,7 @@ mod tests {
             let source = LocalSource::Stdin { expected_size: None };
             let (attributes, expected) = (Arc::default(), Expected::default());
             let task = Task::Upload(Upload { source, object: object(), attributes, expected });
-            let job = Arc::new(Job { number: 1, line: None, task });
+            let job = Arc::new(Job::new(1, None, task));
             let work = Work::new(Arc::new(context), job, Some(LENGTH as u64));
             work.gauge.count(BEFORE);
             Self { work, run }

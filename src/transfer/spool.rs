@@ -24,7 +24,7 @@ pub async fn spool(context: &Arc<Context>, object: ObjectName) -> Result<File, J
         target,
         expected: Expected::default(),
     };
-    let job = Arc::new(Job { number: 0, line: None, task: Task::Download(task.clone()) });
+    let job = Arc::new(Job::new(0, None, Task::Download(task.clone())));
     let work = Arc::new(Work::aside(Arc::clone(context), job));
     context.gate.driving(download(&work, &task)).await?;
     File::open(&path).map_err(failed)

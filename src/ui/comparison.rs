@@ -179,7 +179,7 @@ mod tests {
             expected: Expected::default(),
             unproven: Unproven::Tell,
         };
-        let job = Job { number: 3, line: None, task: Task::Compare(Box::new(pair)) };
+        let job = Job::new(3, None, Task::Compare(Box::new(pair)));
         let elapsed = Duration::from_millis(250);
         CompareLine::new(&job, &Comparison { verdict, bytes: 7, elapsed, retries: 0 })
     }

@@ -130,6 +130,7 @@ fn events(job: &Job) -> Vec<EventLine> {
             hint: Some(text()),
             may_pass: false,
         }),
+        EventLine::Removed { destination: text(), size: 5 },
         EventLine::Notice { message: text() },
     ]
 }
@@ -163,6 +164,7 @@ fn summary() -> Value {
     let same = SameBy { read: 1, ..SameBy::default() };
     let summary = Summary {
         compared: Comparisons { same, ..Comparisons::NONE },
+        removed: Some(1),
         end: End::Interrupted(2),
         ..Summary::default()
     };

@@ -14,8 +14,9 @@ use super::streams::Stderr;
 use super::style::{self, Paint};
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Download, Job, LocalTarget, Task};
+use crate::domain::location::S3Uri;
 use crate::domain::quantity::ByteSize;
-use crate::transfer::event::{Event, Retry, Skip};
+use crate::transfer::event::{Event, Removed, Retry, Skip};
 use crate::transfer::outcome::{Done, Failure};
 
 /// One event as a line.
@@ -61,6 +62,10 @@ pub enum EventLine {
         message: String,
     },
     Failed(FailedFields),
+    Removed {
+        destination: String,
+        size: u64,
+    },
     Notice {
         message: String,
     },
@@ -84,13 +89,19 @@ impl JobFields {
             Task::MakeFolder { .. }
                 | Task::Download(Download { target: LocalTarget::Below(_), .. })
         );
-        let destination = match base {
-            Some(base) if is_relative => {
-                format!("{}/{}", base.trim_end_matches('/'), job.task.destination())
-            }
-            _ => job.task.destination(),
-        };
+        let destination = job.task.destination();
+        let destination = if is_relative { below(base, &destination) } else { destination };
         Self { number: job.number, line: job.line, source: job.task.source(), destination }
+    }
+}
+
+/// What is relative is so to the base.
+fn below(base: Option<&str>, name: &str) -> String {
+    match base {
+        Some(base) if !name.starts_with(S3Uri::SCHEME) => {
+            format!("{}/{name}", base.trim_end_matches('/'))
+        }
+        _ => name.to_owned(),
     }
 }
 
@@ -148,6 +159,9 @@ impl EventLine {
                 message: failure.message.clone(),
             },
             Event::Failed { job, failure } => Self::failed(job.as_deref(), failure, base),
+            Event::Removed(removed) => {
+                Self::Removed { destination: below(base, &removed.name), size: removed.size }
+            }
             Event::Notice(message) => Self::Notice { message: message.clone() },
             // Data of its own kind, see `comparison`.
             Event::Compared { .. } | Event::PlanComplete => return None,
@@ -214,6 +228,9 @@ impl EventLine {
                 format!("{label} {}; it starts once more after all others", Escaped(message))
             }
             Self::Failed(failed) => failed.text(paint),
+            Self::Removed { destination, size } => {
+                format!("removed: {} ({})", Escaped(destination), ByteSize(*size))
+            }
             Self::Notice { message } => format!("{} {}", paint.hint("note:"), Escaped(message)),
         }
     }
@@ -256,6 +273,29 @@ impl DataLine for PlanLine {
         let action = self.action.replace('_', " ");
         let size = self.size.map_or("size unknown".to_owned(), |size| ByteSize(size).to_string());
         format!("{action}  {}  {size}", self.job)
+    }
+}
+
+/// What a dry run of a sync would take away: data, on stdout.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename = "plan")]
+pub struct RemovalLine {
+    action: &'static str,
+    destination: String,
+    size: u64,
+}
+
+impl RemovalLine {
+    pub fn new(removed: &Removed, base: Option<&str>) -> Self {
+        let destination = below(base, &removed.name);
+        Self { action: "remove", destination, size: removed.size }
+    }
+}
+
+impl DataLine for RemovalLine {
+    /// `remove  out/k  1.0 MiB`.
+    fn text(&self) -> String {
+        format!("{}  {}  {}", self.action, Escaped(&self.destination), ByteSize(self.size))
     }
 }
 

@@ -12,7 +12,7 @@ use super::bars;
 use super::comparison::CompareLine;
 use super::data::Format;
 use super::failure::Tell;
-use super::lines::{EventLine, PlanLine};
+use super::lines::{EventLine, PlanLine, RemovalLine};
 use super::options::{Options, Purpose, ShowProgress, Verbosity};
 use super::progress::{Meters, Progress};
 use super::report::{Report, Streams};
@@ -147,6 +147,12 @@ impl Reporter {
             self.report.write(|data| data.push(&line));
             return;
         }
+        if let (Event::Removed(removed), Some(planned)) = (event, &mut self.report.planned) {
+            planned.removals += 1;
+            let line = RemovalLine::new(removed, self.options.base.as_deref());
+            self.report.write(|data| data.push(&line));
+            return;
+        }
         if let Event::Compared { job, comparison } = event {
             self.tell_comparison(&CompareLine::new(job, comparison));
             return;
@@ -189,9 +195,10 @@ impl Reporter {
         let least = match event {
             Event::Failed { .. } => Verbosity::Quiet,
             Event::Notice(_) => Verbosity::Normal,
-            Event::Retrying { .. } | Event::Postponed { .. } | Event::Skipped { .. } => {
-                Verbosity::Verbose
-            }
+            Event::Retrying { .. }
+            | Event::Postponed { .. }
+            | Event::Skipped { .. }
+            | Event::Removed(_) => Verbosity::Verbose,
             Event::Started { .. } | Event::Done { .. } | Event::Compared { .. } => {
                 Verbosity::Everything
             }
@@ -290,6 +297,7 @@ mod tests {
         failed: 1,
         missing: 0,
         stopped: 0,
+        removed: None,
         kept: 0,
         kept_bytes: 0,
         verified: 0,

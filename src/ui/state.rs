@@ -70,7 +70,7 @@ impl State {
                     self.write_off(job);
                 }
             }
-            Event::PlanComplete | Event::Notice(_) => {}
+            Event::Removed(_) | Event::PlanComplete | Event::Notice(_) => {}
         }
     }
 
@@ -150,7 +150,7 @@ pub(super) mod tests {
             target,
             expected,
         });
-        Arc::new(Job { number, line: None, task })
+        Arc::new(Job::new(number, None, task))
     }
 
     pub(in crate::ui) fn started(run: &Arc<Gauge>, job: &Arc<Job>) -> Event {

@@ -30,6 +30,8 @@ pub struct Planned {
     pub bytes: u64,
     /// Objects whose size is not known.
     pub unsized_objects: u64,
+    /// What a sync would take away.
+    pub removals: u64,
 }
 
 /// The last line of `--json`.
@@ -52,6 +54,8 @@ pub struct SummaryLine<'a> {
     done_before: u64,
     failed: u64,
     stopped: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<u64>,
     kept: u64,
     kept_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +65,8 @@ pub struct SummaryLine<'a> {
     planned_objects: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     planned_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planned_removals: Option<u64>,
 }
 
 impl<'a> Account<'a> {
@@ -87,12 +93,14 @@ impl<'a> Account<'a> {
             done_before: summary.done_before,
             failed: summary.failed,
             stopped: self.not_done(),
+            removed: summary.removed,
             kept: summary.kept,
             kept_bytes: summary.kept_bytes,
             compared: CompareCounts::new(&summary.compared),
             causes: self.failures.causes(),
             planned_objects: self.planned.map(|planned| planned.objects),
             planned_bytes: self.planned.map(|planned| planned.bytes),
+            planned_removals: self.planned.map(|planned| planned.removals),
         }
     }
 
@@ -145,6 +153,7 @@ impl<'a> Account<'a> {
             None => self.done(),
         };
         let counts = [
+            (summary.removed.unwrap_or(0), "removed"),
             (summary.done_before, "done before"),
             (self.skipped(), "skipped"),
             (summary.failed, "failed"),
@@ -169,6 +178,7 @@ impl<'a> Account<'a> {
     fn done(&self) -> Vec<String> {
         let summary = self.summary;
         let looked_at = self.settled() + summary.skipped + summary.failed + summary.stopped;
+        let looked_at = looked_at + summary.removed.unwrap_or(0);
         if looked_at == 0 && summary.end == End::Complete {
             return vec!["nothing to do".to_owned()];
         }
@@ -275,6 +285,9 @@ impl Planned {
         if self.unsized_objects > 0 {
             facts.push(format!("{} of unknown size", self.unsized_objects));
         }
+        if self.removals > 0 {
+            facts.push(format!("{} to remove", self.removals));
+        }
         facts.push("nothing was moved".to_owned());
         facts
     }
@@ -299,6 +312,7 @@ mod tests {
             failed: 0,
             missing: 0,
             stopped: 0,
+            removed: None,
             kept: 0,
             kept_bytes: 0,
             verified: 310,

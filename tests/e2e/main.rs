@@ -29,6 +29,7 @@ mod resume;
 #[cfg(target_os = "linux")]
 mod soak;
 mod store_contract;
+mod sync;
 mod trust;
 mod upload;
 mod verify;

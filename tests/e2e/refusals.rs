@@ -271,7 +271,6 @@ fn what_was_mistyped_is_told_with_what_would_be_right() {
         (["upload", "file", "s3://bucket/", "--expires", "tomorrow"], "like 2030-01-31T00:00:00Z"),
         (["upload", "file", "s3://bucket/", "--journal", "-"], "`-` can't be a journal"),
         (["upload", "file", "s3://bucket/", "--journal", "s3://bucket/j"], "which is a local file"),
-        (["sync", "folder/", "s3://bucket/", "--delete", "-v"], "no `sync` yet\n  hint: what is"),
     ] {
         stage.run(usage).code(2).stderr_has("error: ").stderr_has(said).stderr_lacks("panicked");
     }

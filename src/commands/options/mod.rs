@@ -1,6 +1,7 @@
 //! Flags in groups, one file a group: what was typed, and `resolve` for what it means.
 
 mod attributes;
+mod bounds;
 mod connection;
 mod failure;
 mod integrity;
@@ -13,6 +14,7 @@ mod speed;
 mod transfer;
 
 pub use attributes::Attributes;
+pub use bounds::Bounds;
 pub use connection::Connection;
 pub use failure::Failure;
 pub use integrity::Integrity;

@@ -28,7 +28,7 @@ pub struct Destination {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Absent {
+pub(super) enum Absent {
     Make,
     Leave,
 }
@@ -97,8 +97,17 @@ impl Destination {
         }
     }
 
+    /// No longer keeps a folder open: it was removed.
+    pub(super) fn forget(&self, path: &str) {
+        lock(&self.cache).folders.remove(path);
+    }
+
     /// The folder `path`, which is empty for the root. `None` if it is absent, and left so.
-    fn folder(&self, path: &str, absent: Absent) -> Result<Option<Arc<Folder>>, LocalError> {
+    pub(super) fn folder(
+        &self,
+        path: &str,
+        absent: Absent,
+    ) -> Result<Option<Arc<Folder>>, LocalError> {
         let (mut folder, mut done) = self.nearest_open(path);
         while done < path.len() {
             let start = if done == 0 { 0 } else { done + 1 };

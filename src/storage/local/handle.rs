@@ -47,6 +47,12 @@ pub(super) fn open_child(parent: &Dir, name: &str) -> io::Result<Dir> {
     parent.open_dir_nofollow(name)
 }
 
+/// Removes a folder that is empty.
+pub(super) fn remove_folder(parent: &Dir, name: &str) -> io::Result<()> {
+    require_single_name(name)?;
+    parent.remove_dir(name)
+}
+
 fn require_single_name(name: &str) -> io::Result<()> {
     let mut components = Path::new(name).components();
     match (components.next(), components.next()) {

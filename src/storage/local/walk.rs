@@ -45,14 +45,56 @@ pub fn walk(
     follow: FollowLinks,
 ) -> impl Iterator<Item = Result<Found, WalkError>> + Send + use<> {
     let root = root.to_owned();
-    WalkDir::new(&root)
+    in_order(&root, follow).filter_map(move |entry| match entry {
+        Ok(entry) => found(&root, &entry),
+        Err(error) => Some(Err(WalkError::Failed(explain(&root, error)))),
+    })
+}
+
+/// What has a name below a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    File(Found),
+    /// A pipe, a socket, a device, or a symlink that is not followed.
+    Other {
+        path: PathBuf,
+        relative: String,
+    },
+}
+
+/// As `walk`, but what is no file to upload has its place in the order, too: the name is taken.
+pub fn walk_names(
+    root: &Path,
+    follow: FollowLinks,
+) -> impl Iterator<Item = Result<Named, LocalError>> + Send + use<> {
+    let root = root.to_owned();
+    in_order(&root, follow).filter_map(move |entry| match entry {
+        Ok(entry) => named(&root, &entry),
+        Err(error) => Some(Err(explain(&root, error))),
+    })
+}
+
+fn named(root: &Path, entry: &DirEntry) -> Option<Result<Named, LocalError>> {
+    match found(root, entry) {
+        Some(Ok(found)) => Some(Ok(Named::File(found))),
+        Some(Err(WalkError::Failed(error))) => Some(Err(error)),
+        Some(Err(WalkError::Skipped(_))) | None => {
+            let is_taken = !entry.file_type().is_dir() && !is_temp_name(entry.file_name());
+            // No key has a name that is not UTF-8: nobody will ask for it.
+            let relative = relative(root, entry.path()).filter(|_| is_taken)?;
+            Some(Ok(Named::Other { path: entry.path().to_owned(), relative }))
+        }
+    }
+}
+
+fn in_order(
+    root: &Path,
+    follow: FollowLinks,
+) -> impl Iterator<Item = walkdir::Result<DirEntry>> + Send + use<> {
+    WalkDir::new(root)
         .follow_links(follow == FollowLinks::Yes)
         .sort_by(move |one, other| compare_as_keys(one, other, follow))
         .into_iter()
-        .filter_map(move |entry| match entry {
-            Ok(entry) => found(&root, &entry),
-            Err(error) => Some(Err(WalkError::Failed(explain(&root, error)))),
-        })
 }
 
 /// The item of one entry, if it has one: directories are only what is in them.
@@ -229,6 +271,22 @@ mod tests {
             symlink(root.path(), &typed).expect("a link");
             let (found, _) = all(&typed, FollowLinks::No);
             assert_eq!(found, ["a", "l.txt"]);
+        }
+
+        #[test]
+        fn names_that_are_taken_by_no_file_have_their_place() {
+            let root = tree(&["a", "l.txt", "z", ".haul-0123456789abcdef.part"]);
+            symlink("a", root.path().join("l")).expect("a link");
+            symlink("nowhere", root.path().join("m")).expect("a link");
+            let _socket = std::os::unix::net::UnixListener::bind(root.path().join("s"));
+            let names = walk_names(root.path(), FollowLinks::No).map(|named| {
+                match named.expect("all can be looked at") {
+                    Named::File(found) => found.relative,
+                    Named::Other { relative, .. } => format!("({relative})"),
+                }
+            });
+            let names: Vec<_> = names.collect();
+            assert_eq!(names, ["a", "(l)", "l.txt", "(m)", "(s)", "z"]);
         }
 
         #[test]

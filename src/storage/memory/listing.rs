@@ -11,11 +11,42 @@ use crate::storage::object_store::{Depth, ListPage, ListRequest, Result};
 /// What S3 lists at most at once.
 pub(super) const PAGE: usize = 1000;
 
+/// How listings look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pages {
+    /// The most entries of one.
+    pub size: usize,
+    pub order: Order,
+}
+
+/// The order of a listing of everything below a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Of UTF-8 bytes, as S3 has it.
+    #[default]
+    Bytes,
+    /// By what names end in, as no store should: then no page begins behind a key, either.
+    Odd,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { size: PAGE, order: Order::Bytes }
+    }
+}
+
 /// One page in the order of UTF-8 bytes, as S3 gives it; its token is the last name on it.
-pub(super) fn page(objects: &BTreeMap<String, Stored>, request: &ListRequest) -> Result<ListPage> {
+pub(super) fn page(
+    objects: &BTreeMap<String, Stored>,
+    request: &ListRequest,
+    pages: Pages,
+) -> Result<ListPage> {
     let prefix = request.prefix.as_str();
     let limit = request.limit.and_then(|limit| usize::try_from(limit).ok());
-    let limit = limit.unwrap_or(PAGE).min(PAGE);
+    let limit = limit.unwrap_or(pages.size).min(pages.size);
+    if pages.order == Order::Odd && request.depth == Depth::Everything {
+        return odd_page(objects, request, limit);
+    }
     let after = request.token.as_deref().or(request.after.as_deref());
     let mut page = ListPage::default();
     let mut last: Option<&str> = None;
@@ -39,6 +70,23 @@ pub(super) fn page(objects: &BTreeMap<String, Stored>, request: &ListRequest) ->
         }
     }
     Ok(page)
+}
+
+/// A page whose token is the number of entries before it.
+fn odd_page(
+    objects: &BTreeMap<String, Stored>,
+    request: &ListRequest,
+    limit: usize,
+) -> Result<ListPage> {
+    let below = objects.iter().filter(|(key, _)| key.starts_with(&request.prefix));
+    let mut below: Vec<_> = below.collect();
+    below.sort_by_key(|(key, _)| key.bytes().rev().collect::<Vec<_>>());
+    let done = request.token.as_deref().and_then(|token| token.parse().ok()).unwrap_or(0_usize);
+    let listed = below.iter().skip(done).take(limit).map(|(key, stored)| listed(key, stored));
+    let objects = listed.collect::<Result<Vec<_>>>()?;
+    let end = done + objects.len();
+    let next = (end < below.len()).then(|| end.to_string());
+    Ok(ListPage { objects, prefixes: Vec::new(), next })
 }
 
 fn listed(key: &str, stored: &Stored) -> Result<ListedObject> {

@@ -2,6 +2,9 @@
 
 mod listing;
 mod removing;
+mod script;
 mod store;
 
-pub use store::{Failure, MIN_PART, MemoryStore, Operation};
+pub use listing::{Order, Pages};
+pub use script::{Failure, Operation};
+pub use store::{MIN_PART, MemoryStore};

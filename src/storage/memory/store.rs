@@ -2,7 +2,7 @@
 //! promise of `ObjectStore` (the same suite runs on it and on real servers), and must never be
 //! used for anything that anyone wants to keep.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -13,7 +13,8 @@ use futures::StreamExt as _;
 use futures::stream;
 use md5::{Digest as _, Md5};
 
-use super::listing::{PAGE, page};
+use super::listing::{PAGE, Pages, page};
+use super::script::{BrokenBody, Failure, Operation, Script, Scripted};
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::{Checksum, Hasher};
 use crate::domain::composite::StoredPart;
@@ -33,35 +34,6 @@ pub struct MemoryStore {
     state: Mutex<State>,
 }
 
-/// What can be made to fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    Get,
-    Head,
-    Parts,
-    Put,
-    CreateUpload,
-    PutPart,
-    CompleteUpload,
-    AbortUpload,
-    ListParts,
-    ListUploads,
-    List,
-    ListBuckets,
-    /// Of one object: by itself, or as one of many.
-    Delete,
-    DeleteMany,
-}
-
-/// How one request fails.
-#[derive(Debug)]
-pub enum Failure {
-    /// Nothing is done.
-    Refused(StoreError),
-    /// All is done, and nobody hears of it.
-    LostReply(StoreError),
-}
-
 /// S3's own: a smaller part may only be the last.
 pub const MIN_PART: usize = 5 << 20;
 /// Bodies come in pieces, as from a connection.
@@ -71,10 +43,10 @@ const FRAME: usize = 64 << 10;
 pub(super) struct State {
     buckets: BTreeMap<String, BTreeMap<String, Stored>>,
     uploads: BTreeMap<Arc<str>, Unfinished>,
-    script: VecDeque<Scripted>,
-    broken_bodies: VecDeque<BrokenBody>,
+    script: Script,
     requests: Vec<Operation>,
     last_upload: u64,
+    pages: Pages,
 }
 
 #[derive(Debug, Clone)]
@@ -93,21 +65,6 @@ struct Unfinished {
     parts: BTreeMap<u32, Stored>,
 }
 
-#[derive(Debug)]
-struct Scripted {
-    operation: Operation,
-    /// `None`: of any key.
-    key: Option<String>,
-    failure: Failure,
-}
-
-#[derive(Debug)]
-struct BrokenBody {
-    key: String,
-    after: usize,
-    error: StoreError,
-}
-
 impl MemoryStore {
     /// A store that has this bucket.
     pub fn with_bucket(name: &str) -> Self {
@@ -120,12 +77,26 @@ impl MemoryStore {
     /// order in which they were scripted.
     pub fn fail_next(&self, operation: Operation, key: Option<&str>, failure: Failure) {
         let key = key.map(str::to_owned);
-        self.lock().script.push_back(Scripted { operation, key, failure });
+        self.lock().script.failures.push_back(Scripted { operation, key, passing: 0, failure });
+    }
+
+    /// As `fail_next` of any key, but lets so many such requests pass before.
+    pub fn fail_later(&self, operation: Operation, passing: usize, failure: Failure) {
+        self.lock().script.failures.push_back(Scripted { operation, key: None, passing, failure });
+    }
+
+    /// How listings are cut and sorted from now on.
+    pub fn list_in(&self, pages: Pages) {
+        self.lock().pages = pages;
     }
 
     /// Lets the body of the next GET of `key` break off behind so many bytes.
     pub fn break_body(&self, key: &str, after: usize, error: StoreError) {
-        self.lock().broken_bodies.push_back(BrokenBody { key: key.to_owned(), after, error });
+        self.lock().script.broken_bodies.push_back(BrokenBody {
+            key: key.to_owned(),
+            after,
+            error,
+        });
     }
 
     pub fn count(&self, operation: Operation) -> usize {
@@ -145,6 +116,13 @@ impl MemoryStore {
     /// The bytes of an object, without a request.
     pub fn bytes(&self, object: &ObjectName) -> Option<Bytes> {
         self.lock().object("", object).ok().map(|stored| stored.bytes.clone())
+    }
+
+    /// The keys of a bucket, without a request.
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        let state = self.lock();
+        let keys = state.buckets.get(bucket).into_iter().flat_map(BTreeMap::keys);
+        keys.cloned().collect()
     }
 
     /// Uploads that were neither completed nor aborted.
@@ -197,7 +175,7 @@ impl ObjectStore for MemoryStore {
             let bytes = range.map_or_else(Bytes::new, |range| {
                 stored.bytes.slice(index(range.start())..index(range.end()))
             });
-            let broken = state.broken_body(object.key.as_str());
+            let broken = state.script.broken_body(object.key.as_str());
             Ok(GetReply { facts, range, body: stream::iter(frames(&bytes, broken)).boxed() })
         })
     }
@@ -296,8 +274,9 @@ impl ObjectStore for MemoryStore {
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage> {
         self.answer(Operation::List, None, |state| {
+            let pages = state.pages;
             let objects = state.bucket("ListObjectsV2", &request.bucket)?;
-            page(objects, request)
+            page(objects, request, pages)
         })
     }
 
@@ -340,29 +319,11 @@ impl State {
         work: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
         self.requests.push(operation);
-        match self.scripted(operation, key) {
+        match self.script.next(operation, key) {
             Some(Failure::Refused(error)) => Err(error),
             Some(Failure::LostReply(error)) => work(self).and(Err(error)),
             None => work(self),
         }
-    }
-
-    /// Takes the first failure that is meant for such a request.
-    fn scripted(&mut self, operation: Operation, key: Option<&Key>) -> Option<Failure> {
-        let is_meant = |scripted: &Scripted| {
-            scripted.operation == operation
-                && scripted
-                    .key
-                    .as_deref()
-                    .is_none_or(|wanted| key.is_some_and(|key| key.as_str() == wanted))
-        };
-        let at = self.script.iter().position(is_meant)?;
-        self.script.remove(at).map(|scripted| scripted.failure)
-    }
-
-    fn broken_body(&mut self, key: &str) -> Option<BrokenBody> {
-        let at = self.broken_bodies.iter().position(|broken| broken.key == key)?;
-        self.broken_bodies.remove(at)
     }
 
     pub(super) fn bucket(

@@ -1,0 +1,404 @@
+//! `haul sync`: makes one tree like another.
+//!
+//! Invariant 3 (nothing is removed on incomplete knowledge) is held here: what only the destination
+//! has goes last, and only if both sides were read whole, every transfer ended well, and it is not
+//! too much.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::download::{FileOptions, location};
+use super::error::CommandError;
+use super::options::{
+    Attributes, Bounds, Connection, Failure, Filters, Integrity, Resuming, Speed,
+};
+use super::session::{Parts, Purpose, Session};
+use super::typed::Typed;
+use super::upload::check_part_size;
+use crate::domain::allowance::Allowance;
+use crate::domain::attributes::Attributes as Resolved;
+use crate::domain::location::{Location, S3Uri};
+use crate::domain::overwrite::Overwrite;
+use crate::domain::pattern::Wildcard;
+use crate::jobs::comparisons::Tree;
+use crate::jobs::guard::NameRule;
+use crate::jobs::planner::Planner;
+use crate::jobs::sync::{self, CompareBy, Extras, Finish, Knowledge, Known, Pairing, Plan, Wanted};
+use crate::jobs::uploads::LeftOut;
+use crate::storage::local::{Existing, ExistingKind, FollowLinks};
+use crate::storage::s3::Payload;
+use crate::transfer::context::{Context, Scope};
+use crate::transfer::landing::Landing;
+use crate::transfer::outcome::Summary;
+use crate::transfer::prune::{self, From, Leaving};
+
+/// Make a destination like a source
+///
+/// Both sides are everything below a prefix or a directory; one of them, or both, is S3. What the
+/// destination has not, or has otherwise, is transferred; what is equal is not, so that the same
+/// command again moves nothing. With --delete, what only the destination has goes: at the end, and
+/// only if both sides could be read whole and every transfer ended well.
+#[derive(Debug, Clone, Args)]
+#[command(override_usage = "haul sync [OPTIONS] SOURCE DESTINATION")]
+#[command(after_help = "\
+Examples:
+  haul sync site/ s3://bucket/www/                     upload what is missing or newer
+  haul sync s3://bucket/2024/ ./2024/                  download what is missing or newer
+  haul sync site/ s3://bucket/www/ --delete            remove there what is not here
+  haul sync site/ s3://bucket/www/ --delete --dry-run  show both, and do nothing
+  haul sync site/ s3://bucket/www/ --exclude '*.map'   leave some alone, on both sides
+  haul sync 's3://bucket/logs/2024-*' logs/            what matches, with its folders")]
+pub struct SyncArgs {
+    /// Source and destination: s3://bucket/prefix/ or a directory
+    #[arg(value_name = "PATH", num_args = 0..=2)]
+    paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    removing: Removing,
+
+    /// What makes two sides differ: `size`; `mtime`, also a newer source; `checksum`, also other
+    /// content; `auto`, a newer source unless its content is proven the same
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Compare::Auto, help_heading = "Sync")]
+    compare: Compare,
+
+    /// Show what would be transferred and removed, and do nothing
+    #[arg(long, help_heading = "Sync")]
+    dry_run: bool,
+
+    #[command(flatten)]
+    uploads: Uploads,
+    #[command(flatten)]
+    files: FileOptions,
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    bounds: Bounds,
+    #[command(flatten)]
+    attributes: Attributes,
+    #[command(flatten)]
+    integrity: Integrity,
+    #[command(flatten)]
+    failure: Failure,
+    #[command(flatten)]
+    resuming: Resuming,
+    #[command(flatten)]
+    speed: Speed,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What destroys. It is typed each time, and never comes from elsewhere.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Sync")]
+struct Removing {
+    /// Remove at the destination what the source does not have, if --include and --exclude admit it
+    #[arg(long)]
+    delete: bool,
+
+    /// Remove nothing if it would be more than this, such as 100 or 10%; a share is of the names
+    /// that the destination has
+    #[arg(long, value_name = "N|P%", default_value_t = Allowance::default(), requires = "delete")]
+    max_delete: Allowance,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Uploads")]
+struct Uploads {
+    /// Leave symlinks out [default: what they point to is uploaded]
+    #[arg(long)]
+    no_follow_symlinks: bool,
+
+    /// Let signatures cover the bodies, too; their checksums are sent in any case
+    #[arg(long)]
+    sign_payload: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Compare {
+    Auto,
+    Size,
+    Mtime,
+    Checksum,
+}
+
+impl Compare {
+    fn resolve(self) -> CompareBy {
+        match self {
+            Self::Auto => CompareBy::Auto,
+            Self::Size => CompareBy::Size,
+            Self::Mtime => CompareBy::Mtime,
+            Self::Checksum => CompareBy::Checksum,
+        }
+    }
+}
+
+impl Typed for SyncArgs {
+    fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    fn purpose(&self) -> Purpose {
+        if self.dry_run { Purpose::DryRun } else { Purpose::Transfer }
+    }
+
+    fn reads_stdin(&self) -> bool {
+        false
+    }
+
+    fn base(&self) -> Option<String> {
+        let last = self.paths.get(1)?.to_str()?;
+        (!last.starts_with(S3Uri::SCHEME)).then(|| last.to_owned())
+    }
+}
+
+impl SyncArgs {
+    pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
+        let (source, destination) = self.trees()?;
+        let attributes = Arc::new(self.attributes.resolve()?);
+        if matches!(destination, Tree::Files { .. }) && *attributes != Resolved::default() {
+            let text = "what is said of objects means nothing where the destination is a directory";
+            return Err(CommandError::misuse(text));
+        }
+        let (filter, bounds) = (self.filters.resolve()?, self.bounds.resolve()?);
+        let context = self.context(session, (&source, &destination)).await?;
+        let names = match &destination {
+            Tree::Files { root, .. } if !self.dry_run => super::download::names_of(root).await,
+            _ => NameRule::of_system(),
+        };
+        let pairing = Pairing {
+            source,
+            destination,
+            filter,
+            bounds,
+            by: self.compare.resolve(),
+            attributes,
+            names,
+            extras: if self.removing.delete { Wanted::Yes } else { Wanted::No },
+        };
+        let (gauge, memory) = (Arc::clone(&session.gauge), context.limits.memory / 4);
+        let (planner, jobs) = Planner::with_names(gauge, memory, names);
+        let from = from(&pairing);
+        let planning = tokio::spawn(sync::plan(Arc::clone(&context), planner, pairing));
+        let mut summary = session.run(Arc::clone(&context), jobs, self.purpose()).await;
+        let plan = session.planned(planning, &mut summary).await;
+        self.conclude(session, (&context, &from), plan, &mut summary).await;
+        Ok(summary)
+    }
+
+    async fn context(
+        &self,
+        session: &Session,
+        (source, destination): (&Tree, &Tree),
+    ) -> Result<Arc<Context>, CommandError> {
+        let is_one = match (source, destination) {
+            (Tree::Objects { uri: one, .. }, Tree::Objects { uri: other, .. }) => {
+                one.bucket == other.bucket
+            }
+            _ => true,
+        };
+        let mut context = session
+            .context_of(&Parts {
+                connection: &self.connection,
+                speed: &self.speed,
+                integrity: &self.integrity,
+                failure: &self.failure,
+                resuming: &self.resuming,
+                // The plan has decided.
+                overwrite: Overwrite::Always,
+                payload: if self.uploads.sign_payload {
+                    Payload::Signed
+                } else {
+                    Payload::Unsigned
+                },
+                file_times: self.files.times(),
+                scope: if is_one { Scope::OneBucket } else { Scope::ManyBuckets },
+            })
+            .await?;
+        match destination {
+            Tree::Files { root, .. } => context.landing = Some(Landing::new(root.clone())),
+            Tree::Objects { .. } => check_part_size(context.limits.part_size)?,
+        }
+        Ok(Arc::new(context))
+    }
+
+    /// Says what the plan came to, and removes what is too much.
+    async fn conclude(
+        &self,
+        session: &Session,
+        (context, from): (&Arc<Context>, &From),
+        plan: Option<Plan>,
+        summary: &mut Summary,
+    ) {
+        let (knowledge, extras, there) = match plan {
+            Some(plan) => {
+                summary.skipped += plan.equal;
+                for LeftOut { path, reason } in plan.left_out {
+                    session.notice(format!("left out {}: {reason}", path.to_string_lossy())).await;
+                }
+                for notice in plan.notices {
+                    session.notice(notice).await;
+                }
+                (plan.knowledge, plan.extras, plan.there)
+            }
+            None => (Knowledge::Cut, Extras::default(), 0),
+        };
+        if !self.removing.delete {
+            return;
+        }
+        summary.removed = Some(0);
+        let removals = extras.count();
+        let finish =
+            sync::finish(Known { knowledge, summary, removals, there }, self.removing.max_delete);
+        if finish == Finish::NotAllIsDone {
+            let text = "nothing was removed at the destination: not everything else is done";
+            session.notice(text.to_owned()).await;
+            if summary.is_success() {
+                session.fail(summary, could_not_plan()).await;
+            }
+            return;
+        }
+        let leaving = match extras.read() {
+            Ok(extras) => extras.map(|extra| extra.map(Leaving::from)),
+            Err(_) => return session.fail(summary, could_not_plan()).await,
+        };
+        match (self.purpose(), finish) {
+            (Purpose::DryRun, _) => prune::tell(context, from, leaving, summary).await,
+            (Purpose::Transfer, Finish::Remove) => {
+                prune::prune(context, from, leaving, summary).await;
+            }
+            (Purpose::Transfer, _) => {}
+        }
+        if finish == Finish::TooMuch {
+            session.fail(summary, self.too_much(removals, there)).await;
+        }
+    }
+
+    fn too_much(&self, removals: u64, there: u64) -> crate::transfer::outcome::Failure {
+        let most = self.removing.max_delete;
+        let enough = (u128::from(removals) * 100).div_ceil(u128::from(there.max(1)));
+        let seen = if self.dry_run { "" } else { "see what it would be with --dry-run; " };
+        crate::transfer::outcome::Failure {
+            hint: Some(format!("{seen}if that is meant: --max-delete {enough}%")),
+            ..failure(
+                "too much to remove",
+                format!(
+                    "could not remove {removals} of {there} names at the destination: --max-delete \
+                     allows {most}; none was removed"
+                ),
+            )
+        }
+    }
+
+    /// What was typed, as two trees of which one is not part of the other.
+    fn trees(&self) -> Result<(Tree, Tree), CommandError> {
+        let [source, destination] = self.paths.as_slice() else {
+            return Err(CommandError::misuse("sync needs a source and a destination")
+                .hint("haul sync directory/ s3://bucket/prefix/"));
+        };
+        let (source, destination) = (location(source)?, location(destination)?);
+        match (source, destination) {
+            (Location::Stream, _) | (_, Location::Stream) => {
+                Err(CommandError::misuse("`-` is one stream of bytes, and no tree"))
+            }
+            (Location::Local(_), Location::Local(_)) => {
+                Err(CommandError::misuse("neither side is an S3 URI")
+                    .hint("two directories: rsync, or cp"))
+            }
+            (Location::S3(_), Location::S3(_)) => {
+                Err(CommandError::misuse("copies from S3 to S3 are not supported yet"))
+            }
+            (Location::Local(path), Location::S3(uri)) => {
+                let links = if self.uploads.no_follow_symlinks {
+                    FollowLinks::No
+                } else {
+                    FollowLinks::Yes
+                };
+                Ok((source_folder(path, links)?, destination_prefix(uri)?))
+            }
+            (Location::S3(uri), Location::Local(path)) => {
+                Ok((source_prefix(uri)?, destination_folder(path)?))
+            }
+        }
+    }
+}
+
+/// Everything below it; a slash that was forgotten is meant.
+fn prefix(uri: S3Uri) -> Result<S3Uri, CommandError> {
+    if uri.is_prefix() {
+        return Ok(uri);
+    }
+    let text = format!("{}{}/{}/", S3Uri::SCHEME, uri.bucket, uri.rest);
+    S3Uri::parse(&text).map_err(CommandError::usage)
+}
+
+fn source_prefix(uri: S3Uri) -> Result<Tree, CommandError> {
+    match Wildcard::parse(&uri.rest) {
+        Some(wildcard) => Ok(Tree::Objects { uri, wildcard: Some(wildcard) }),
+        None => Ok(Tree::Objects { uri: prefix(uri)?, wildcard: None }),
+    }
+}
+
+fn destination_prefix(uri: S3Uri) -> Result<Tree, CommandError> {
+    if Wildcard::parse(&uri.rest).is_some() {
+        return Err(CommandError::misuse("wildcards are for the source"));
+    }
+    Ok(Tree::Objects { uri: prefix(uri)?, wildcard: None })
+}
+
+/// A source that is not there is a mistake, or a disk that is not: in no case an empty one.
+fn source_folder(path: PathBuf, links: FollowLinks) -> Result<Tree, CommandError> {
+    let name = Location::Local(path.clone());
+    match Existing::at(&path).map_err(CommandError::failed)? {
+        Some(existing) if existing.kind == ExistingKind::Folder => {
+            Ok(Tree::Files { root: path, links })
+        }
+        Some(_) => Err(CommandError::misuse(format!("`{name}` is no directory"))
+            .hint("one file: haul upload FILE s3://bucket/")),
+        None => {
+            let text = format!("there is nothing at `{name}`");
+            Err(CommandError::failed(anyhow::Error::msg(text)))
+        }
+    }
+}
+
+/// One that is not there is made with the first file in it. Links below it are never followed.
+fn destination_folder(path: PathBuf) -> Result<Tree, CommandError> {
+    match Existing::at(&path).map_err(CommandError::failed)? {
+        Some(existing) if existing.kind != ExistingKind::Folder => {
+            let name = Location::Local(path);
+            Err(CommandError::misuse(format!("`{name}` is a file, and a folder is needed")))
+        }
+        _ => Ok(Tree::Files { root: path, links: FollowLinks::No }),
+    }
+}
+
+fn from(pairing: &Pairing) -> From {
+    let source = match &pairing.source {
+        Tree::Files { root, .. } => Some(Path::to_owned(root)),
+        Tree::Objects { .. } => None,
+    };
+    match &pairing.destination {
+        Tree::Objects { uri, .. } => {
+            From::Objects { bucket: uri.bucket.clone(), prefix: uri.rest.clone(), source }
+        }
+        Tree::Files { .. } => From::Files,
+    }
+}
+
+fn could_not_plan() -> crate::transfer::outcome::Failure {
+    failure("the plan could not be kept", "could not keep what is to be removed".to_owned())
+}
+
+fn failure(cause: &str, message: String) -> crate::transfer::outcome::Failure {
+    crate::transfer::outcome::Failure {
+        line: None,
+        source: String::new(),
+        destination: None,
+        cause: cause.to_owned(),
+        message,
+        hint: None,
+        may_pass: false,
+    }
+}

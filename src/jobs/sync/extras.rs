@@ -1,0 +1,112 @@
+//! What only the destination has, remembered until it is known whether anything may be removed: a
+//! few in memory, more in a file without a name.
+
+use std::fs::File;
+use std::io::{self, BufReader, Seek as _, Write as _};
+use std::time::SystemTime;
+
+use super::coded::Coded as _;
+use crate::transfer::prune::Leaving;
+
+/// A name that the destination has, and the source has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extra {
+    /// Below the destination.
+    pub name: String,
+    /// As it was listed.
+    pub size: u64,
+    pub modified: Option<SystemTime>,
+    /// So many bytes of the name are folders that the source has, and that stay though they may
+    /// become empty.
+    pub kept: usize,
+}
+
+impl From<Extra> for Leaving {
+    fn from(extra: Extra) -> Self {
+        let Extra { name, size, modified, kept } = extra;
+        Self { name, size, modified, kept }
+    }
+}
+
+/// Bytes in memory, and what is written at once.
+const HELD: usize = 256 * 1024;
+
+/// Extras in the order in which they were found.
+#[derive(Debug, Default)]
+pub struct Extras {
+    count: u64,
+    bytes: u64,
+    held: Vec<u8>,
+    file: Option<File>,
+}
+
+impl Extras {
+    pub(super) fn push(&mut self, extra: &Extra) -> io::Result<()> {
+        self.count += 1;
+        self.bytes += extra.size;
+        extra.write(&mut self.held);
+        if self.held.len() < HELD {
+            return Ok(());
+        }
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => tempfile::tempfile()?,
+        };
+        file.write_all(&self.held)?;
+        self.held.clear();
+        self.file = Some(file);
+        Ok(())
+    }
+
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// What they come to together.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Hands them out. What can't be read is an error, and never the end.
+    pub fn read(self) -> io::Result<impl Iterator<Item = io::Result<Extra>> + Send> {
+        let file = match self.file {
+            Some(mut file) => {
+                file.rewind()?;
+                Some(BufReader::new(file))
+            }
+            None => None,
+        };
+        let on_disk: Box<dyn io::Read + Send> = match file {
+            Some(file) => Box::new(file),
+            None => Box::new(io::empty()),
+        };
+        let mut source = io::Read::chain(on_disk, io::Cursor::new(self.held));
+        Ok((0..self.count).map(move |_| Extra::read(&mut source)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_and_very_many_are_handed_out_as_they_came() {
+        for count in [0, 1, 50_000_u64] {
+            let mut extras = Extras::default();
+            let extra = |number: u64| Extra {
+                name: format!("some/folder/{number}"),
+                size: number,
+                modified: Some(SystemTime::UNIX_EPOCH),
+                kept: 4,
+            };
+            for number in 0..count {
+                extras.push(&extra(number)).expect("taken");
+            }
+            assert_eq!((extras.count(), extras.bytes()), (count, (0..count).sum()));
+            assert!(extras.held.len() < HELD, "memory grows");
+            let read = extras.read().expect("rewound");
+            let read: Vec<Extra> = read.map(|extra| extra.expect("read")).collect();
+            assert_eq!(read, (0..count).map(extra).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Two trees, one of which is to become like the other: both are read in the order of their names,
+//! met name by name, and what differs becomes jobs. What only the destination has is remembered
+//! for the end, and worth something only where both sides are known whole.
+
+mod coded;
+mod entry;
+mod extras;
+mod finish;
+mod join;
+mod pairing;
+mod plan;
+mod rule;
+mod sides;
+mod sort;
+mod task;
+
+#[cfg(test)]
+mod plan_tests;
+
+pub use extras::{Extra, Extras};
+pub use finish::{Finish, Known, finish};
+pub use pairing::{Pairing, Wanted};
+pub use plan::{Knowledge, Plan, plan};
+pub use rule::CompareBy;

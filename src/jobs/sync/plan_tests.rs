@@ -1,0 +1,430 @@
+//! Whole syncs on a store in memory and a folder: that they converge, that a second one does
+//! nothing, and that nothing is removed where something could not be read. Each case is small, so
+//! that there can be very many.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{CompareBy, Finish, Known, Pairing, Wanted, finish, plan};
+use crate::domain::allowance::Allowance;
+use crate::domain::bounds::Bounds;
+use crate::domain::location::{Bucket, Key, ObjectName, S3Uri};
+use crate::domain::pattern::{Filter, Verdict};
+use crate::jobs::comparisons::Tree;
+use crate::jobs::guard::NameRule;
+use crate::jobs::planner::Planner;
+use crate::storage::error::{Kind, StoreError};
+use crate::storage::local::FollowLinks;
+use crate::storage::memory::{Failure, MemoryStore, Operation, Order, Pages};
+use crate::transfer::context::{Context, FileTimes, Limits};
+use crate::transfer::engine;
+use crate::transfer::landing::Landing;
+use crate::transfer::outcome::Summary;
+use crate::transfer::prune::{From, Leaving, prune};
+
+/// Names and what they hold. Each length is another content, so that sizes tell them apart.
+type Names = BTreeMap<String, usize>;
+
+const PREFIX: &str = "p/";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+}
+
+/// One sync, and what it found before.
+#[derive(Debug, Clone)]
+struct Case {
+    way: Way,
+    source: Names,
+    destination: Names,
+    delete: bool,
+    by: CompareBy,
+    order: Order,
+    page: usize,
+}
+
+struct Scene {
+    store: Arc<MemoryStore>,
+    folder: TempDir,
+    way: Way,
+}
+
+impl Scene {
+    fn new(case: &Case) -> Self {
+        let store = Arc::new(MemoryStore::with_bucket("bucket"));
+        store.list_in(Pages { size: case.page, order: case.order });
+        let folder = tempfile::tempdir_in(fast_folder()).expect("a folder");
+        let (objects, files) = match case.way {
+            Way::Up => (&case.destination, &case.source),
+            Way::Down => (&case.source, &case.destination),
+        };
+        for (name, length) in objects {
+            store.seed(&object(&format!("{PREFIX}{name}")), "x".repeat(*length));
+        }
+        // A neighbour that nobody may touch, and so that the prefix is never the whole bucket.
+        store.seed(&object("p.neighbour"), "x");
+        for (name, length) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder above")).expect("made");
+            fs::write(path, "x".repeat(*length)).expect("written");
+        }
+        Self { store, folder, way: case.way }
+    }
+
+    fn objects(&self) -> Names {
+        let keys = self.store.keys("bucket");
+        let below = keys.iter().filter_map(|key| key.strip_prefix(PREFIX));
+        let length = |name: &str| {
+            self.store.bytes(&object(&format!("{PREFIX}{name}"))).map_or(0, |bytes| bytes.len())
+        };
+        below.map(|name| (name.to_owned(), length(name))).collect()
+    }
+
+    fn files(&self) -> Names {
+        let mut names = Names::new();
+        read_into(self.folder.path(), "", &mut names);
+        names
+    }
+
+    fn destination(&self) -> Names {
+        match self.way {
+            Way::Up => self.objects(),
+            Way::Down => self.files(),
+        }
+    }
+
+    fn pairing(&self, case: &Case, filter: Filter, bounds: Bounds) -> Pairing {
+        let bucket = Bucket::new("bucket").expect("a name");
+        let objects = Tree::Objects { uri: S3Uri { bucket, rest: PREFIX.into() }, wildcard: None };
+        let root = self.folder.path().to_owned();
+        let (source, destination) = match self.way {
+            Way::Up => (Tree::Files { root, links: FollowLinks::Yes }, objects),
+            Way::Down => (objects, Tree::Files { root, links: FollowLinks::No }),
+        };
+        Pairing {
+            source,
+            destination,
+            filter,
+            bounds,
+            by: case.by,
+            attributes: Arc::default(),
+            names: NameRule::Exact,
+            extras: if case.delete { Wanted::Yes } else { Wanted::No },
+        }
+    }
+
+    /// As the command does it, with all of the destination at stake.
+    async fn sync(&self, case: &Case) -> Summary {
+        self.sync_some(case, Filter::default(), Bounds::default()).await
+    }
+
+    async fn sync_some(&self, case: &Case, filter: Filter, bounds: Bounds) -> Summary {
+        let (events, mut heard) = mpsc::channel(64);
+        let limits = Limits {
+            // A mebibyte of entries at most: then what has to be sorted goes to disk.
+            memory: 16 << 20,
+            max_attempts: 1,
+            file_times: FileTimes::LikeObject,
+            ..Limits::for_reading(Duration::from_secs(30))
+        };
+        let store = Arc::clone(&self.store) as Arc<_>;
+        let mut context = Context::new(store, limits, Arc::default(), Arc::default(), events);
+        context.landing = Some(Landing::new(self.folder.path().to_owned()));
+        let context = Arc::new(context);
+        let pairing = self.pairing(case, filter, bounds);
+        let from = match self.way {
+            Way::Up => From::Objects {
+                bucket: Bucket::new("bucket").expect("a name"),
+                prefix: PREFIX.to_owned(),
+                source: Some(self.folder.path().to_owned()),
+            },
+            Way::Down => From::Files,
+        };
+        let syncing = async {
+            let (planner, jobs) = Planner::new(Arc::clone(&context.gauge), 1 << 20);
+            let planning = plan(Arc::clone(&context), planner, pairing);
+            let running = engine::run(Arc::clone(&context), ReceiverStream::new(jobs));
+            let (plan, mut summary) = tokio::join!(planning, running);
+            summary.skipped += plan.equal;
+            let removals = plan.extras.count();
+            let (knowledge, there) = (plan.knowledge, plan.there);
+            let known = Known { knowledge, summary: &summary, removals, there };
+            if case.delete && finish(known, Allowance::Percent(100)) == Finish::Remove {
+                let leaving = plan.extras.read().expect("rewound");
+                let leaving = leaving.map(|extra| extra.map(Leaving::from));
+                prune(&context, &from, leaving, &mut summary).await;
+            }
+            drop(context);
+            summary
+        };
+        let (summary, ()) = tokio::join!(syncing, async { while heard.recv().await.is_some() {} });
+        summary
+    }
+
+    /// Requests that move or remove something.
+    fn changes(&self) -> usize {
+        use Operation::{CreateUpload, Delete, DeleteMany, Get, Put};
+        [Get, Put, CreateUpload, Delete, DeleteMany]
+            .map(|asked| self.store.count(asked))
+            .iter()
+            .sum()
+    }
+
+    fn removals(&self) -> usize {
+        self.store.count(Operation::Delete) + self.store.count(Operation::DeleteMany)
+    }
+}
+
+/// Files are synced when they are made: in memory that costs nothing.
+fn fast_folder() -> std::path::PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}
+
+fn object(key: &str) -> ObjectName {
+    ObjectName::new(Bucket::new("bucket").expect("a name"), Key::new(key).expect("a key"))
+}
+
+fn read_into(folder: &Path, above: &str, names: &mut Names) {
+    for entry in fs::read_dir(folder).expect("readable") {
+        let entry = entry.expect("readable");
+        let name = format!("{above}{}", entry.file_name().to_str().expect("UTF-8"));
+        let metadata = entry.metadata().expect("there");
+        if metadata.is_dir() {
+            read_into(&entry.path(), &format!("{name}/"), names);
+        } else {
+            names.insert(name, usize::try_from(metadata.len()).expect("short"));
+        }
+    }
+}
+
+/// Names whose order as paths is not that of their bytes, none of which is a folder of another, on
+/// either side.
+fn trees() -> impl Strategy<Value = (Names, Names)> {
+    let name = prop::collection::vec("[ab][.0-]{0,1}", 1..4).prop_map(|parts| parts.join("/"));
+    let content = (proptest::option::of(1..4_usize), proptest::option::of(1..4_usize));
+    prop::collection::btree_map(name, content, 0..12).prop_map(|names| {
+        let folders: BTreeSet<String> = names
+            .keys()
+            .flat_map(|name| name.match_indices('/').map(|(at, _)| name[..at].to_owned()))
+            .collect();
+        let (mut source, mut destination) = (Names::new(), Names::new());
+        for (name, (ours, theirs)) in names {
+            if !folders.contains(&name) {
+                source.extend(ours.map(|length| (name.clone(), length)));
+                destination.extend(theirs.map(|length| (name.clone(), length)));
+            }
+        }
+        (source, destination)
+    })
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let ways = prop::sample::select(vec![Way::Up, Way::Down]);
+    let compares = prop::sample::select(vec![
+        CompareBy::Auto,
+        CompareBy::Size,
+        CompareBy::Mtime,
+        CompareBy::Checksum,
+    ]);
+    let orders = prop::sample::select(vec![Order::Bytes, Order::Bytes, Order::Odd]);
+    (ways, trees(), any::<bool>(), compares, orders, 1..5_usize).prop_map(
+        |(way, (source, destination), delete, by, order, page)| Case {
+            way,
+            source,
+            destination,
+            delete,
+            by,
+            order,
+            page,
+        },
+    )
+}
+
+/// So many cases.
+fn many(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, ..ProptestConfig::default() }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// What the destination is to be.
+fn wanted(case: &Case) -> Names {
+    let mut names = if case.delete { Names::new() } else { case.destination.clone() };
+    names.extend(case.source.clone());
+    names
+}
+
+#[test]
+fn random_trees_converge_and_a_second_run_moves_nothing() {
+    let runtime = runtime();
+    proptest!(many(10_000), |(case in cases())| {
+        let scene = Scene::new(&case);
+        // A prefix with nothing below it is taken for a mistake.
+        let is_mistyped = case.way == Way::Down && case.source.is_empty();
+        let summary = runtime.block_on(scene.sync(&case));
+        prop_assert_eq!(summary.is_success(), !is_mistyped, "{:?}", summary);
+        let wanted = if is_mistyped { case.destination.clone() } else { wanted(&case) };
+        prop_assert_eq!(scene.destination(), wanted);
+        prop_assert!(scene.store.bytes(&object("p.neighbour")).is_some());
+        let before = scene.changes();
+        let again = runtime.block_on(scene.sync(&case));
+        prop_assert_eq!(scene.changes(), before, "the second run moved something");
+        prop_assert_eq!((again.done, again.removed.unwrap_or(0)), (0, 0));
+        if !is_mistyped {
+            prop_assert_eq!(again.skipped, case.source.len() as u64);
+        }
+    });
+}
+
+#[test]
+fn a_listing_that_fails_anywhere_removes_nothing() {
+    let runtime = runtime();
+    let cases = (cases(), 0..8_usize);
+    proptest!(many(10_000), |((case, passing) in cases)| {
+        let case = Case { delete: true, ..case };
+        let scene = Scene::new(&case);
+        for number in 0..100 {
+            let error = StoreError::new("ListObjectsV2", Kind::Denied);
+            let passing = if number == 0 { passing } else { 0 };
+            scene.store.fail_later(Operation::List, passing, Failure::Refused(error));
+        }
+        let summary = runtime.block_on(scene.sync(&case));
+        let listed = if case.way == Way::Up { &case.destination } else { &case.source };
+        let left = scene.destination();
+        let is_lacking = passing < listed.len().div_ceil(case.page).max(1);
+        // Of more requests than the listing needs, those that fail are of pages that nobody wants.
+        if is_lacking || !summary.is_success() {
+            prop_assert_eq!(scene.removals() as u64 + summary.removed.unwrap_or(0), 0);
+            prop_assert!(case.destination.keys().all(|name| left.contains_key(name)), "{:?}", left);
+        }
+        prop_assert!(!is_lacking || !summary.is_success(), "{:?}", summary);
+        if summary.is_success() {
+            prop_assert_eq!(left, wanted(&case));
+        }
+    });
+}
+
+#[test]
+fn a_transfer_that_fails_removes_nothing() {
+    let runtime = runtime();
+    proptest!(many(1_000), |(case in cases())| {
+        let case = Case { delete: true, ..case };
+        let scene = Scene::new(&case);
+        let asked = if case.way == Way::Up { Operation::Put } else { Operation::Get };
+        let error = StoreError::new("Transfer", Kind::Denied);
+        scene.store.fail_next(asked, None, Failure::Refused(error));
+        let summary = runtime.block_on(scene.sync(&case));
+        if scene.store.count(asked) > 0 {
+            prop_assert_eq!(scene.removals(), 0, "{:?}", summary);
+            let left = scene.destination();
+            prop_assert!(case.destination.keys().all(|name| left.contains_key(name)), "{:?}", left);
+        }
+    });
+}
+
+#[test]
+fn what_a_filter_leaves_out_is_let_alone_on_both_sides() {
+    let runtime = runtime();
+    let cases = (cases(), any::<bool>(), proptest::option::of(1..4_u64));
+    proptest!(many(1_000), |((case, has_glob, min_size) in cases)| {
+        let case = Case { delete: true, ..case };
+        let scene = Scene::new(&case);
+        let rules = has_glob.then(|| (Verdict::Exclude, "b*".to_owned()));
+        let filter = Filter::new(rules).expect("a glob");
+        let bounds = Bounds { min_size, ..Bounds::default() };
+        let is_meant = |name: &str, length: usize| {
+            filter.admits(name) && bounds.admit(length as u64, None)
+        };
+        let mut wanted = case.destination.clone();
+        // Extras are what the patterns admit, and what the whole source does not have.
+        wanted.retain(|name, length| case.source.contains_key(name) || !is_meant(name, *length));
+        let ours = case.source.iter().filter(|(name, length)| is_meant(name, **length));
+        wanted.extend(ours.map(|(name, length)| (name.clone(), *length)));
+        let is_mistyped = case.way == Way::Down && case.source.is_empty();
+        runtime.block_on(scene.sync_some(&case, filter.clone(), bounds));
+        prop_assert_eq!(scene.destination(), if is_mistyped { case.destination } else { wanted });
+    });
+}
+
+#[tokio::test]
+async fn an_odd_order_of_very_many_names_is_sorted_on_disk() {
+    let names: Names = (0..12_000).map(|n| (format!("{}/{}-{n}", n % 7, n % 100), 1)).collect();
+    let case = Case {
+        way: Way::Down,
+        source: names.clone(),
+        destination: Names::new(),
+        delete: true,
+        by: CompareBy::Auto,
+        order: Order::Odd,
+        page: 1000,
+    };
+    let scene = Scene::new(&case);
+    let summary = scene.sync(&case).await;
+    assert_eq!((summary.done, summary.failed), (12_000, 0));
+    assert_eq!(scene.files(), names);
+    let again = scene.sync(&case).await;
+    assert_eq!((again.done, again.skipped), (0, 12_000));
+}
+
+#[tokio::test]
+async fn keys_that_are_one_file_are_told_and_nothing_is_removed() {
+    let case = Case {
+        way: Way::Down,
+        source: [("a//z", 1), ("a/b", 2), ("c/./d", 3), ("c/d", 1), ("a/b//", 1)]
+            .map(|(name, length)| (name.to_owned(), length))
+            .into(),
+        destination: [("extra".to_owned(), 1)].into(),
+        delete: true,
+        by: CompareBy::Auto,
+        order: Order::Bytes,
+        page: 2,
+    };
+    let scene = Scene::new(&case);
+    let summary = scene.sync(&case).await;
+    // The second key of `c/d`, and the marker with a byte.
+    assert_eq!((summary.done, summary.failed), (3, 2), "{summary:?}");
+    let files = [("a/b", 2), ("a/z", 1), ("c/d", 3), ("extra", 1)];
+    assert_eq!(scene.files(), files.map(|(name, length)| (name.to_owned(), length)).into());
+}
+
+#[tokio::test]
+async fn names_that_the_file_system_takes_for_one_are_never_extra() {
+    let case = Case {
+        way: Way::Down,
+        source: [("A".to_owned(), 1)].into(),
+        destination: [("a".to_owned(), 1), ("b".to_owned(), 1)].into(),
+        delete: true,
+        by: CompareBy::Auto,
+        order: Order::Bytes,
+        page: 10,
+    };
+    let scene = Scene::new(&case);
+    let (events, _heard) = mpsc::channel(64);
+    let limits = Limits::for_reading(Duration::from_secs(30));
+    let store = Arc::clone(&scene.store) as Arc<_>;
+    let context = Arc::new(Context::new(store, limits, Arc::default(), Arc::default(), events));
+    let pairing = scene.pairing(&case, Filter::default(), Bounds::default());
+    for (names, extras) in [(NameRule::Exact, ["a", "b"].as_slice()), (NameRule::CaseFold, &["b"])]
+    {
+        let (planner, _jobs) = Planner::new(Arc::clone(&context.gauge), 1 << 20);
+        let pairing = Pairing { names, ..pairing.clone() };
+        let plan = plan(Arc::clone(&context), planner, pairing).await;
+        let found = plan.extras.read().expect("rewound");
+        let found: Vec<String> = found.map(|extra| extra.expect("read").name).collect();
+        assert_eq!(found, extras);
+    }
+}

@@ -1,0 +1,58 @@
+//! What is to be done for one name that the destination has not, or has otherwise.
+
+use std::sync::Arc;
+
+use super::entry::{Entry, EntryKind};
+use super::pairing::Pairing;
+use crate::domain::comparison::{Compare, Place, Presence, Unproven};
+use crate::domain::job::{Download, Expected, LocalSource, LocalTarget, Task, Upload};
+use crate::domain::relative_path::RelativePath;
+use crate::jobs::comparisons::Tree;
+use crate::storage::local::FollowLinks;
+
+/// The job that makes the destination's name what the source's is; the reason where there can be
+/// none.
+pub(super) fn task(pairing: &Pairing, entry: &Entry) -> Result<Task, String> {
+    let source = pairing.source.place(entry.own())?;
+    match (source, &pairing.source, &pairing.destination) {
+        (Place::File(path), Tree::Files { root, links }, destination) => {
+            let Place::Object(object) = destination.place(&entry.name)? else {
+                return Err("neither side is in S3".to_owned());
+            };
+            let below = (*links == FollowLinks::No).then(|| Arc::from(root.as_path()));
+            let source = LocalSource::File { path, size: Some(entry.size), below };
+            let attributes = Arc::clone(&pairing.attributes);
+            Ok(Task::Upload(Upload { source, object, attributes, expected: Expected::default() }))
+        }
+        (Place::Object(object), _, Tree::Files { .. }) => {
+            let path = RelativePath::new(&entry.name).map_err(|error| error.to_string())?;
+            if entry.kind == EntryKind::Marker {
+                return Ok(Task::MakeFolder { marker: object, folder: path, expected: None });
+            }
+            Ok(Task::Download(Download {
+                object,
+                size: Some(entry.size),
+                etag: entry.etag.clone(),
+                last_modified: entry.modified,
+                target: LocalTarget::Below(path),
+                expected: Expected::default(),
+            }))
+        }
+        (Place::Object(_), _, Tree::Objects { .. }) => {
+            Err("copies from S3 to S3 are not supported yet".to_owned())
+        }
+        (Place::File(_), Tree::Objects { .. }, _) => Err("it is no file".to_owned()),
+    }
+}
+
+/// The two sides of one name, to compare.
+pub(super) fn pair(pairing: &Pairing, entry: &Entry) -> Result<Compare, String> {
+    Ok(Compare {
+        source: pairing.source.place(entry.own())?,
+        destination: pairing.destination.place(&entry.name)?,
+        size: Some(entry.size),
+        presence: Presence::Open,
+        expected: Expected::default(),
+        unproven: Unproven::Tell,
+    })
+}
