@@ -11,6 +11,7 @@ use crate::commands::clean::CleanArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::rm::RmArgs;
 use crate::commands::typed::Typed;
 use crate::commands::upload::UploadArgs;
 use crate::commands::verify::VerifyArgs;
@@ -34,6 +35,7 @@ Examples:
   haul download --manifest files.csv out/
   haul verify site/ s3://bucket/www/
   haul ls s3://bucket/
+  haul rm -r s3://bucket/2023/
 
 Exit codes: 0 all is done; 1 something is not, the last lines say what; 2 wrong usage, nothing was
 started; 130 and 143 interrupted; 141 the reader of an object's bytes went away. `haul COMMAND --help` has more."
@@ -52,6 +54,7 @@ pub enum Command {
     Upload(UploadArgs),
     Cp(CpArgs),
     Verify(VerifyArgs),
+    Rm(RmArgs),
     Ls(LsArgs),
     Clean(CleanArgs),
 }
@@ -64,6 +67,7 @@ impl Command {
             Self::Upload(args) => Some(args),
             Self::Cp(args) => Some(args),
             Self::Verify(args) => Some(args),
+            Self::Rm(args) => Some(args),
             Self::Ls(_) | Self::Clean(_) => None,
         }
     }

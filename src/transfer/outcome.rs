@@ -184,6 +184,10 @@ pub struct Summary {
     pub verified_by_parts: u64,
     /// Those of which only length and ETag were checked.
     pub length_only: u64,
+    /// Objects, and versions, that the store says are gone.
+    pub removed: u64,
+    /// Of those that were given up, objects that may be gone: nobody heard the store's reply.
+    pub unconfirmed: u64,
     pub compared: Comparisons,
     /// Requests that were tried again, of all jobs and listings.
     pub retries: u64,
@@ -241,7 +245,7 @@ impl Summary {
 
     /// Jobs that came to an end other than a failure.
     pub(super) fn went_well(&self) -> u64 {
-        self.done + self.skipped + self.compared.total()
+        self.done + self.skipped + self.compared.total() + self.removed
     }
 
     /// Whether everything asked for is done.
