@@ -11,6 +11,7 @@ use crate::commands::clean::CleanArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::rm::RmArgs;
 use crate::commands::sync::SyncArgs;
 use crate::commands::typed::Typed;
 use crate::commands::upload::UploadArgs;
@@ -36,6 +37,7 @@ Examples:
   haul sync site/ s3://bucket/www/
   haul verify site/ s3://bucket/www/
   haul ls s3://bucket/
+  haul rm -r s3://bucket/2023/
 
 Exit codes: 0 all is done; 1 something is not, the last lines say what; 2 wrong usage, nothing was
 started; 130 and 143 interrupted; 141 the reader of an object's bytes went away. `haul COMMAND --help` has more."
@@ -55,6 +57,7 @@ pub enum Command {
     Cp(CpArgs),
     Sync(Box<SyncArgs>),
     Verify(VerifyArgs),
+    Rm(RmArgs),
     Ls(LsArgs),
     Clean(CleanArgs),
 }
@@ -68,6 +71,7 @@ impl Command {
             Self::Cp(args) => Some(args),
             Self::Sync(args) => Some(args.as_ref()),
             Self::Verify(args) => Some(args),
+            Self::Rm(args) => Some(args),
             Self::Ls(_) | Self::Clean(_) => None,
         }
     }

@@ -14,7 +14,8 @@ pub(super) fn missing(error: &clap::Error) -> Option<CommandError> {
     };
     let hint = match verb.as_str() {
         "mv" | "move" => "copy it with `haul cp`, and remove the source with another tool",
-        "rm" | "delete" | "presign" | "mb" | "rb" => "another tool does that meanwhile",
+        "del" | "delete" | "remove" => "objects are removed with `haul rm`",
+        "presign" | "mb" | "rb" => "another tool does that meanwhile",
         _ => return None,
     };
     Some(CommandError::misuse(format!("haul has no `{verb}` yet")).hint(hint))

@@ -21,6 +21,7 @@ use crate::transfer::outcome::{End, Summary};
 use crate::ui::listing::{self, Listing, Sizes};
 use crate::ui::options::{Options, Purpose, Verbosity};
 use crate::ui::reporter::Reporter;
+use crate::ui::streams::Answer;
 use crate::ui::style::{ColorChoice, Paint};
 use crate::ui::{failure, lines, streams};
 
@@ -105,7 +106,7 @@ async fn transfer(
     arguments: &[OsString],
     open_files: Option<u64>,
 ) -> Exit {
-    if let Err(error) = check_streams(command, output) {
+    if let Err(error) = check_streams(command, output).and_then(|()| ask(command, output)) {
         return refuse(&error, output);
     }
     let (events, heard) = mpsc::channel(EVENTS);
@@ -128,6 +129,7 @@ async fn transfer(
         Command::Cp(args) => args.run(&session).await,
         Command::Sync(args) => args.run(&session).await,
         Command::Verify(args) => args.run(&session).await,
+        Command::Rm(args) => args.run(&session).await,
         Command::Ls(_) | Command::Clean(_) => Ok(Summary::default()),
     };
     // The reporter ends when nobody can tell it anything any more.
@@ -257,6 +259,21 @@ fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError>
             .hint("pipe them (`| less`, `| cat`), or name a file instead of -"));
     }
     Ok(())
+}
+
+/// What destroys more than a name says is agreed to first. Nothing in the environment can do that.
+fn ask(command: &Command, output: &Output) -> Result<(), CommandError> {
+    let question = command.typed().map_or(Ok(None), Typed::question)?;
+    let Some(question) = question else { return Ok(()) };
+    match failure::ask(&question, Paint::stderr(output.color)) {
+        Answer::Yes => Ok(()),
+        Answer::No => Err(CommandError::failed(anyhow::anyhow!("it was not agreed to {question}"))
+            .hint("nothing was changed")),
+        Answer::Nobody => {
+            Err(CommandError::misuse(format!("nobody is there to be asked whether to {question}"))
+                .hint("--yes says so; --dry-run shows what would go"))
+        }
+    }
 }
 
 fn options(command: &Command, output: &Output) -> Options {

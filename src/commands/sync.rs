@@ -31,7 +31,7 @@ use crate::storage::local::{Existing, ExistingKind, FollowLinks};
 use crate::storage::s3::Payload;
 use crate::transfer::context::{Context, Scope};
 use crate::transfer::landing::Landing;
-use crate::transfer::outcome::Summary;
+use crate::transfer::outcome::{End, Summary};
 use crate::transfer::prune::{self, From, Leaving};
 
 /// Make a destination like a source
@@ -233,7 +233,10 @@ impl SyncArgs {
     ) {
         let (knowledge, extras, there) = match plan {
             Some(plan) => {
-                summary.skipped += plan.equal;
+                // Of a run that ended early, what was asked for is what it knows of.
+                if summary.end == End::Complete {
+                    summary.skipped += plan.equal;
+                }
                 for LeftOut { path, reason } in plan.left_out {
                     session.notice(format!("left out {}: {reason}", path.to_string_lossy())).await;
                 }
@@ -247,7 +250,6 @@ impl SyncArgs {
         if !self.removing.delete {
             return;
         }
-        summary.removed = Some(0);
         let removals = extras.count();
         let finish =
             sync::finish(Known { knowledge, summary, removals, there }, self.removing.max_delete);

@@ -5,6 +5,7 @@ pub mod comparisons;
 pub mod downloads;
 pub mod manifested;
 pub mod planner;
+pub mod removals;
 mod row_names;
 pub mod uploads;
 

@@ -68,7 +68,7 @@ pub(super) async fn is_same(work: &Arc<Work>, pair: &Compare) -> Result<bool, Jo
     match outcome {
         Ok(Outcome::Compared(comparison)) => Ok(matches!(comparison.verdict, Verdict::Same(_))),
         // One side went away meanwhile, or changes just now: the transfer sees for itself.
-        Ok(Outcome::Done(_) | Outcome::Skipped(_))
+        Ok(Outcome::Done(_) | Outcome::Skipped(_) | Outcome::Removed(_))
         | Err(JobError::Impossible(_) | JobError::Local(_)) => Ok(false),
         Err(error) => Err(error),
     }

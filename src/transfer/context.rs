@@ -33,7 +33,7 @@ use crate::domain::overwrite::Overwrite;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::Destination;
 use crate::storage::meter::Meter;
-use crate::storage::object_store::ObjectStore;
+use crate::storage::object_store::{ObjectStore, Removed};
 
 /// How much a run may take, and when it gives up.
 #[derive(Debug, Clone)]
@@ -405,5 +405,6 @@ impl Drop for InFlight {
 pub(super) enum Outcome {
     Done(Done),
     Compared(Comparison),
+    Removed(Removed),
     Skipped(Skip),
 }

@@ -31,6 +31,12 @@ pub enum Event {
         job: Arc<Job>,
         comparison: Comparison,
     },
+    /// The store says that an object is gone.
+    Removed {
+        job: Arc<Job>,
+        /// The delete marker that has taken its place.
+        marker: Option<Arc<str>>,
+    },
     /// Nothing was to be done.
     Skipped {
         job: Arc<Job>,
@@ -46,7 +52,7 @@ pub enum Event {
         failure: Failure,
     },
     /// The destination had it and the source did not.
-    Removed(Removed),
+    Pruned(Pruned),
     /// All jobs have been planned: the gauge's totals are final.
     PlanComplete,
     /// Said once a run, such as that it is stopping and why.
@@ -55,7 +61,7 @@ pub enum Event {
 
 /// What a sync takes away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
+pub struct Pruned {
     /// Exact: a URI, or a path below the run's destination.
     pub name: String,
     pub size: u64,

@@ -16,6 +16,7 @@ pub mod outcome;
 pub mod output;
 pub mod part_size;
 pub mod prune;
+pub mod removals;
 pub mod remove;
 pub mod resume;
 pub mod spool;

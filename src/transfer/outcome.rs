@@ -174,8 +174,6 @@ pub struct Summary {
     pub missing: u64,
     /// Jobs that were planned or started and then given up, since the run was stopped.
     pub stopped: u64,
-    /// What a sync took away at the destination; `None` where none was to be.
-    pub removed: Option<u64>,
     /// Unfinished transfers that the same command continues.
     pub kept: u64,
     /// How many bytes of them there are.
@@ -186,6 +184,10 @@ pub struct Summary {
     pub verified_by_parts: u64,
     /// Those of which only length and ETag were checked.
     pub length_only: u64,
+    /// Objects, and versions, that the store says are gone, and files that a sync took away.
+    pub removed: u64,
+    /// Of those that were given up, objects that may be gone: nobody heard the store's reply.
+    pub unconfirmed: u64,
     pub compared: Comparisons,
     /// Requests that were tried again, of all jobs and listings.
     pub retries: u64,
@@ -243,7 +245,7 @@ impl Summary {
 
     /// Jobs that came to an end other than a failure.
     pub(super) fn went_well(&self) -> u64 {
-        self.done + self.skipped + self.compared.total()
+        self.done + self.skipped + self.compared.total() + self.removed
     }
 
     /// Whether everything asked for is done.

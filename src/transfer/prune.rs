@@ -12,7 +12,7 @@ use futures::{FutureExt as _, StreamExt as _};
 
 use super::context::{Context, Tolerance};
 use super::error::{JobError, chain};
-use super::event::{Event, IsDone, Removed};
+use super::event::{Event, IsDone, Pruned};
 use super::outcome::{End, Failure, Summary};
 use super::remove::remove_many;
 use crate::domain::location::{Bucket, Key};
@@ -142,14 +142,14 @@ impl Pruning<'_> {
 
     async fn removed(&mut self, leaving: &Leaving, is_done: IsDone) {
         if is_done == IsDone::Yes {
-            *self.summary.removed.get_or_insert(0) += 1;
+            self.summary.removed += 1;
         }
         let name = match self.from {
             From::Objects { .. } => self.place(leaving),
             // Relative, as the destinations of downloads are.
             From::Files => leaving.name.clone(),
         };
-        self.context.tell(Event::Removed(Removed { name, size: leaving.size, is_done })).await;
+        self.context.tell(Event::Pruned(Pruned { name, size: leaving.size, is_done })).await;
     }
 
     /// Exact.

@@ -118,19 +118,25 @@ fn events(job: &Job) -> Vec<EventLine> {
             seconds: 1.0,
             retries: 0,
         },
+        EventLine::Removed {
+            job: job.clone(),
+            version_id: Some(text()),
+            size: Some(5),
+            marker: Some(text()),
+        },
         EventLine::Skipped { job: job.clone(), reason: "exists", why: Skip::Exists },
         EventLine::Postponed { job: job.clone(), cause: text(), message: text() },
         EventLine::Failed(FailedFields {
             number: Some(job.number),
             line: job.line,
             source: job.source,
-            destination: Some(job.destination),
+            destination: job.destination,
             cause: text(),
             message: text(),
             hint: Some(text()),
             may_pass: false,
         }),
-        EventLine::Removed { destination: text(), size: 5 },
+        EventLine::Pruned { destination: text(), size: 5 },
         EventLine::Notice { message: text() },
     ]
 }
@@ -164,7 +170,6 @@ fn summary() -> Value {
     let same = SameBy { read: 1, ..SameBy::default() };
     let summary = Summary {
         compared: Comparisons { same, ..Comparisons::NONE },
-        removed: Some(1),
         end: End::Interrupted(2),
         ..Summary::default()
     };

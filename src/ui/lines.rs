@@ -16,7 +16,7 @@ use crate::domain::escape::Escaped;
 use crate::domain::job::{Download, Job, LocalTarget, Task};
 use crate::domain::location::S3Uri;
 use crate::domain::quantity::ByteSize;
-use crate::transfer::event::{Event, Removed, Retry, Skip};
+use crate::transfer::event::{Event, Pruned, Retry, Skip};
 use crate::transfer::outcome::{Done, Failure};
 
 /// One event as a line.
@@ -63,6 +63,16 @@ pub enum EventLine {
     },
     Failed(FailedFields),
     Removed {
+        #[serde(flatten)]
+        job: JobFields,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        marker: Option<String>,
+    },
+    Pruned {
         destination: String,
         size: u64,
     },
@@ -78,7 +88,8 @@ pub struct JobFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
     pub source: String,
-    pub destination: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
 }
 
 impl JobFields {
@@ -91,6 +102,7 @@ impl JobFields {
         );
         let destination = job.task.destination();
         let destination = if is_relative { below(base, &destination) } else { destination };
+        let destination = Some(destination).filter(|destination| !destination.is_empty());
         Self { number: job.number, line: job.line, source: job.task.source(), destination }
     }
 }
@@ -108,7 +120,11 @@ fn below(base: Option<&str>, name: &str) -> String {
 /// `s3://b/k -> out/k`, safe to show.
 impl std::fmt::Display for JobFields {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} -> {}", Escaped(&self.source), Escaped(&self.destination))
+        Escaped(&self.source).fmt(formatter)?;
+        match &self.destination {
+            Some(destination) => write!(formatter, " -> {}", Escaped(destination)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -159,8 +175,17 @@ impl EventLine {
                 message: failure.message.clone(),
             },
             Event::Failed { job, failure } => Self::failed(job.as_deref(), failure, base),
-            Event::Removed(removed) => {
-                Self::Removed { destination: below(base, &removed.name), size: removed.size }
+            Event::Removed { job, marker } => Self::Removed {
+                version_id: match &job.task {
+                    Task::Remove(removal) => removal.object.version.as_deref().map(Into::into),
+                    _ => None,
+                },
+                size: job.task.size(),
+                marker: marker.as_deref().map(Into::into),
+                job: JobFields::new(job, base),
+            },
+            Event::Pruned(removed) => {
+                Self::Pruned { destination: below(base, &removed.name), size: removed.size }
             }
             Event::Notice(message) => Self::Notice { message: message.clone() },
             // Data of its own kind, see `comparison`.
@@ -187,7 +212,7 @@ impl EventLine {
 
     fn failed(job: Option<&Job>, failure: &Failure, base: Option<&str>) -> Self {
         let destination = match job {
-            Some(job) => Some(JobFields::new(job, base).destination),
+            Some(job) => JobFields::new(job, base).destination,
             None => failure.destination.clone(),
         };
         Self::Failed(FailedFields {
@@ -228,8 +253,13 @@ impl EventLine {
                 format!("{label} {}; it starts once more after all others", Escaped(message))
             }
             Self::Failed(failed) => failed.text(paint),
-            Self::Removed { destination, size } => {
+            Self::Pruned { destination, size } => {
                 format!("removed: {} ({})", Escaped(destination), ByteSize(*size))
+            }
+            Self::Removed { job, version_id, .. } => {
+                let version = version_id.as_deref().map(Escaped);
+                let version = version.map(|version| format!(" (version {version})"));
+                format!("removed: {job}{}", version.unwrap_or_default())
             }
             Self::Notice { message } => format!("{} {}", paint.hint("note:"), Escaped(message)),
         }
@@ -262,6 +292,7 @@ impl PlanLine {
             Task::Upload(_) => "upload",
             Task::Compare(_) => "compare",
             Task::MakeFolder { .. } => "make_folder",
+            Task::Remove(_) => "remove",
         };
         Self { action, job: JobFields::new(job, base), size: job.task.size() }
     }
@@ -286,7 +317,7 @@ pub struct RemovalLine {
 }
 
 impl RemovalLine {
-    pub fn new(removed: &Removed, base: Option<&str>) -> Self {
+    pub fn new(removed: &Pruned, base: Option<&str>) -> Self {
         let destination = below(base, &removed.name);
         Self { action: "remove", destination, size: removed.size }
     }

@@ -147,7 +147,7 @@ impl Reporter {
             self.report.write(|data| data.push(&line));
             return;
         }
-        if let (Event::Removed(removed), Some(planned)) = (event, &mut self.report.planned) {
+        if let (Event::Pruned(removed), Some(planned)) = (event, &mut self.report.planned) {
             planned.removals += 1;
             let line = RemovalLine::new(removed, self.options.base.as_deref());
             self.report.write(|data| data.push(&line));
@@ -158,7 +158,12 @@ impl Reporter {
             return;
         }
         let tell = match event {
-            Event::Failed { failure, .. } => self.report.failures.add(failure),
+            Event::Failed { job, failure } => {
+                if job.is_none() {
+                    self.report.failures.count_refused();
+                }
+                self.report.failures.add(failure)
+            }
             _ => Tell::InFull,
         };
         let is_text = self.is_text(event);
@@ -198,7 +203,8 @@ impl Reporter {
             Event::Retrying { .. }
             | Event::Postponed { .. }
             | Event::Skipped { .. }
-            | Event::Removed(_) => Verbosity::Verbose,
+            | Event::Pruned(_)
+            | Event::Removed { .. } => Verbosity::Verbose,
             Event::Started { .. } | Event::Done { .. } | Event::Compared { .. } => {
                 Verbosity::Everything
             }
@@ -297,9 +303,10 @@ mod tests {
         failed: 1,
         missing: 0,
         stopped: 0,
-        removed: None,
         kept: 0,
         kept_bytes: 0,
+        removed: 0,
+        unconfirmed: 0,
         verified: 0,
         verified_by_parts: 0,
         length_only: 1,

@@ -46,7 +46,7 @@ fn extras_go_and_nothing_else() {
     stage.sandbox.folder("tree/was/empty");
     let output = down(&stage, ["--delete", "--json", "--max-delete", "2"]);
     let lines = output.code(0).json_lines();
-    let removed = lines.iter().filter(|line| line["event"] == "removed");
+    let removed = lines.iter().filter(|line| line["event"] == "pruned");
     let removed: Vec<_> = removed.map(|line| line["destination"].clone()).collect();
     assert_eq!(removed, ["tree/d/extra", "tree/e/f/extra"], "{output}");
     assert_eq!(lines.last().expect("a summary")["removed"], 2);

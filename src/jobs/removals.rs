@@ -1,0 +1,300 @@
+//! What was named becomes batches of objects to remove. Nothing may get into one that was not
+//! meant: a prefix ends at a slash, and a listing is believed only as far as it keeps to what it was
+//! asked for.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::downloads::{Keys, nothing_found, unlisted};
+use super::planner::{Closed, Plan};
+use crate::domain::job::{Job, Refused, Remove, Task};
+use crate::domain::location::{Bucket, Key, LocationError, ObjectName, S3Uri};
+use crate::domain::object::ListedObject;
+use crate::domain::pattern::{Filter, Wildcard};
+use crate::storage::error::Kind;
+use crate::storage::object_store::{Depth, ListRequest, MOST_REMOVED};
+use crate::transfer::context::Context;
+use crate::transfer::error::JobError;
+use crate::transfer::gauge::Gauge;
+use crate::transfer::listing::{self, Pages};
+use crate::transfer::removals::Batch;
+
+/// What a URI on the command line means.
+#[derive(Debug, Clone)]
+pub enum Source {
+    Object(ObjectName),
+    Tree(Tree),
+}
+
+/// Everything below a name, or what matches.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// As it was typed.
+    pub uri: S3Uri,
+    /// Ends in a slash, unless it is that of a wildcard, or of all keys.
+    prefix: String,
+    wildcard: Option<Wildcard>,
+    /// The object of exactly the name that was typed without a slash.
+    itself: Option<Key>,
+}
+
+/// Why a URI can't be what is to be removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    #[error(transparent)]
+    Location(#[from] LocationError),
+    #[error("{0} is a prefix")]
+    Prefix(S3Uri),
+}
+
+/// How far down a name without a wildcard goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    One,
+    /// Everything below it, too.
+    Below,
+}
+
+impl Source {
+    pub fn new(uri: S3Uri, keys: Keys, reach: Reach) -> Result<Self, SourceError> {
+        let wildcard = match keys {
+            Keys::Patterns => Wildcard::parse(&uri.rest),
+            Keys::Raw => None,
+        };
+        let (prefix, itself) = match (&wildcard, reach) {
+            (Some(wildcard), _) => (wildcard.prefix().to_owned(), None),
+            (None, Reach::Below) if uri.is_prefix() => (uri.rest.clone(), None),
+            (None, Reach::Below) => (format!("{}/", uri.rest), Some(Key::new(&uri.rest)?)),
+            (None, Reach::One) if keys == Keys::Patterns && uri.is_prefix() => {
+                return Err(SourceError::Prefix(uri));
+            }
+            (None, Reach::One) => return Ok(Self::Object(uri.object()?)),
+        };
+        Ok(Self::Tree(Tree { uri, prefix, wildcard, itself }))
+    }
+
+    pub fn bucket(&self) -> &Bucket {
+        match self {
+            Self::Object(object) => &object.bucket,
+            Self::Tree(tree) => &tree.uri.bucket,
+        }
+    }
+
+    /// Whether all objects of the bucket are meant, before any filter.
+    pub fn is_whole_bucket(&self) -> bool {
+        match self {
+            Self::Object(_) => false,
+            Self::Tree(tree) => match &tree.wildcard {
+                None => tree.prefix.is_empty(),
+                Some(_) => tree.uri.rest.chars().all(|c| matches!(c, '*' | '?')),
+            },
+        }
+    }
+}
+
+impl Tree {
+    /// The name of a key below what was typed, as filters see it; `None`: it is not meant.
+    fn relative<'a>(&self, key: &'a str) -> Option<&'a str> {
+        match &self.wildcard {
+            Some(wildcard) if !wildcard.matches(key) => None,
+            Some(wildcard) => key.get(wildcard.base_length()..),
+            None => key.get(self.prefix.len()..),
+        }
+    }
+}
+
+/// Hands batches of jobs over, bounded.
+#[derive(Debug)]
+pub struct Removals {
+    batches: mpsc::Sender<Batch>,
+    gauge: Arc<Gauge>,
+    batch: Vec<Job>,
+    planned: u64,
+}
+
+/// Batches that wait.
+const AHEAD: usize = 16;
+
+impl Removals {
+    pub fn new(gauge: Arc<Gauge>) -> (Self, mpsc::Receiver<Batch>) {
+        let (batches, taken) = mpsc::channel(AHEAD);
+        (Self { batches, gauge, batch: Vec::new(), planned: 0 }, taken)
+    }
+
+    /// Plans all that is to go, in order.
+    pub async fn plan(
+        mut self,
+        context: Arc<Context>,
+        sources: Vec<Source>,
+        filter: Filter,
+    ) -> Plan {
+        for source in sources {
+            let planned = match source {
+                Source::Object(object) => self.plan_object(object, &filter).await,
+                Source::Tree(tree) => self.plan_tree(&context, &tree, &filter).await,
+            };
+            if planned == Err(Closed) {
+                break;
+            }
+        }
+        // Nobody takes it: then the run is over.
+        self.flush().await.ok();
+        self.gauge.complete_plan();
+        Plan { planned: self.planned, duplicates: 0 }
+    }
+
+    async fn plan_object(&mut self, object: ObjectName, filter: &Filter) -> Result<(), Closed> {
+        if !filter.admits(object.key.file_name()) {
+            return Ok(());
+        }
+        self.submit(object, None).await
+    }
+
+    async fn plan_tree(
+        &mut self,
+        context: &Arc<Context>,
+        tree: &Tree,
+        filter: &Filter,
+    ) -> Result<(), Closed> {
+        let bucket = &tree.uri.bucket;
+        let mut found = false;
+        if let Some(key) = &tree.itself {
+            let object = ObjectName::new(bucket.clone(), key.clone());
+            match listing::facts(context, &object).await {
+                Ok(facts) => {
+                    found = true;
+                    if filter.admits(key.file_name()) {
+                        self.submit(object, Some(facts.size)).await?;
+                    }
+                }
+                Err(JobError::Stopped) => return Err(Closed),
+                Err(error) if error.store_kind() == Some(&Kind::MissingKey) => {}
+                Err(error) => self.refuse(unlisted(&tree.uri, &error)).await?,
+            }
+        }
+        let request = ListRequest::new(bucket.clone(), tree.prefix.as_str(), Depth::Everything);
+        let mut pages = Pages::new(context, request);
+        loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(JobError::Stopped) => return Err(Closed),
+                Err(error) => return self.refuse(unlisted(&tree.uri, &error)).await,
+            };
+            for ListedObject { key, size, .. } in page.objects {
+                // Never what was not asked for, whatever a store sends.
+                if !key.as_str().starts_with(&tree.prefix) {
+                    return self.refuse(astray(&tree.uri, &key)).await;
+                }
+                let Some(relative) = tree.relative(key.as_str()) else { continue };
+                found = true;
+                if filter.admits(relative) {
+                    self.submit(ObjectName::new(bucket.clone(), key), Some(size)).await?;
+                }
+            }
+        }
+        if !found && !tree.uri.rest.is_empty() {
+            return self.refuse(nothing_found(&tree.uri)).await;
+        }
+        Ok(())
+    }
+
+    async fn submit(&mut self, object: ObjectName, size: Option<u64>) -> Result<(), Closed> {
+        let is_elsewhere = |job: &Job| match &job.task {
+            Task::Remove(task) => task.object.bucket != object.bucket,
+            _ => false,
+        };
+        if self.batch.len() == MOST_REMOVED || self.batch.first().is_some_and(is_elsewhere) {
+            self.flush().await?;
+        }
+        self.planned += 1;
+        // No byte of them moves.
+        self.gauge.plan(Some(0));
+        let task = Task::Remove(Remove { object, size });
+        self.batch.push(Job::new(self.planned, None, task));
+        Ok(())
+    }
+
+    async fn refuse(&mut self, refused: Refused) -> Result<(), Closed> {
+        self.batches.send(Err(refused)).await.map_err(|_| Closed)
+    }
+
+    async fn flush(&mut self) -> Result<(), Closed> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.batches.send(Ok(batch)).await.map_err(|_| Closed)
+    }
+}
+
+/// A listing that has what it was not asked for: nothing more of it is believed.
+fn astray(uri: &S3Uri, key: &Key) -> Refused {
+    let reason = format!(
+        "could not list {uri}: the store lists `{key}`, which is not below it; nothing more of \
+         this listing is removed"
+    );
+    Refused::new(uri.to_string(), "a listing that can't be believed", reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str, keys: Keys, reach: Reach) -> Result<Source, SourceError> {
+        Source::new(S3Uri::parse(text).expect("a URI"), keys, reach)
+    }
+
+    fn tree(text: &str, keys: Keys, reach: Reach) -> Tree {
+        match source(text, keys, reach).expect("a source") {
+            Source::Tree(tree) => tree,
+            Source::Object(object) => panic!("{object} is one object"),
+        }
+    }
+
+    #[test]
+    fn a_name_ends_at_a_slash_and_never_within_another_name() {
+        let below = tree("s3://b/dir", Keys::Patterns, Reach::Below);
+        assert_eq!(
+            (below.prefix.as_str(), below.itself.as_ref().map(Key::as_str)),
+            ("dir/", Some("dir"))
+        );
+        let below = tree("s3://b/dir/", Keys::Patterns, Reach::Below);
+        assert_eq!((below.prefix.as_str(), below.itself), ("dir/", None));
+        let raw = tree("s3://b/d*/", Keys::Raw, Reach::Below);
+        assert_eq!((raw.prefix.as_str(), raw.relative("d*/x")), ("d*/", Some("x")));
+        for text in ["s3://b/dir/", "s3://b", "s3://b/"] {
+            let refused = source(text, Keys::Patterns, Reach::One);
+            assert!(matches!(refused, Err(SourceError::Prefix(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_literal_key_is_one_object_whatever_is_in_it() {
+        for text in ["s3://b/a*b", "s3://b/dir/", "s3://b/?"] {
+            let one = source(text, Keys::Raw, Reach::One);
+            assert!(matches!(one, Ok(Source::Object(_))), "{text}");
+        }
+        assert!(source("s3://b", Keys::Raw, Reach::One).is_err());
+    }
+
+    #[test]
+    fn a_wildcard_takes_what_matches_alone() {
+        let tree = tree("s3://b/logs/2*/x", Keys::Patterns, Reach::One);
+        assert_eq!(tree.relative("logs/2024/x"), Some("2024/x"));
+        assert_eq!(tree.relative("logs/2024/xy"), None);
+    }
+
+    #[test]
+    fn whatever_means_all_keys_is_the_whole_bucket() {
+        for text in ["s3://b", "s3://b/", "s3://b/*", "s3://b/**", "s3://b/?*"] {
+            let whole = source(text, Keys::Patterns, Reach::Below).expect("a source");
+            assert!(whole.is_whole_bucket(), "{text}");
+        }
+        for text in ["s3://b/a*", "s3://b/*a", "s3://b/d/", "s3://b//", "s3://b/d/*"] {
+            let part = source(text, Keys::Patterns, Reach::Below).expect("a source");
+            assert!(!part.is_whole_bucket(), "{text}");
+        }
+    }
+}

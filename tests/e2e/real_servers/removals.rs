@@ -1,0 +1,45 @@
+//! What is removed on real servers, and what stays there.
+
+use crate::harness::{Bucket, Moto, Server, Weed, haul};
+
+#[test]
+#[ignore = "needs real servers: run tests/run.sh"]
+fn what_is_named_goes_and_nothing_else() {
+    on_both(|server, bucket| {
+        let keys = ["rm/p/a", "rm/p/b c", "rm/p/é+&<>", "rm/p/d/e", "rm/p2/x", "rm/q"];
+        for key in keys {
+            bucket.put(key, "bytes");
+        }
+        let rm = |args: &[&str]| haul().on(server).arg("rm").args(args).run();
+        rm(&[&bucket.uri("rm/missing")]).code(1);
+        rm(&["-r", &bucket.uri("rm/p/")]).code(0).stderr_has("4 objects removed");
+        assert_eq!(bucket.keys("rm/"), ["rm/p2/x", "rm/q"]);
+        rm(&[&bucket.uri("rm/p?/*"), &bucket.uri("rm/q")]).code(0);
+        assert!(bucket.keys("rm/").is_empty());
+        // Whatever version is named, another one stays.
+        bucket.put("rm/k", "bytes");
+        rm(&[&bucket.uri("rm/k"), "--version-id", "3sL4kqtJlcpXroDTDmJ"]).code(1);
+        assert_eq!(bucket.get("rm/k"), b"bytes");
+        bucket.remove("rm/");
+    });
+}
+
+#[test]
+#[ignore = "needs real servers: run tests/run.sh"]
+fn thousands_go() {
+    on_both(|server, bucket| {
+        for number in 0..1100 {
+            bucket.put(&format!("many/{number}"), "1");
+        }
+        let rm = haul().on(server).args(["rm", "-r", &bucket.uri("many/"), "--json"]).run();
+        rm.code(0).stderr_has("1100 objects removed");
+        assert!(bucket.keys("many/").is_empty());
+    });
+}
+
+/// Runs a test on both servers, each with its bucket.
+fn on_both(test: impl Fn(&dyn Server, &Bucket)) {
+    for server in [Weed::shared() as &dyn Server, Moto::shared()] {
+        test(server, &Bucket::make(server, super::BUCKET));
+    }
+}
