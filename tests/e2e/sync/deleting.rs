@@ -93,7 +93,7 @@ fn an_empty_source_does_not_empty_the_destination() {
     let empty = up(&stage, ["--delete"]);
     kept(&stage, &empty, 1);
     empty.stderr_has("could not remove 4 of 4 names");
-    up(&stage, ["--delete", "--max-delete", "100%"]).code(0).stderr_has("4 removed");
+    up(&stage, ["--delete", "--max-delete", "100%"]).code(0).stderr_has("4 objects removed");
     assert_eq!(objects(&stage), [""; 0]);
     // A prefix with nothing below it is mistyped, and a bucket that is not there is no empty one.
     let stage = with_files(["a", "b"]);
@@ -106,7 +106,7 @@ fn an_empty_source_does_not_empty_the_destination() {
     // An empty bucket may be meant, if all is allowed to go.
     let args = ["sync", "s3://bucket", "tree", "--delete"];
     stage.run(args).code(1).stderr_has("could not remove 2 of 2 names");
-    stage.run(args.into_iter().chain(["--max-delete", "2"])).code(0).stderr_has("2 removed");
+    stage.run(args.into_iter().chain(["--max-delete", "2"])).code(0).stderr_has("2 objects removed");
     assert_eq!(stage.files("tree"), [""; 0]);
 }
 
@@ -177,7 +177,7 @@ fn a_name_that_can_not_be_here_keeps_everything() {
         assert_eq!(stage.files("tree"), ["a", "extra"], "{output}");
         // What is left out needs no name.
         let output = down(&stage, all.into_iter().chain(["--exclude", "{../*,/*,full/}"]));
-        output.code(0).stderr_has("1 removed");
+        output.code(0).stderr_has("1 object removed");
     }
 }
 

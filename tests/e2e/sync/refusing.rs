@@ -42,5 +42,5 @@ fn the_environment_does_not_delete() {
     let variables = [("HAUL_DELETE", "true"), ("HAUL_MAX_DELETE", "100%"), ("DELETE", "1")];
     haul.envs(variables).run().code(0);
     assert_eq!(stage.keys(), ["p/extra"]);
-    up(&stage, ["--delete", "--max-delete", "1"]).code(0).stderr_has("1 removed");
+    up(&stage, ["--delete", "--max-delete", "1"]).code(0).stderr_has("1 object removed");
 }
