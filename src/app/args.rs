@@ -32,6 +32,7 @@ Examples:
   haul download s3://bucket/2024/ ./2024/
   haul upload site/ s3://bucket/www/
   haul download --manifest files.csv out/
+  haul cp s3://bucket/a/ s3://other/a/
   haul verify site/ s3://bucket/www/
   haul ls s3://bucket/
 
@@ -50,7 +51,7 @@ pub struct Cli {
 pub enum Command {
     Download(DownloadArgs),
     Upload(UploadArgs),
-    Cp(CpArgs),
+    Cp(Box<CpArgs>),
     Verify(VerifyArgs),
     Ls(LsArgs),
     Clean(CleanArgs),
@@ -62,7 +63,7 @@ impl Command {
         match self {
             Self::Download(args) => Some(args),
             Self::Upload(args) => Some(args),
-            Self::Cp(args) => Some(args),
+            Self::Cp(args) => Some(args.as_ref()),
             Self::Verify(args) => Some(args),
             Self::Ls(_) | Self::Clean(_) => None,
         }

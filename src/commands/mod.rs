@@ -17,6 +17,7 @@ pub mod options;
 pub mod session;
 pub mod typed;
 
+mod copying;
 mod journal;
 mod manifest;
 mod rehearsal;

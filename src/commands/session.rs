@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::error::CommandError;
-use super::options::{self, Connection, Speed, Transfer};
+use super::options::{self, Connection, Copies, Speed, Transfer};
 use crate::jobs::planner::Planned;
 use crate::storage::local::state_folder;
 use crate::storage::s3::{self, Listener, Notice, Payload, Replies, S3Store};
@@ -18,6 +18,7 @@ use crate::transfer::engine;
 use crate::transfer::event::Event;
 use crate::transfer::gauge::Gauge;
 use crate::transfer::outcome::{End, Failure, Summary};
+use crate::transfer::part_size::MAX_PART;
 
 /// One call of the program.
 pub struct Session {
@@ -44,6 +45,8 @@ pub struct Manner<'a> {
     pub payload: Payload,
     pub file_times: FileTimes,
     pub scope: Scope,
+    /// Of copies between objects.
+    pub copies: Option<&'a Copies>,
 }
 
 impl Session {
@@ -53,13 +56,23 @@ impl Session {
         let verify = typed.integrity.resolve();
         let replies = if verify == Verify::Off { Replies::Ignored } else { Replies::Compared };
         let payload = manner.payload;
-        let connection = s3::Options { payload, replies, ..typed.connection.resolve()? };
+        let source_key = manner.copies.map(Copies::source_key).transpose()?.flatten();
+        let connection =
+            s3::Options { payload, replies, source_key, ..typed.connection.resolve()? };
+        let source = match manner.copies {
+            Some(copies) if copies.names_a_source() => {
+                let reading = copies.source(&typed.connection)?;
+                Some((copies.way(&typed.connection), self.connect(reading).await?))
+            }
+            _ => None,
+        };
         let store = self.connect(connection).await?;
         let speed = typed.speed.resolve(self.open_files)?;
         let limits = Limits {
             concurrency: speed.concurrency,
             part_size: speed.part_size,
             part_choice: speed.part_choice,
+            copy_whole: manner.copies.map_or(MAX_PART, Copies::copy_whole),
             memory: speed.memory,
             bandwidth: speed.bandwidth,
             max_attempts: speed.max_attempts,
@@ -75,6 +88,10 @@ impl Session {
         let store = Arc::new(store);
         let mut context = Context::new(store, limits, cancel, gauge, self.events.clone());
         context.state_folder = state_folder();
+        if let Some((way, source)) = source {
+            context.way = way;
+            context.source = Arc::new(source);
+        }
         Ok(context)
     }
 

@@ -21,6 +21,17 @@ pub struct Job {
     /// Where the job stands in its manifest.
     pub line: Option<u64>,
     pub task: Task,
+    pub fate: Fate,
+}
+
+/// What becomes of a job's source once its bytes are at the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fate {
+    #[default]
+    Kept,
+    /// A move: it goes when the destination is complete and verified, and only if it still is what
+    /// was moved.
+    Removed,
 }
 
 /// What is to be done.
@@ -28,6 +39,7 @@ pub struct Job {
 pub enum Task {
     Download(Download),
     Upload(Upload),
+    Copy(Box<ObjectCopy>),
     /// Nothing moves.
     Compare(Box<Compare>),
     /// A folder marker: the folder is made, no file.
@@ -46,6 +58,7 @@ impl Task {
         match self {
             Self::Download(download) => download.size,
             Self::Upload(upload) => upload.source.size(),
+            Self::Copy(copy) => copy.size,
             Self::Compare(pair) => pair.size,
             Self::MakeFolder { .. } => Some(0),
         }
@@ -56,6 +69,7 @@ impl Task {
         match self {
             Self::Download(download) => download.object.uri(),
             Self::Upload(upload) => upload.source.exact(),
+            Self::Copy(copy) => copy.source.uri(),
             Self::Compare(pair) => pair.source.exact(),
             Self::MakeFolder { marker, .. } => marker.uri(),
         }
@@ -66,6 +80,7 @@ impl Task {
         match self {
             Self::Download(download) => download.target.exact(),
             Self::Upload(upload) => upload.object.uri(),
+            Self::Copy(copy) => copy.object.uri(),
             Self::Compare(pair) => pair.destination.exact(),
             Self::MakeFolder { folder, .. } => folder.as_str().to_owned(),
         }
@@ -143,6 +158,29 @@ impl LocalSource {
             Self::File { path, .. } => path.to_string_lossy().into_owned(),
             Self::Stdin { .. } => "-".to_owned(),
         }
+    }
+}
+
+/// An object to another one.
+#[derive(Debug, Clone)]
+pub struct ObjectCopy {
+    pub source: ObjectName,
+    /// From a listing or a manifest.
+    pub size: Option<u64>,
+    /// From a listing: which bytes the source has now.
+    pub etag: Option<ETag>,
+    /// From a listing.
+    pub last_modified: Option<SystemTime>,
+    pub object: ObjectName,
+    /// What is given here replaces what the source has; the rest is kept.
+    pub attributes: Arc<Attributes>,
+    pub expected: Expected,
+}
+
+impl ObjectCopy {
+    /// Whether both sides have one name.
+    pub fn is_in_place(&self) -> bool {
+        self.source.bucket == self.object.bucket && self.source.key == self.object.key
     }
 }
 

@@ -42,6 +42,12 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts>;
 
+    /// As `head`, with what the object was told to keep beside its bytes; its tags are asked for
+    /// apart.
+    async fn describe(&self, object: &ObjectName) -> Result<Described>;
+
+    async fn tags(&self, object: &ObjectName) -> Result<Vec<(String, String)>>;
+
     /// One page of the parts that an object was uploaded in, those behind part number `after`.
     /// Not every store knows them: then it refuses, or there are none.
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage>;
@@ -60,6 +66,19 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     /// Makes the object of its parts. Not idempotent: a second try of a request whose reply was
     /// lost says `MissingUpload`.
     async fn complete_upload(&self, upload: &Upload, parts: &Assembled) -> Result<Written>;
+
+    /// Makes an object of another one, up to 5 GiB, without its bytes passing here. Idempotent as
+    /// `put` is. A failed condition is `Changed`, whichever side it was about.
+    async fn copy(&self, object: &ObjectName, how: &CopyObject) -> Result<Written>;
+
+    /// Makes a part of a range of an object. Idempotent as `put_part` is.
+    async fn copy_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        from: &CopySource,
+        range: ByteRange,
+    ) -> Result<CopiedPart>;
 
     async fn abort_upload(&self, upload: &Upload) -> Result<()>;
 
@@ -190,6 +209,49 @@ pub enum WriteIf {
     Absent,
 }
 
+/// An object, and what it was told to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    pub facts: ObjectFacts,
+    /// Headers, metadata and storage class, as they are needed to write the like; no tags, no rights.
+    /// `None` where the store has more of them than it can tell, or some that can't be sent.
+    pub attributes: Option<Attributes>,
+}
+
+/// What is copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopySource {
+    pub object: ObjectName,
+    /// Only if the object still has this tag.
+    pub if_match: Option<ETag>,
+}
+
+/// How a whole object is copied.
+#[derive(Debug, Clone)]
+pub struct CopyObject {
+    pub source: CopySource,
+    pub attributes: Arc<Attributes>,
+    /// Of headers and metadata, all of them together.
+    pub headers: Directive,
+    pub tags: Directive,
+    pub condition: WriteIf,
+}
+
+/// Where a copy has its attributes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directive {
+    Keep,
+    Replace,
+}
+
+/// What the store says of a part that it copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedPart {
+    pub etag: ETag,
+    /// Of its bytes, where the store tells it.
+    pub checksum: Option<Checksum>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UploadId(pub Arc<str>);
 
@@ -206,15 +268,16 @@ pub struct Assembled {
     /// Tags in the order of part numbers, from 1.
     pub parts: Vec<AssembledPart>,
     pub size: u64,
-    /// Of the whole object; the store compares it with what it has.
-    pub checksum: Checksum,
+    /// Of the whole object; the store compares it with what it has. `None` where nobody here has
+    /// seen the bytes.
+    pub checksum: Option<Checksum>,
     pub condition: WriteIf,
 }
 
 #[derive(Debug, Clone)]
 pub struct AssembledPart {
     pub etag: ETag,
-    pub checksum: Checksum,
+    pub checksum: Option<Checksum>,
 }
 
 /// A part as the store has it.

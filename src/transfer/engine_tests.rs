@@ -18,7 +18,7 @@ use super::gauge::Gauge;
 use super::landing::Landing;
 use super::outcome::{End, Summary};
 use crate::domain::job::{
-    Download, Expected, Job, LocalSource, LocalTarget, Refused, Task, Upload,
+    Download, Expected, Fate, Job, LocalSource, LocalTarget, Refused, Task, Upload,
 };
 use crate::domain::location::{Bucket, Key, ObjectName};
 use crate::domain::relative_path::RelativePath;
@@ -248,7 +248,7 @@ impl Scene {
         let (target, expected) = (LocalTarget::Below(path), Expected::default());
         let object = object(key);
         let download = Download { object, size, etag: None, last_modified: None, target, expected };
-        Job { number, line: None, task: Task::Download(download) }
+        Job { number, line: None, task: Task::Download(download), fate: Fate::Kept }
     }
 
     fn upload(&self, number: u64, key: &str, size: usize) -> Job {
@@ -257,7 +257,7 @@ impl Scene {
         let source = LocalSource::File { path, size: Some(size as u64), below: None };
         let (attributes, expected) = (Arc::default(), Expected::default());
         let upload = Upload { source, object: object(key), attributes, expected };
-        Job { number, line: None, task: Task::Upload(upload) }
+        Job { number, line: None, task: Task::Upload(upload), fate: Fate::Kept }
     }
 
     async fn run(&self, jobs: impl Stream<Item = Planned> + Send) -> (Summary, Vec<Event>) {

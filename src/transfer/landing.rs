@@ -1,7 +1,7 @@
 //! The folder that downloads land in. Opened once, with the first download that needs it: a run
 //! that finds nothing to do leaves no empty folder behind.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::domain::relative_path::RelativePath;
@@ -17,6 +17,11 @@ pub struct Landing {
 impl Landing {
     pub fn new(path: PathBuf) -> Self {
         Self { path, opened: OnceLock::new(), opening: Mutex::new(()) }
+    }
+
+    /// As it was typed.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What has the name `path` below it now. Makes nothing.

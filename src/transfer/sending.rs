@@ -104,7 +104,7 @@ mod tests {
     use tokio::sync::{Notify, mpsc};
 
     use super::*;
-    use crate::domain::job::{Expected, Job, LocalSource, Task, Upload};
+    use crate::domain::job::{Expected, Fate, Job, LocalSource, Task, Upload};
     use crate::domain::location::{Bucket, Key, ObjectName};
     use crate::storage::memory::MemoryStore;
     use crate::storage::object_store::{Write, WriteIf};
@@ -136,7 +136,7 @@ mod tests {
             let source = LocalSource::Stdin { expected_size: None };
             let (attributes, expected) = (Arc::default(), Expected::default());
             let task = Task::Upload(Upload { source, object: object(), attributes, expected });
-            let job = Arc::new(Job { number: 1, line: None, task });
+            let job = Arc::new(Job { number: 1, line: None, task, fate: Fate::Kept });
             let work = Work::new(Arc::new(context), job, Some(LENGTH as u64));
             work.gauge.count(BEFORE);
             Self { work, run }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::context::{Context, Work};
 use super::download::download;
 use super::error::JobError;
-use crate::domain::job::{Download, Expected, Job, LocalTarget, Task};
+use crate::domain::job::{Download, Expected, Fate, Job, LocalTarget, Task};
 use crate::domain::location::ObjectName;
 
 /// Fetches `object`. The file is gone when it is closed.
@@ -24,7 +24,8 @@ pub async fn spool(context: &Arc<Context>, object: ObjectName) -> Result<File, J
         target,
         expected: Expected::default(),
     };
-    let job = Arc::new(Job { number: 0, line: None, task: Task::Download(task.clone()) });
+    let (number, line, fate) = (0, None, Fate::Kept);
+    let job = Arc::new(Job { number, line, task: Task::Download(task.clone()), fate });
     let work = Arc::new(Work::aside(Arc::clone(context), job));
     context.gate.driving(download(&work, &task)).await?;
     File::open(&path).map_err(failed)

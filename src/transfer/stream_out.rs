@@ -70,7 +70,7 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
     let crc =
         stored.full_object().and_then(|checksum| checksum.algorithm().crc()).unwrap_or(USUAL_CRC);
     provable(work, job, &reply.facts, is_whole, &stored)?;
-    let wanted = Wanted::of(work, job, &facts, &stored).await?;
+    let wanted = Wanted::of(work, (&job.object, &job.expected), &facts, &stored).await?;
     let parts = Ahead { work, job, pin: &pin, crc };
     let target = Target { output, witnesses: wanted.witnesses(crc) };
     let (value, witnesses) = parts.write_all(first, (reply, in_flight), target).await?;

@@ -164,7 +164,7 @@ mod tests {
     use crate::domain::checksum::Algorithm;
     use crate::domain::comparison::{Compare, Place, Presence, Proof, Unproven};
     use crate::domain::evidence::Basis;
-    use crate::domain::job::{Expected, Task};
+    use crate::domain::job::{Expected, Fate, Task};
     use crate::domain::location::{Bucket, Key, ObjectName};
     use crate::transfer::outcome::SameBy;
 
@@ -179,7 +179,8 @@ mod tests {
             expected: Expected::default(),
             unproven: Unproven::Tell,
         };
-        let job = Job { number: 3, line: None, task: Task::Compare(Box::new(pair)) };
+        let job =
+            Job { number: 3, line: None, task: Task::Compare(Box::new(pair)), fate: Fate::Kept };
         let elapsed = Duration::from_millis(250);
         CompareLine::new(&job, &Comparison { verdict, bytes: 7, elapsed, retries: 0 })
     }

@@ -130,7 +130,7 @@ impl State {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::domain::job::{Download, Expected, LocalTarget, Task};
+    use crate::domain::job::{Download, Expected, Fate, LocalTarget, Task};
     use crate::domain::location::{Bucket, Key, ObjectName};
     use crate::domain::relative_path::RelativePath;
     use crate::transfer::event::Skip;
@@ -150,7 +150,7 @@ pub(super) mod tests {
             target,
             expected,
         });
-        Arc::new(Job { number, line: None, task })
+        Arc::new(Job { number, line: None, task, fate: Fate::Kept })
     }
 
     pub(in crate::ui) fn started(run: &Arc<Gauge>, job: &Arc<Job>) -> Event {

@@ -7,6 +7,7 @@ mod tidy;
 mod attributes;
 mod changes;
 mod clean;
+mod copies;
 mod cp;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod crash;

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod connection;
+mod copies;
 mod failure;
 mod integrity;
 mod machine;
@@ -14,6 +15,7 @@ mod transfer;
 
 pub use attributes::Attributes;
 pub use connection::Connection;
+pub use copies::Copies;
 pub use failure::Failure;
 pub use integrity::Integrity;
 pub use overwriting::Overwriting;

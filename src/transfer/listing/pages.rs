@@ -124,7 +124,7 @@ async fn fetch(
 ) -> Result<ListPage, JobError> {
     until_done(Tries::new(context, doing(request)), || async {
         let sent = Instant::now();
-        let reply = context.in_time("ListObjectsV2", 0, context.store.list(request)).await;
+        let reply = context.in_time("ListObjectsV2", 0, context.source.list(request)).await;
         if reply.as_ref().is_err_and(|error| error.kind == Kind::Throttled) {
             let mut brake = brake.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();

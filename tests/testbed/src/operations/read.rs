@@ -193,8 +193,17 @@ fn not_satisfiable(length: u64) -> S3Error {
 
 /// An object encrypted with a customer's key is only read by who shows that key.
 fn check_customer_key(object: &StoredObject, headers: &HeaderMap) -> S3Result<()> {
+    check_key_in(object, headers, CUSTOMER_KEY_MD5)
+}
+
+/// The same, where another header than usual shows it.
+pub(super) fn check_key_in(
+    object: &StoredObject,
+    headers: &HeaderMap,
+    header: &str,
+) -> S3Result<()> {
     let stored = object.attributes.encryption.get(CUSTOMER_KEY_MD5);
-    let shown = headers.get(CUSTOMER_KEY_MD5).and_then(|value| value.to_str().ok());
+    let shown = headers.get(header).and_then(|value| value.to_str().ok());
     match (stored, shown) {
         (None, _) => Ok(()),
         (Some(_), None) => Err(s3_error!(
