@@ -11,6 +11,7 @@ use crate::commands::clean::CleanArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::mv::MvArgs;
 use crate::commands::typed::Typed;
 use crate::commands::upload::UploadArgs;
 use crate::commands::verify::VerifyArgs;
@@ -33,6 +34,7 @@ Examples:
   haul upload site/ s3://bucket/www/
   haul download --manifest files.csv out/
   haul cp s3://bucket/a/ s3://other/a/
+  haul mv s3://bucket/old s3://bucket/new
   haul verify site/ s3://bucket/www/
   haul ls s3://bucket/
 
@@ -52,6 +54,7 @@ pub enum Command {
     Download(DownloadArgs),
     Upload(UploadArgs),
     Cp(Box<CpArgs>),
+    Mv(Box<MvArgs>),
     Verify(VerifyArgs),
     Ls(LsArgs),
     Clean(CleanArgs),
@@ -64,6 +67,7 @@ impl Command {
             Self::Download(args) => Some(args),
             Self::Upload(args) => Some(args),
             Self::Cp(args) => Some(args.as_ref()),
+            Self::Mv(args) => Some(args.as_ref()),
             Self::Verify(args) => Some(args),
             Self::Ls(_) | Self::Clean(_) => None,
         }

@@ -126,6 +126,7 @@ async fn transfer(
         Command::Download(args) => args.run(&session).await,
         Command::Upload(args) => args.run(&session).await,
         Command::Cp(args) => args.run(&session).await,
+        Command::Mv(args) => args.run(&session).await,
         Command::Verify(args) => args.run(&session).await,
         Command::Ls(_) | Command::Clean(_) => Ok(Summary::default()),
     };

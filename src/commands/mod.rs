@@ -9,6 +9,7 @@ pub mod clean;
 pub mod cp;
 pub mod download;
 pub mod ls;
+pub mod mv;
 pub mod upload;
 pub mod verify;
 

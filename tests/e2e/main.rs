@@ -20,6 +20,7 @@ mod interrupts;
 mod journal;
 mod ls;
 mod manifest;
+mod mv;
 mod output;
 mod pace;
 mod proofs;
