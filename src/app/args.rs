@@ -11,6 +11,7 @@ use crate::commands::clean::CleanArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::mv::MvArgs;
 use crate::commands::rm::RmArgs;
 use crate::commands::sync::SyncArgs;
 use crate::commands::typed::Typed;
@@ -34,6 +35,8 @@ Examples:
   haul download s3://bucket/2024/ ./2024/
   haul upload site/ s3://bucket/www/
   haul download --manifest files.csv out/
+  haul cp s3://bucket/a/ s3://other/a/
+  haul mv s3://bucket/old s3://bucket/new
   haul sync site/ s3://bucket/www/
   haul verify site/ s3://bucket/www/
   haul ls s3://bucket/
@@ -54,7 +57,8 @@ pub struct Cli {
 pub enum Command {
     Download(DownloadArgs),
     Upload(UploadArgs),
-    Cp(CpArgs),
+    Cp(Box<CpArgs>),
+    Mv(Box<MvArgs>),
     Sync(Box<SyncArgs>),
     Verify(VerifyArgs),
     Rm(RmArgs),
@@ -68,7 +72,8 @@ impl Command {
         match self {
             Self::Download(args) => Some(args),
             Self::Upload(args) => Some(args),
-            Self::Cp(args) => Some(args),
+            Self::Cp(args) => Some(args.as_ref()),
+            Self::Mv(args) => Some(args.as_ref()),
             Self::Sync(args) => Some(args.as_ref()),
             Self::Verify(args) => Some(args),
             Self::Rm(args) => Some(args),

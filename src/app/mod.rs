@@ -5,6 +5,7 @@ pub mod args;
 pub mod exit;
 
 mod logging;
+mod pages;
 mod planned;
 mod run;
 mod shell;

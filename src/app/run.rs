@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::args::{Cli, Command, Output};
 use super::exit::Exit;
-use super::{logging, planned, shell, signals, threads};
+use super::{logging, pages, planned, shell, signals, threads};
 use crate::commands::error::{CommandError, Kind};
 use crate::commands::session::{self, Session};
 use crate::commands::typed::Typed;
@@ -48,6 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     logging::start(cli.output.verbosity());
+    pages::keep_small();
     let open_files = limits::raise_open_files();
     limits::outlive_file_size_limit().ok();
     let runtime = match enough_files(open_files).and_then(|()| runtime()) {
@@ -127,6 +128,7 @@ async fn transfer(
         Command::Download(args) => args.run(&session).await,
         Command::Upload(args) => args.run(&session).await,
         Command::Cp(args) => args.run(&session).await,
+        Command::Mv(args) => args.run(&session).await,
         Command::Sync(args) => args.run(&session).await,
         Command::Verify(args) => args.run(&session).await,
         Command::Rm(args) => args.run(&session).await,

@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use clap::Args;
 
+use super::copying;
 use super::error::CommandError;
 use super::journal::{self, Meaning, absolute, exact};
 use super::manifest;
-use super::options::{LiteralKeys, Transfer};
+use super::options::{Copies, LiteralKeys, Transfer};
 use super::session::{Manner, Purpose, Session};
 use super::typed::Typed;
 use super::upload::check_part_size;
 use crate::domain::attributes::Attributes;
+use crate::domain::job::Fate;
 use crate::domain::location::{Location, S3Uri};
 use crate::jobs::downloads::{self, Keys, Source, Target, hint_for_missing};
 use crate::jobs::guard::NameRule;
@@ -52,6 +54,10 @@ pub struct DownloadArgs {
     pub(super) literal: LiteralKeys,
     #[command(flatten)]
     pub(super) files: FileOptions,
+
+    /// Of `haul mv`.
+    #[arg(skip)]
+    pub(super) fate: Fate,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -97,7 +103,7 @@ impl Typed for DownloadArgs {
 impl DownloadArgs {
     fn manner(&self, payload: Payload, scope: Scope) -> Manner<'_> {
         let file_times = self.files.times();
-        Manner { transfer: &self.transfer, payload, file_times, scope }
+        Manner { transfer: &self.transfer, payload, file_times, scope, copies: None }
     }
 
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
@@ -134,7 +140,7 @@ impl DownloadArgs {
         let (planner, jobs) = Planner::with_names(gauge, memory, names);
         let planning = tokio::spawn(downloads::plan(
             Arc::clone(&context),
-            planner,
+            planner.with_fate(self.fate),
             sources,
             target,
             selection,
@@ -172,7 +178,8 @@ impl DownloadArgs {
         if self.literal.keys() == Keys::Raw {
             options.push("--raw".to_owned());
         }
-        let (verb, sources, manifest) = ("download", uris.collect(), None);
+        let verb = if self.fate == Fate::Removed { "mv" } else { "download" };
+        let (sources, manifest) = (uris.collect(), None);
         Ok(Meaning { verb, sources, manifest, destination, folder, options })
     }
 
@@ -196,7 +203,7 @@ impl DownloadArgs {
         match location(destination)? {
             Location::S3(uri) => {
                 Err(CommandError::misuse(format!("the destination `{uri}` is not local"))
-                    .hint("to upload: haul upload; copies from S3 to S3 are not supported yet"))
+                    .hint("to upload: haul upload; from S3 to S3: haul cp"))
             }
             destination => Ok((sources, destination)),
         }
@@ -206,16 +213,18 @@ impl DownloadArgs {
         &self,
         session: &Session,
         name: &str,
-        rows: RowsAs,
+        rows: RowsAs<'_>,
     ) -> Result<Summary, CommandError> {
         let (remote, local) = manifest::bases(&self.paths)?;
         let local = manifest::folder(local, (&self.transfer.jobs, name))?;
         let local = local.unwrap_or_else(|| PathBuf::from("."));
-        let mut context = session.context(&self.manner(rows.payload, Scope::ManyBuckets)).await?;
+        let manner = self.manner(rows.payload, Scope::ManyBuckets);
+        let mut context = session.context(&Manner { copies: rows.copies, ..manner }).await?;
         if rows.direction != Direction::Down {
             check_part_size(context.limits.part_size)?;
         }
         context.landing = Some(Landing::new(local.clone()));
+        let sides = copying::sides(&context);
         let context = Arc::new(context);
         let sources = manifest::sources(&self.transfer.jobs, name);
         let names = match self.purpose() {
@@ -224,7 +233,9 @@ impl DownloadArgs {
         };
         let common = Common {
             direction: rows.direction,
-            bases: Bases { remote, local, sources },
+            bases: Bases { remote, target: None, local, sources },
+            fate: self.fate,
+            sides,
             filter: self.transfer.selection.resolve()?.filter,
             attributes: rows.attributes,
             names,
@@ -234,16 +245,19 @@ impl DownloadArgs {
 }
 
 /// What the rows of a manifest are taken for.
-pub(super) struct RowsAs {
+pub(super) struct RowsAs<'a> {
     pub(super) direction: Direction,
     /// Of the rows that are uploads.
     pub(super) attributes: Arc<Attributes>,
     pub(super) payload: Payload,
+    /// Of those that are copies between objects.
+    pub(super) copies: Option<&'a Copies>,
 }
 
-impl RowsAs {
+impl RowsAs<'_> {
     fn downloads() -> Self {
-        Self { direction: Direction::Down, attributes: Arc::default(), payload: Payload::Unsigned }
+        let (direction, payload) = (Direction::Down, Payload::Unsigned);
+        Self { direction, attributes: Arc::default(), payload, copies: None }
     }
 }
 

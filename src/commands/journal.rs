@@ -10,6 +10,7 @@ use super::download::location;
 use super::error::CommandError;
 use super::options::Jobs;
 use super::rehearsal::Opened;
+use crate::domain::job::Fate;
 use crate::domain::journal::{Binding, FORMAT, LONGEST_LINE, parse};
 use crate::domain::location::{Location, S3Uri};
 use crate::jobs::manifested::{self, Common, Direction};
@@ -42,9 +43,14 @@ impl Meaning {
             Direction::Down => ("download", vec![remote], text, Some(local)),
             Direction::Up => ("upload", vec![text], remote, None),
             Direction::ByRow => ("cp", vec![remote], text, Some(local)),
+            Direction::Between => {
+                let target = common.bases.target.as_ref().map(exact).unwrap_or_default();
+                ("cp", vec![remote], target, None)
+            }
             // Keeps no journal.
             Direction::Compared(_) => ("verify", vec![remote], text, None),
         };
+        let verb = if common.fate == Fate::Removed { "mv" } else { verb };
         Self { verb, sources, manifest: Some(manifest), destination, folder, options }
     }
 
@@ -96,6 +102,11 @@ pub(super) async fn open(
     if meaning.destination == "-" || meaning.sources.iter().any(|source| source == "-") {
         let text = "standard input and output pass once: no journal can say that they are done";
         return Err(CommandError::misuse(text));
+    }
+    let mut meaning = meaning;
+    if context.source.endpoint() != context.store.endpoint() {
+        let source = without_secrets(context.source.endpoint());
+        meaning.options.push(format!("--source-endpoint-url={source}"));
     }
     let binding = meaning.binding(context.store.endpoint());
     let opened = tokio::task::spawn_blocking(move || Journal::open(&path, binding)).await;

@@ -212,6 +212,7 @@ async fn plan(
         }));
     }
     let (planner, jobs) = Planner::with_names(Arc::clone(gauge), memory, common.names);
+    let planner = planner.with_fate(common.fate).between(common.sides);
     let planning = tokio::task::spawn_blocking(move || manifested::plan(planner, rows, &common));
     Ok((jobs, planning))
 }

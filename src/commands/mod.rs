@@ -9,16 +9,18 @@ pub mod clean;
 pub mod cp;
 pub mod download;
 pub mod ls;
+pub mod mv;
 pub mod rm;
+pub mod sync;
 pub mod upload;
 pub mod verify;
 
 pub mod error;
 pub mod options;
 pub mod session;
-pub mod sync;
 pub mod typed;
 
+mod copying;
 mod journal;
 mod manifest;
 mod rehearsal;

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::error::CommandError;
-use super::options::{self, Connection, Speed, Transfer};
+use super::options::{self, Connection, Copies, Speed, Transfer};
 use crate::domain::overwrite::Overwrite;
 use crate::jobs::planner::Planned;
 use crate::storage::local::state_folder;
@@ -19,6 +19,7 @@ use crate::transfer::engine;
 use crate::transfer::event::Event;
 use crate::transfer::gauge::Gauge;
 use crate::transfer::outcome::{End, Failure, Summary};
+use crate::transfer::part_size::MAX_PART;
 
 /// One call of the program.
 pub struct Session {
@@ -45,6 +46,8 @@ pub struct Manner<'a> {
     pub payload: Payload,
     pub file_times: FileTimes,
     pub scope: Scope,
+    /// Of copies between objects.
+    pub copies: Option<&'a Copies>,
 }
 
 /// What a context is made of.
@@ -59,6 +62,8 @@ pub struct Parts<'a> {
     pub payload: Payload,
     pub file_times: FileTimes,
     pub scope: Scope,
+    /// Of copies between objects.
+    pub copies: Option<&'a Copies>,
 }
 
 impl Session {
@@ -75,6 +80,7 @@ impl Session {
             payload: manner.payload,
             file_times: manner.file_times,
             scope: manner.scope,
+            copies: manner.copies,
         })
         .await
     }
@@ -84,13 +90,23 @@ impl Session {
         let verify = parts.integrity.resolve();
         let replies = if verify == Verify::Off { Replies::Ignored } else { Replies::Compared };
         let payload = parts.payload;
-        let connection = s3::Options { payload, replies, ..parts.connection.resolve()? };
+        let source_key = parts.copies.map(Copies::source_key).transpose()?.flatten();
+        let connection =
+            s3::Options { payload, replies, source_key, ..parts.connection.resolve()? };
+        let source = match parts.copies {
+            Some(copies) if copies.names_a_source() => {
+                let reading = copies.source(parts.connection)?;
+                Some((copies.way(parts.connection), self.connect(reading).await?))
+            }
+            _ => None,
+        };
         let store = self.connect(connection).await?;
         let speed = parts.speed.resolve(self.open_files)?;
         let limits = Limits {
             concurrency: speed.concurrency,
             part_size: speed.part_size,
             part_choice: speed.part_choice,
+            copy_whole: parts.copies.map_or(MAX_PART, Copies::copy_whole),
             memory: speed.memory,
             bandwidth: speed.bandwidth,
             max_attempts: speed.max_attempts,
@@ -106,6 +122,10 @@ impl Session {
         let store = Arc::new(store);
         let mut context = Context::new(store, limits, cancel, gauge, self.events.clone());
         context.state_folder = state_folder();
+        if let Some((way, source)) = source {
+            context.way = way;
+            context.source = Arc::new(source);
+        }
         Ok(context)
     }
 

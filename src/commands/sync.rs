@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::copying::sides;
 use super::download::{FileOptions, location};
 use super::error::CommandError;
 use super::options::{
-    Attributes, Bounds, Connection, Failure, Filters, Integrity, Resuming, Speed,
+    Attributes, Bounds, Connection, Copies, Failure, Filters, Integrity, Resuming, Speed,
 };
 use super::session::{Parts, Purpose, Session};
 use super::typed::Typed;
@@ -24,7 +25,7 @@ use crate::domain::overwrite::Overwrite;
 use crate::domain::pattern::Wildcard;
 use crate::jobs::comparisons::Tree;
 use crate::jobs::guard::NameRule;
-use crate::jobs::planner::Planner;
+use crate::jobs::planner::{Planner, Sides};
 use crate::jobs::sync::{self, CompareBy, Extras, Finish, Knowledge, Known, Pairing, Plan, Wanted};
 use crate::jobs::uploads::LeftOut;
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
@@ -36,7 +37,7 @@ use crate::transfer::prune::{self, From, Leaving};
 
 /// Make a destination like a source
 ///
-/// Both sides are everything below a prefix or a directory; one of them, or both, is S3. What the
+/// Both sides are everything below a prefix or a directory; one of them, or both, is in S3. What the
 /// destination has not, or has otherwise, is transferred; what is equal is not, so that the same
 /// command again moves nothing. With --delete, what only the destination has goes: at the end, and
 /// only if both sides could be read whole and every transfer ended well.
@@ -46,6 +47,7 @@ use crate::transfer::prune::{self, From, Leaving};
 Examples:
   haul sync site/ s3://bucket/www/                     upload what is missing or newer
   haul sync s3://bucket/2024/ ./2024/                  download what is missing or newer
+  haul sync s3://bucket/2024/ s3://archive/2024/       copy what is missing or newer
   haul sync site/ s3://bucket/www/ --delete            remove there what is not here
   haul sync site/ s3://bucket/www/ --delete --dry-run  show both, and do nothing
   haul sync site/ s3://bucket/www/ --exclude '*.map'   leave some alone, on both sides
@@ -87,6 +89,8 @@ pub struct SyncArgs {
     speed: Speed,
     #[command(flatten)]
     connection: Connection,
+    #[command(flatten)]
+    copies: Copies,
 }
 
 /// What destroys. It is typed each time, and never comes from elsewhere.
@@ -161,8 +165,13 @@ impl SyncArgs {
             let text = "what is said of objects means nothing where the destination is a directory";
             return Err(CommandError::misuse(text));
         }
+        if matches!(source, Tree::Files { .. }) && self.copies.names_a_source() {
+            let text = "--source-… options say how a source in S3 is read: this one is a directory";
+            return Err(CommandError::misuse(text));
+        }
         let (filter, bounds) = (self.filters.resolve()?, self.bounds.resolve()?);
         let context = self.context(session, (&source, &destination)).await?;
+        refuse_overlap(&source, &destination, sides(&context))?;
         let names = match &destination {
             Tree::Files { root, .. } if !self.dry_run => super::download::names_of(root).await,
             _ => NameRule::of_system(),
@@ -179,6 +188,7 @@ impl SyncArgs {
         };
         let (gauge, memory) = (Arc::clone(&session.gauge), context.limits.memory / 4);
         let (planner, jobs) = Planner::with_names(gauge, memory, names);
+        let planner = planner.between(sides(&context));
         let from = from(&pairing);
         let planning = tokio::spawn(sync::plan(Arc::clone(&context), planner, pairing));
         let mut summary = session.run(Arc::clone(&context), jobs, self.purpose()).await;
@@ -214,6 +224,7 @@ impl SyncArgs {
                 },
                 file_times: self.files.times(),
                 scope: if is_one { Scope::OneBucket } else { Scope::ManyBuckets },
+                copies: Some(&self.copies),
             })
             .await?;
         match destination {
@@ -308,8 +319,8 @@ impl SyncArgs {
                 Err(CommandError::misuse("neither side is an S3 URI")
                     .hint("two directories: rsync, or cp"))
             }
-            (Location::S3(_), Location::S3(_)) => {
-                Err(CommandError::misuse("copies from S3 to S3 are not supported yet"))
+            (Location::S3(source), Location::S3(destination)) => {
+                Ok((source_prefix(source)?, destination_prefix(destination)?))
             }
             (Location::Local(path), Location::S3(uri)) => {
                 let links = if self.uploads.no_follow_symlinks {
@@ -374,6 +385,22 @@ fn destination_folder(path: PathBuf) -> Result<Tree, CommandError> {
         }
         _ => Ok(Tree::Files { root: path, links: FollowLinks::No }),
     }
+}
+
+/// What is part of the other side would be copied again and again, or be extra to itself.
+fn refuse_overlap(source: &Tree, destination: &Tree, sides: Sides) -> Result<(), CommandError> {
+    let (Tree::Objects { uri, wildcard }, Tree::Objects { uri: to, .. }) = (source, destination)
+    else {
+        return Ok(());
+    };
+    let base = wildcard.as_ref().map_or(uri.rest.len(), Wildcard::base_length);
+    let base = uri.rest.get(..base).unwrap_or_default();
+    let is_within = base.starts_with(&to.rest) || to.rest.starts_with(base);
+    if sides == Sides::TwoStores || uri.bucket != to.bucket || !is_within {
+        return Ok(());
+    }
+    Err(CommandError::misuse(format!("{uri} and {to} are not apart: one is part of the other"))
+        .hint("sync to another prefix that is beside it, or to another bucket"))
 }
 
 fn from(pairing: &Pairing) -> From {

@@ -12,11 +12,12 @@ use super::manifest;
 use super::options::{Attributes, Transfer};
 use super::session::{Manner, Purpose, Session};
 use super::typed::Typed;
+use crate::domain::job::Fate;
 use crate::domain::location::Location;
 use crate::domain::quantity::ByteSize;
 use crate::jobs::guard::NameRule;
 use crate::jobs::manifested::{self, Bases, Direction};
-use crate::jobs::planner::Planner;
+use crate::jobs::planner::{Planner, Sides};
 use crate::jobs::uploads::{self, Common, LeftOut, Source, Target};
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
 use crate::storage::s3::Payload;
@@ -51,6 +52,10 @@ pub struct UploadArgs {
     pub(super) attributes: Attributes,
     #[command(flatten)]
     pub(super) files: SourceOptions,
+
+    /// Of `haul mv`.
+    #[arg(skip)]
+    pub(super) fate: Fate,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -94,7 +99,8 @@ impl Typed for UploadArgs {
 impl UploadArgs {
     fn manner(&self, scope: Scope) -> Manner<'_> {
         let payload = self.files.payload();
-        Manner { transfer: &self.transfer, payload, file_times: FileTimes::Now, scope }
+        let (transfer, file_times, copies) = (&self.transfer, FileTimes::Now, None);
+        Manner { transfer, payload, file_times, scope, copies }
     }
 
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
@@ -110,6 +116,7 @@ impl UploadArgs {
         check_part_size(context.limits.part_size)?;
         journal::open(&context, &self.transfer.jobs, self.meaning()?).await?;
         let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.limits.memory / 4);
+        let planner = planner.with_fate(self.fate);
         let journal = context.journal.get().map(|journal| Arc::clone(journal.file()));
         let planning = tokio::task::spawn_blocking(move || {
             uploads::plan(planner, &sources, &common, journal.as_deref())
@@ -122,6 +129,11 @@ impl UploadArgs {
             tell_plan(session, plan).await;
         }
         Ok(summary)
+    }
+
+    /// A move would remove what a link points to, from where nobody named it.
+    fn leaves_links(&self) -> bool {
+        self.files.no_follow_symlinks || self.fate == Fate::Removed
     }
 
     /// What was typed, for a journal.
@@ -140,7 +152,8 @@ impl UploadArgs {
         if self.files.no_follow_symlinks {
             options.push("--no-follow-symlinks".to_owned());
         }
-        Ok(Meaning { verb: "upload", sources, destination, options, ..Meaning::default() })
+        let verb = if self.fate == Fate::Removed { "mv" } else { "upload" };
+        Ok(Meaning { verb, sources, destination, options, ..Meaning::default() })
     }
 
     /// What was typed, as sources and a destination.
@@ -175,7 +188,7 @@ impl UploadArgs {
             target,
             selection: self.transfer.selection.resolve()?,
             attributes: Arc::new(self.attributes.resolve()?),
-            links: if self.files.no_follow_symlinks { FollowLinks::No } else { FollowLinks::Yes },
+            links: if self.leaves_links() { FollowLinks::No } else { FollowLinks::Yes },
         };
         Ok((sources, common))
     }
@@ -187,7 +200,7 @@ impl UploadArgs {
             }
             Location::S3(uri) => {
                 Err(CommandError::misuse(format!("the source `{uri}` is not local"))
-                    .hint("to download: haul download; copies from S3 to S3 are not supported yet"))
+                    .hint("to download: haul download; from S3 to S3: haul cp"))
             }
             Location::Local(path) => match Existing::at(&path) {
                 Ok(Some(existing)) if existing.kind == ExistingKind::Folder => {
@@ -210,12 +223,15 @@ impl UploadArgs {
             direction: Direction::Up,
             bases: Bases {
                 remote,
+                target: None,
                 local: local.unwrap_or_default(),
                 sources: manifest::sources(&self.transfer.jobs, name),
             },
             filter: self.transfer.selection.resolve()?.filter,
             attributes: Arc::new(self.attributes.resolve()?),
             names: NameRule::of_system(),
+            fate: self.fate,
+            sides: Sides::OneStore,
         };
         manifest::run(session, context, (&self.transfer, name), common).await
     }

@@ -14,6 +14,7 @@ use super::options::{Connection, Failure, Filters, Jobs, LiteralKeys, Speed};
 use super::session::{Purpose, Session};
 use super::typed::Typed;
 use crate::domain::comparison::{Place, Unproven};
+use crate::domain::job::Fate;
 use crate::domain::location::{Location, S3Uri};
 use crate::domain::pattern::Wildcard;
 use crate::jobs::comparisons::{self, Common, Extras, Pairing, Tree};
@@ -21,7 +22,7 @@ use crate::jobs::downloads::{Keys, Source};
 use crate::jobs::guard::NameRule;
 use crate::jobs::manifest::Format;
 use crate::jobs::manifested::{self, Bases, Direction};
-use crate::jobs::planner::Planner;
+use crate::jobs::planner::{Planner, Sides};
 use crate::jobs::uploads::Target;
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
 use crate::transfer::context::{Context, Scope};
@@ -149,7 +150,9 @@ impl VerifyArgs {
         let context = self.context(session, Scope::ManyBuckets).await?;
         let common = manifested::Common {
             direction,
-            bases: Bases { remote, local: local.clone(), sources },
+            bases: Bases { remote, target: None, local: local.clone(), sources },
+            fate: Fate::Kept,
+            sides: Sides::OneStore,
             filter: self.filters.resolve()?,
             attributes: Arc::default(),
             names: NameRule::of_system(),

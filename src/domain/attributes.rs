@@ -20,6 +20,44 @@ pub struct Attributes {
     pub encryption: Option<Encryption>,
 }
 
+impl Attributes {
+    /// Whether one of those is given that a copy keeps or replaces all together: headers, metadata.
+    pub fn has_headers(&self) -> bool {
+        let headers = [
+            &self.content_type,
+            &self.content_encoding,
+            &self.content_disposition,
+            &self.content_language,
+            &self.cache_control,
+        ];
+        headers.into_iter().any(Option::is_some)
+            || self.expires.is_some()
+            || !self.metadata.is_empty()
+    }
+
+    /// These, and where none is given the one that the source of a copy has. All metadata are one
+    /// attribute, and so are all tags.
+    #[must_use]
+    pub fn or_kept(&self, kept: Self) -> Self {
+        let list = |given: &Vec<(String, String)>, kept| {
+            if given.is_empty() { kept } else { given.clone() }
+        };
+        Self {
+            content_type: self.content_type.clone().or(kept.content_type),
+            content_encoding: self.content_encoding.clone().or(kept.content_encoding),
+            content_disposition: self.content_disposition.clone().or(kept.content_disposition),
+            content_language: self.content_language.clone().or(kept.content_language),
+            cache_control: self.cache_control.clone().or(kept.cache_control),
+            expires: self.expires.or(kept.expires),
+            metadata: list(&self.metadata, kept.metadata),
+            tags: list(&self.tags, kept.tags),
+            storage_class: self.storage_class.clone().or(kept.storage_class),
+            acl: self.acl.clone().or(kept.acl),
+            encryption: self.encryption.clone().or(kept.encryption),
+        }
+    }
+}
+
 /// Encryption at rest with keys that the store holds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Encryption {
@@ -64,6 +102,31 @@ mod tests {
         assert_eq!(guess_content_type("a/b.html"), "text/html");
         assert_eq!(guess_content_type("a/b.unheard-of"), "application/octet-stream");
         assert_eq!(guess_content_type("noname"), "application/octet-stream");
+    }
+
+    #[test]
+    fn what_is_given_goes_before_what_is_kept_and_lists_go_as_a_whole() {
+        let pair = |name: &str| vec![(name.to_owned(), "v".to_owned())];
+        let text = |text: &str| Some(text.to_owned());
+        let kept = Attributes {
+            content_type: text("a/b"),
+            cache_control: text("no-cache"),
+            metadata: pair("old"),
+            tags: pair("old"),
+            ..Attributes::default()
+        };
+        let given = Attributes {
+            content_type: text("c/d"),
+            metadata: pair("new"),
+            ..Attributes::default()
+        };
+        assert!(given.has_headers());
+        assert!(!Attributes { tags: pair("t"), ..Attributes::default() }.has_headers());
+        let merged = given.or_kept(kept.clone());
+        let wanted =
+            Attributes { content_type: text("c/d"), metadata: pair("new"), ..kept.clone() };
+        assert_eq!(merged, wanted);
+        assert_eq!(Attributes::default().or_kept(kept.clone()), kept);
     }
 
     #[test]

@@ -45,6 +45,13 @@ impl Digest {
                 fields.expected(&upload.expected);
                 fields.attributes(&upload.attributes);
             }
+            Task::Copy(copy) => {
+                fields.text("copy");
+                fields.object(&copy.source);
+                fields.object(&copy.object);
+                fields.expected(&copy.expected);
+                fields.attributes(&copy.attributes);
+            }
             Task::Compare(pair) => {
                 fields.text("compare");
                 fields.place(&pair.source, here);

@@ -23,13 +23,24 @@ pub struct Job {
     pub task: Task,
     /// Nothing is done where these two places are proven the same.
     pub unless_same: Option<Box<Compare>>,
+    pub fate: Fate,
 }
 
 impl Job {
-    /// A job that is done in any case.
+    /// A job that is done in any case, and leaves its source.
     pub fn new(number: u64, line: Option<u64>, task: Task) -> Self {
-        Self { number, line, task, unless_same: None }
+        Self { number, line, task, unless_same: None, fate: Fate::Kept }
     }
+}
+
+/// What becomes of a job's source once its bytes are at the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fate {
+    #[default]
+    Kept,
+    /// A move: it goes when the destination is complete and verified, and only if it still is what
+    /// was moved.
+    Removed,
 }
 
 /// What is to be done.
@@ -37,6 +48,7 @@ impl Job {
 pub enum Task {
     Download(Download),
     Upload(Upload),
+    Copy(Box<ObjectCopy>),
     /// Nothing moves.
     Compare(Box<Compare>),
     /// A folder marker: the folder is made, no file.
@@ -56,6 +68,7 @@ impl Task {
         match self {
             Self::Download(download) => download.size,
             Self::Upload(upload) => upload.source.size(),
+            Self::Copy(copy) => copy.size,
             Self::Compare(pair) => pair.size,
             Self::MakeFolder { .. } => Some(0),
             Self::Remove(removal) => removal.size,
@@ -67,6 +80,7 @@ impl Task {
         match self {
             Self::Download(download) => download.object.uri(),
             Self::Upload(upload) => upload.source.exact(),
+            Self::Copy(copy) => copy.source.uri(),
             Self::Compare(pair) => pair.source.exact(),
             Self::MakeFolder { marker, .. } => marker.uri(),
             Self::Remove(removal) => removal.object.uri(),
@@ -79,6 +93,7 @@ impl Task {
         match self {
             Self::Download(download) => download.target.exact(),
             Self::Upload(upload) => upload.object.uri(),
+            Self::Copy(copy) => copy.object.uri(),
             Self::Compare(pair) => pair.destination.exact(),
             Self::MakeFolder { folder, .. } => folder.as_str().to_owned(),
             Self::Remove(_) => String::new(),
@@ -166,6 +181,29 @@ pub struct Remove {
     pub object: ObjectName,
     /// From a listing. `None`: nobody has seen yet that it is there.
     pub size: Option<u64>,
+}
+
+/// An object to another one.
+#[derive(Debug, Clone)]
+pub struct ObjectCopy {
+    pub source: ObjectName,
+    /// From a listing or a manifest.
+    pub size: Option<u64>,
+    /// From a listing: which bytes the source has now.
+    pub etag: Option<ETag>,
+    /// From a listing.
+    pub last_modified: Option<SystemTime>,
+    pub object: ObjectName,
+    /// What is given here replaces what the source has; the rest is kept.
+    pub attributes: Arc<Attributes>,
+    pub expected: Expected,
+}
+
+impl ObjectCopy {
+    /// Whether both sides have one name.
+    pub fn is_in_place(&self) -> bool {
+        self.source.bucket == self.object.bucket && self.source.key == self.object.key
+    }
 }
 
 /// What a manifest says of an object: it must hold, or the job fails before it changes anything.

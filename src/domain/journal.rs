@@ -14,6 +14,8 @@
 //! | `source`, `destination` | exact; paths of downloads are below the first line's `folder` |
 //! | `version`, `size`, `etag`, `checksum` | of the object, as it was read or is now stored |
 //! | `mtime` | of the local file, when it was published or read |
+//! | `source_etag` | of the object that was copied |
+//! | `source_is` | of a move: `there` when its bytes had arrived, `removed` when it was gone |
 //! | `verified` | `crc64nvme`, … or `length` |
 //! | `reason` | why it was skipped |
 //! | `cause`, `message`, `may_pass` | of a failure |
@@ -50,7 +52,7 @@ const SUM_LENGTH: usize = SUM.len() + 8 + 2;
 pub struct Binding {
     #[serde(rename = "haul_journal")]
     pub format: u32,
-    /// `download`, `upload`, or `cp` where each row says its own.
+    /// `download`, `upload`, `mv`, or `cp` between objects and where each row says its own.
     pub verb: String,
     /// URIs and absolute paths; with a manifest, what its rows are joined to.
     pub sources: Vec<String>,
@@ -125,6 +127,15 @@ pub enum Outcome {
     Failed,
 }
 
+/// What became of the source of a move whose bytes are at the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceIs {
+    /// It is still to go.
+    There,
+    Removed,
+}
+
 /// What a failed job demanded, to be demanded again when it is fed back.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Want {
@@ -166,8 +177,14 @@ pub struct Entry {
     pub checksum: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtime: Option<String>,
+    /// The tag of a copy's source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_etag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified: Option<String>,
+    /// Of a move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_is: Option<SourceIs>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -305,7 +322,9 @@ pub mod tests {
             etag: Some("e".to_owned()),
             checksum: None,
             mtime: None,
+            source_etag: None,
             verified: None,
+            source_is: None,
             reason: None,
             cause: None,
             message: None,

@@ -110,6 +110,10 @@ pub fn of_job(job: Job, base: &std::path::Path, unproven: Unproven) -> Option<Jo
             let LocalSource::File { path, size, .. } = task.source else { return None };
             (Place::File(path), Place::Object(task.object), size, task.expected)
         }
+        Task::Copy(task) => {
+            let sides = (Place::Object(task.source), Place::Object(task.object));
+            (sides.0, sides.1, task.size, task.expected)
+        }
         Task::Compare(_) => return Some(job),
         Task::MakeFolder { .. } | Task::Remove(_) => return None,
     };

@@ -219,7 +219,7 @@ pub async fn hint_for_missing(context: &Context, object: &ObjectName) -> Option<
     let prefix = format!("{}/", object.key.as_str());
     let request = ListRequest::new(object.bucket.clone(), prefix.as_str(), Depth::OneLevel);
     let request = ListRequest { limit: Some(1), ..request };
-    let page = context.store.list(&request).await.ok()?;
+    let page = context.source.list(&request).await.ok()?;
     let is_prefix = !page.objects.is_empty() || !page.prefixes.is_empty();
     let key = Key::new(&prefix).ok()?;
     is_prefix.then(|| {

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use super::downloads::full_marker;
 use super::guard::NameRule;
 use super::manifest::{Problem, Row, Rows};
-use super::planner::{Closed, Plan, Planner};
-use super::row_names::{remote_destination, remote_source};
+use super::planner::{Closed, Plan, Planner, Sides};
+use super::row_names::{copied_to, remote_destination, remote_source};
 use super::uploads::below;
 use crate::domain::attributes::Attributes;
 use crate::domain::comparison::{Compare, Place, Presence, Unproven};
 use crate::domain::escape::Escaped;
-use crate::domain::job::{Download, Expected, LocalSource, LocalTarget, Refused, Task, Upload};
+use crate::domain::job::{
+    Download, Expected, Fate, LocalSource, LocalTarget, ObjectCopy, Refused, Task, Upload,
+};
 use crate::domain::location::{Location, S3Uri, without_signature};
 use crate::domain::object::ETag;
 use crate::domain::pattern::Filter;
@@ -27,6 +29,8 @@ pub enum Direction {
     Up,
     /// Each row says it: one of its two sides is an S3 URI.
     ByRow,
+    /// From object to object.
+    Between,
     /// As `ByRow`, to compare alone: then both sides may be S3 URIs.
     Compared(Unproven),
 }
@@ -36,6 +40,8 @@ pub enum Direction {
 pub struct Bases {
     /// `s3://bucket/prefix`, of keys.
     pub remote: Option<S3Uri>,
+    /// The same, of the destinations of copies.
+    pub target: Option<S3Uri>,
     /// Of local sources. Local destinations are below the run's destination folder anyway. Only
     /// where it is `/` may a row name an absolute path.
     pub local: PathBuf,
@@ -66,6 +72,8 @@ pub struct Common {
     pub attributes: Arc<Attributes>,
     /// How the destination folder tells names apart.
     pub names: NameRule,
+    pub fate: Fate,
+    pub sides: Sides,
 }
 
 /// Plans a job for each row, on a thread that may block. A bad row is refused by its line, and the
@@ -85,7 +93,8 @@ pub fn plan(mut planner: Planner, rows: Rows, common: &Common) -> Plan {
 
 /// The first row that would be refused, and how many would be.
 pub fn first_refusal(rows: Rows, common: &Common, memory: u64) -> Option<(Refused, u64)> {
-    let (mut planner, _jobs) = Planner::with_names(Arc::default(), memory, common.names);
+    let (planner, _jobs) = Planner::with_names(Arc::default(), memory, common.names);
+    let mut planner = planner.with_fate(common.fate).between(common.sides);
     let mut first = None;
     let mut count = 0;
     for row in rows {
@@ -170,9 +179,29 @@ fn task_of(row: &Row, common: &Common) -> Result<Option<Task>, Refused> {
 fn asked_for(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     match direction(row, common.direction)? {
         Direction::Up => upload_of(row, common),
+        Direction::Between => copy_of(row, common),
         Direction::Compared(unproven) => comparison_of(row, common, unproven),
         Direction::Down | Direction::ByRow => download_of(row, common),
     }
+}
+
+fn copy_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
+    let (mut source, relative) = remote_source(row, common.bases.remote.as_ref())?;
+    source.version = row.version_id.as_deref().map(Into::into);
+    if !common.filter.admits(&relative) {
+        return Ok(None);
+    }
+    let object = copied_to(row, (&source, &relative), common.bases.target.as_ref())?;
+    let attributes = attributes(row, &common.attributes);
+    let expected = expected(row)?;
+    let (size, etag, last_modified) = (expected.size, None, None);
+    let copy = ObjectCopy { source, size, etag, last_modified, object, attributes, expected };
+    let changes_nothing = common.fate == Fate::Removed
+        || copy.source.version.is_none() && *copy.attributes == Attributes::default();
+    if copy.is_in_place() && changes_nothing && common.sides == Sides::OneStore {
+        return Err(format!("{} is where it is to go already", copy.object));
+    }
+    Ok(Some(Task::Copy(Box::new(copy))))
 }
 
 /// Of two objects. Where one side is local, the row is taken for the transfer that it would be.
@@ -201,7 +230,7 @@ fn comparison_of(row: &Row, common: &Common, unproven: Unproven) -> Result<Optio
 }
 
 fn direction(row: &Row, direction: Direction) -> Result<Direction, String> {
-    if matches!(direction, Direction::Down | Direction::Up) {
+    if matches!(direction, Direction::Down | Direction::Up | Direction::Between) {
         return Ok(direction);
     }
     let is_compared = matches!(direction, Direction::Compared(_));
@@ -209,7 +238,7 @@ fn direction(row: &Row, direction: Direction) -> Result<Direction, String> {
         |text: &Option<String>| text.as_deref().map(|text| text.starts_with(S3Uri::SCHEME));
     match (is_remote(&row.source), is_remote(&row.destination)) {
         (Some(true), Some(true)) if is_compared => Ok(direction),
-        (Some(true), Some(true)) => Err("copies from S3 to S3 are not supported yet".to_owned()),
+        (Some(true), Some(true)) => Ok(Direction::Between),
         (Some(true), _) => Ok(Direction::Down),
         (_, Some(true)) => Ok(Direction::Up),
         (Some(false), Some(false)) => Err("neither side is an S3 URI".to_owned()),

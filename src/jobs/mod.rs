@@ -2,6 +2,7 @@
 //! job that can't be is refused before it does harm.
 
 pub mod comparisons;
+pub mod copies;
 pub mod downloads;
 pub mod manifested;
 pub mod planner;

@@ -10,7 +10,7 @@ use super::guard::{Admission, Destination, Guard, GuardError, NameRule};
 use crate::domain::comparison::{Compare, Place, Presence};
 use crate::domain::escape::Escaped;
 use crate::domain::job::{
-    Download, Expected, Job, LocalSource, LocalTarget, Refused, Task, Upload,
+    Download, Expected, Fate, Job, LocalSource, LocalTarget, Refused, Task, Upload,
 };
 use crate::domain::location::ObjectName;
 use crate::transfer::gauge::Gauge;
@@ -29,6 +29,16 @@ pub struct Planner {
     gauge: Arc<Gauge>,
     guard: Guard,
     planned: u64,
+    fate: Fate,
+    sides: Sides,
+}
+
+/// Whether an object of one side of a copy may be one of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sides {
+    #[default]
+    OneStore,
+    TwoStores,
 }
 
 /// What a plan came to.
@@ -58,7 +68,19 @@ impl Planner {
     ) -> (Self, mpsc::Receiver<Planned>) {
         let (jobs, taken) = mpsc::channel(AHEAD);
         let guard = Guard::new(usize::try_from(memory).unwrap_or(usize::MAX), names);
-        (Self { jobs, gauge, guard, planned: 0 }, taken)
+        (Self { jobs, gauge, guard, planned: 0, fate: Fate::Kept, sides: Sides::OneStore }, taken)
+    }
+
+    /// Whose jobs do this with their sources.
+    #[must_use]
+    pub fn with_fate(self, fate: Fate) -> Self {
+        Self { fate, ..self }
+    }
+
+    /// Whose copies go between these.
+    #[must_use]
+    pub fn between(self, sides: Sides) -> Self {
+        Self { sides, ..self }
     }
 
     /// Hands one task over. Waits while enough jobs are waiting.
@@ -119,13 +141,29 @@ impl Planner {
             Some(Err(Refused { line, ..Refused::new(task.source(), cause, reason) }))
         };
         match admission(&mut self.guard, &task) {
+            Ok(Admission::Fresh) if !self.may_read(line, &task) => {
+                let place = task.source();
+                let reason = format!(
+                    "could not copy {}: another row writes to it, or moves it elsewhere",
+                    Escaped(&place)
+                );
+                refuse(&task, "a source is a destination, too", reason)
+            }
             Ok(Admission::Fresh) => {
                 self.gauge.plan(task.size());
-                Some(Ok(Job::new(self.planned, line, task)))
+                Some(Ok(Job { fate: self.fate, ..Job::new(self.planned, line, task) }))
             }
             Ok(Admission::Duplicate) => None,
             // A source has it.
             Ok(Admission::Refused(_)) if is_extra(&task) => None,
+            Ok(Admission::Refused(_)) if matches!(task, Task::Copy(_)) => {
+                let place = task.destination();
+                let reason = format!(
+                    "could not write {}: another job writes there, or reads from there",
+                    Escaped(&place)
+                );
+                refuse(&task, "two jobs with one destination", reason)
+            }
             Ok(Admission::Refused(refusal)) => {
                 let place = task.destination();
                 let doing = if matches!(task, Task::Compare(_)) { "compare" } else { "write" };
@@ -137,6 +175,24 @@ impl Planner {
                 refuse(&task, "the plan could not be checked", reason)
             }
         }
+    }
+}
+
+impl Planner {
+    /// Whether nobody writes to the source of a row's copy, nor moves it elsewhere. What a listing
+    /// finds is known without remembering it.
+    fn may_read(&mut self, line: Option<u64>, task: &Task) -> bool {
+        let Task::Copy(copy) = task else { return true };
+        if line.is_none() || self.sides == Sides::TwoStores || copy.is_in_place() {
+            return true;
+        }
+        let identity = match self.fate {
+            Fate::Kept => b"\0is read".to_vec(),
+            Fate::Removed => [b"\0is moved to ".as_slice(), copy.object.uri().as_bytes()].concat(),
+        };
+        let admitted = self.guard.admit(Destination::Object(&copy.source.uri()), &identity);
+        // What the guard can no longer tell, it says of the next job.
+        matches!(admitted, Ok(Admission::Fresh | Admission::Duplicate))
     }
 }
 
@@ -156,6 +212,11 @@ fn admission(guard: &mut Guard, task: &Task) -> Result<Admission, GuardError> {
             let mut identity = path.as_os_str().as_encoded_bytes().to_vec();
             identity.extend(digest(&(expected, attributes)));
             guard.admit(Destination::Object(&object.uri()), &identity)
+        }
+        Task::Copy(copy) => {
+            let mut identity = identity(&copy.source, &copy.expected);
+            identity.extend(digest(&copy.attributes));
+            guard.admit(Destination::Object(&copy.object.uri()), &identity)
         }
         Task::Compare(pair) => {
             let identity = match &pair.source {

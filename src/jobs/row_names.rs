@@ -52,6 +52,33 @@ fn named_source(text: &str, base: Option<&S3Uri>) -> Result<(ObjectName, String)
     Ok((object, text.to_owned()))
 }
 
+/// The object that a row makes of another one. Where it does not say, it is called below the target
+/// what its source is called below the base.
+pub(super) fn copied_to(
+    row: &Row,
+    (source, relative): (&ObjectName, &str),
+    target: Option<&S3Uri>,
+) -> Result<ObjectName, String> {
+    let given = row.destination.as_deref().or(row.path.as_deref());
+    let name = match given {
+        Some(name) if name.starts_with(S3Uri::SCHEME) => {
+            let uri = S3Uri::parse(name).map_err(|error| error.to_string())?;
+            let file = if uri.is_prefix() { source.key.file_name() } else { "" };
+            return below(&uri.bucket, &uri.rest, file).map_err(|error| error.to_string());
+        }
+        Some(folder) if folder.ends_with('/') => format!("{folder}{}", source.key.file_name()),
+        Some(name) => name.to_owned(),
+        None => relative.to_owned(),
+    };
+    let Some(target) = target else {
+        return Err(format!(
+            "`{}` is a key without a bucket; give s3://bucket/ as the destination",
+            Escaped(&name)
+        ));
+    };
+    below(&target.bucket, &target.rest, &name).map_err(|error| error.to_string())
+}
+
 /// The object that a row makes of the file at `path`.
 pub(super) fn remote_destination(
     row: &Row,

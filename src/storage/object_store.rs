@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
 
 use super::error::StoreError;
 use super::meter::Meter;
@@ -42,6 +43,12 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts>;
 
+    /// As `head`, with what the object was told to keep beside its bytes; its tags are asked for
+    /// apart.
+    async fn describe(&self, object: &ObjectName) -> Result<Described>;
+
+    async fn tags(&self, object: &ObjectName) -> Result<Vec<(String, String)>>;
+
     /// One page of the parts that an object was uploaded in, those behind part number `after`.
     /// Not every store knows them: then it refuses, or there are none.
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage>;
@@ -60,6 +67,19 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     /// Makes the object of its parts. Not idempotent: a second try of a request whose reply was
     /// lost says `MissingUpload`.
     async fn complete_upload(&self, upload: &Upload, parts: &Assembled) -> Result<Written>;
+
+    /// Makes an object of another one, up to 5 GiB, without its bytes passing here. Idempotent as
+    /// `put` is. A failed condition is `Changed`, whichever side it was about.
+    async fn copy(&self, object: &ObjectName, how: &CopyObject) -> Result<Written>;
+
+    /// Makes a part of a range of an object. Idempotent as `put_part` is.
+    async fn copy_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        from: &CopySource,
+        range: ByteRange,
+    ) -> Result<CopiedPart>;
 
     async fn abort_upload(&self, upload: &Upload) -> Result<()>;
 
@@ -102,7 +122,28 @@ pub struct GetReply {
     pub facts: ObjectFacts,
     /// `None` for an empty object.
     pub range: Option<ByteRange>,
+    /// Whether the store says that it sends ranges of this object, too.
+    pub takes_ranges: bool,
     pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl GetReply {
+    /// The same reply up to `first`, and no byte behind it: the rest is never read.
+    #[must_use]
+    pub fn up_to(self, first: ByteRange) -> Self {
+        let body = stream::unfold((self.body, first.length()), |(mut body, left)| async move {
+            if left == 0 {
+                return None;
+            }
+            let frame = body.next().await?.map(|mut frame| {
+                frame.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                frame
+            });
+            let left = left.saturating_sub(frame.as_ref().map_or(0, Bytes::len) as u64);
+            Some((frame, (body, left)))
+        });
+        Self { range: Some(first), body: body.boxed(), ..self }
+    }
 }
 
 impl fmt::Debug for GetReply {
@@ -111,6 +152,7 @@ impl fmt::Debug for GetReply {
             .debug_struct("GetReply")
             .field("facts", &self.facts)
             .field("range", &self.range)
+            .field("takes_ranges", &self.takes_ranges)
             .finish_non_exhaustive()
     }
 }
@@ -190,6 +232,49 @@ pub enum WriteIf {
     Absent,
 }
 
+/// An object, and what it was told to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    pub facts: ObjectFacts,
+    /// Headers, metadata and storage class, as they are needed to write the like; no tags, no rights.
+    /// `None` where the store has more of them than it can tell, or some that can't be sent.
+    pub attributes: Option<Attributes>,
+}
+
+/// What is copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopySource {
+    pub object: ObjectName,
+    /// Only if the object still has this tag.
+    pub if_match: Option<ETag>,
+}
+
+/// How a whole object is copied.
+#[derive(Debug, Clone)]
+pub struct CopyObject {
+    pub source: CopySource,
+    pub attributes: Arc<Attributes>,
+    /// Of headers and metadata, all of them together.
+    pub headers: Directive,
+    pub tags: Directive,
+    pub condition: WriteIf,
+}
+
+/// Where a copy has its attributes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directive {
+    Keep,
+    Replace,
+}
+
+/// What the store says of a part that it copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedPart {
+    pub etag: ETag,
+    /// Of its bytes, where the store tells it.
+    pub checksum: Option<Checksum>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UploadId(pub Arc<str>);
 
@@ -206,15 +291,16 @@ pub struct Assembled {
     /// Tags in the order of part numbers, from 1.
     pub parts: Vec<AssembledPart>,
     pub size: u64,
-    /// Of the whole object; the store compares it with what it has.
-    pub checksum: Checksum,
+    /// Of the whole object; the store compares it with what it has. `None` where nobody here has
+    /// seen the bytes.
+    pub checksum: Option<Checksum>,
     pub condition: WriteIf,
 }
 
 #[derive(Debug, Clone)]
 pub struct AssembledPart {
     pub etag: ETag,
-    pub checksum: Checksum,
+    pub checksum: Option<Checksum>,
 }
 
 /// A part as the store has it.
@@ -351,6 +437,8 @@ pub struct Removed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::object::StoredChecksum;
+    use crate::storage::error::Kind;
 
     #[test]
     fn keys_that_xml_may_change_go_alone() {
@@ -363,5 +451,43 @@ mod tests {
         for key in ["a", "a b", "<&>\"'", "é/日", "..", "a//b", "%41", "]]>"] {
             assert!(!alone(key), "{key:?}");
         }
+    }
+
+    fn reply(frames: Vec<Result<Bytes>>) -> GetReply {
+        let facts = ObjectFacts {
+            size: 6,
+            etag: None,
+            version: None,
+            last_modified: None,
+            checksum: StoredChecksum::None,
+        };
+        let body = stream::iter(frames).boxed();
+        GetReply { facts, range: ByteRange::new(0, 6), takes_ranges: true, body }
+    }
+
+    #[tokio::test]
+    async fn no_byte_comes_behind_the_first_range() {
+        let first = ByteRange::new(0, 3).expect("not empty");
+        for (frames, wanted) in [
+            (vec!["ab", "cd", "ef"], vec!["ab", "c"]),
+            (vec!["abc", "def"], vec!["abc"]),
+            (vec!["abcdef"], vec!["abc"]),
+            (vec!["ab"], vec!["ab"]),
+        ] {
+            let frames = frames.into_iter().map(|text| Ok(Bytes::from_static(text.as_bytes())));
+            let cut = reply(frames.collect()).up_to(first);
+            assert_eq!(cut.range, Some(first));
+            let came: Vec<_> = cut.body.map(|frame| frame.expect("a frame")).collect().await;
+            assert_eq!(came, wanted);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fault_before_the_end_of_the_range_is_told() {
+        let first = ByteRange::new(0, 3).expect("not empty");
+        let fault = StoreError::new("GetObject", Kind::Transient);
+        let mut body = reply(vec![Ok(Bytes::from_static(b"ab")), Err(fault)]).up_to(first).body;
+        assert!(body.next().await.expect("a frame").is_ok());
+        assert!(body.next().await.expect("a fault").is_err());
     }
 }

@@ -33,7 +33,7 @@ impl Context {
 
     /// The first of two replies, where the first request is not answered in the usual time.
     async fn get_hedged(&self, object: &ObjectName, read: &Read) -> Result<GetReply, StoreError> {
-        let get = || self.in_time(GET, 0, self.store.get(object, read));
+        let get = || self.in_time(GET, 0, self.source.get(object, read));
         let mut first = pin!(get());
         let hedge = || self.hedge.lock().unwrap_or_else(PoisonError::into_inner);
         let patience = hedge().patience();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::context::{FRAMES, Outcome, Work};
 use super::error::JobError;
 use super::fetch::{Fetch, Pin, Sink, fetch};
-use super::head::find;
+use super::head::{find, find_source};
 use super::part_size::download_part_size;
 use super::part_sums::part_sums;
 use super::plan;
@@ -29,8 +29,10 @@ pub(super) async fn compare(work: &Arc<Work>, pair: &Compare) -> Result<Outcome,
     if pair.presence == Presence::OnlyAtDestination {
         return Ok(work.compared(Verdict::Extra, 0));
     }
-    let (source, destination) =
-        futures::try_join!(look_at(work, &pair.source), look_at(work, &pair.destination))?;
+    let (source, destination) = futures::try_join!(
+        look_at(work, &pair.source, Side::Source),
+        look_at(work, &pair.destination, Side::Destination)
+    )?;
     let (source, destination) = match (source, destination) {
         (Some(source), Some(destination)) => (source, destination),
         (Some(source), None) => return Ok(work.compared(Verdict::Missing, source.size())),
@@ -119,9 +121,20 @@ impl Seen<'_> {
     }
 }
 
-async fn look_at<'a>(work: &Work, place: &'a Place) -> Result<Option<Seen<'a>>, JobError> {
+/// Where something is looked at: two objects need not be in one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Source,
+    Destination,
+}
+
+async fn look_at<'a>(
+    work: &Work,
+    place: &'a Place,
+    side: Side,
+) -> Result<Option<Seen<'a>>, JobError> {
     match place {
-        Place::Object(object) => match find(work, object).await? {
+        Place::Object(object) => match found(work, object, side).await? {
             Some(facts) => Ok(Some(Seen::Object(object, facts))),
             None => require_bucket(work, object).await.map(|()| None),
         },
@@ -138,6 +151,17 @@ async fn look_at<'a>(work: &Work, place: &'a Place) -> Result<Option<Seen<'a>>, 
             }
             Err(error) => Err(error.into()),
         },
+    }
+}
+
+async fn found(
+    work: &Work,
+    object: &ObjectName,
+    side: Side,
+) -> Result<Option<ObjectFacts>, JobError> {
+    match side {
+        Side::Source => find_source(work, object).await,
+        Side::Destination => find(work, object).await,
     }
 }
 

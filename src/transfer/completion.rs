@@ -23,29 +23,44 @@ const GONE: &str =
     "the upload is gone, and the object there is not known to be the one that was sent";
 
 impl Started<'_> {
-    pub(super) async fn complete(&self, mut parts: Vec<SentPart>) -> Result<Outcome, JobError> {
-        parts.sort_unstable_by_key(|part| part.number);
-        let size = parts.iter().map(|part| part.length).sum();
+    pub(super) async fn complete(&self, parts: Vec<SentPart>) -> Result<Outcome, JobError> {
         let resumed = parts.iter().filter(|part| part.sent_by == SentBy::EarlierRun);
         let resumed = resumed.map(|part| part.length).sum();
-        let assembled = Assembled {
-            size,
-            checksum: fold(&parts)?,
-            condition: condition(self.work),
-            parts: parts
-                .into_iter()
-                .map(|part| AssembledPart { etag: part.etag, checksum: part.checksum })
-                .collect(),
-        };
-        let _in_flight = self.work.pass(0).await?;
-        let Some(written) = self.complete_or_settle(&assembled).await? else {
-            self.work.gauge.uncount(size);
+        let assembled = self.assemble(parts)?;
+        let size = assembled.size;
+        let Some(written) = self.complete_whole(&assembled).await? else {
             return Ok(Outcome::Skipped(Skip::Exists));
         };
-        let verified = self.verified(&written, &assembled).await?;
+        let sent = assembled.checksum.ok_or_else(|| JobError::Internal(UNSUMMED.to_owned()))?;
+        let verified = self.verified(&written, size, &sent).await?;
         self.work.left_object(written.etag.as_ref(), written.version.as_ref());
-        self.work.left_checksum(assembled.checksum);
+        self.work.left_checksum(sent);
         Ok(self.work.done_from(resumed, size, verified))
+    }
+
+    /// All parts in their order, and what they come to.
+    pub(super) fn assemble(&self, mut parts: Vec<SentPart>) -> Result<Assembled, JobError> {
+        parts.sort_unstable_by_key(|part| part.number);
+        let parts_of = |part: SentPart| AssembledPart { etag: part.etag, checksum: part.checksum };
+        Ok(Assembled {
+            size: parts.iter().map(|part| part.length).sum(),
+            checksum: fold(&parts)?,
+            condition: condition(self.work),
+            parts: parts.into_iter().map(parts_of).collect(),
+        })
+    }
+
+    /// `None`: something else has the key, and is to stay.
+    pub(super) async fn complete_whole(
+        &self,
+        assembled: &Assembled,
+    ) -> Result<Option<Written>, JobError> {
+        let _in_flight = self.work.pass(0).await?;
+        let written = self.complete_or_settle(assembled).await?;
+        if written.is_none() {
+            self.work.gauge.uncount(assembled.size);
+        }
+        Ok(written)
     }
 
     /// Complete is not idempotent: after a lost reply, a second try says that there is no such
@@ -105,8 +120,8 @@ impl Started<'_> {
             // Who may write may not always look: then nothing is known.
             found => found.ok().flatten(),
         };
-        if let Some(found) = &found
-            && let Some(written) = if_ours(found, assembled.size, &assembled.checksum)
+        if let (Some(found), Some(sent)) = (&found, &assembled.checksum)
+            && let Some(written) = if_ours(found, assembled.size, sent)
         {
             return Ok(Some(written));
         }
@@ -122,27 +137,33 @@ impl Started<'_> {
     async fn verified(
         &self,
         written: &Written,
-        assembled: &Assembled,
+        size: u64,
+        sent: &Checksum,
     ) -> Result<Verified, JobError> {
-        let (work, object, sent) = (self.work, &self.upload.object, &assembled.checksum);
+        let (work, object) = (self.work, &self.upload.object);
         if written.checksum.is_some() || work.context.limits.verify == Verify::Off {
             return verify::sent(work, object, written.checksum.as_ref(), sent);
         }
-        let found = read_back(work, object, assembled.size, sent).await;
+        let found = read_back(work, object, size, sent).await;
         let stored = found.ok().flatten().and_then(|found| found.checksum);
         verify::sent(work, object, stored.as_ref(), sent)
     }
 }
 
-/// The checksum of the whole from those of its parts, in order and without a gap.
-fn fold(parts: &[SentPart]) -> Result<Checksum, JobError> {
-    let mut whole = USUAL_CRC.empty();
+const UNSUMMED: &str = "a part was sent without its checksum";
+
+/// The checksum of the whole from those of its parts, in order and without a gap. `None` where one
+/// of them is not known.
+fn fold(parts: &[SentPart]) -> Result<Option<Checksum>, JobError> {
+    let mut whole = Some(USUAL_CRC.empty());
     for (part, number) in parts.iter().zip(1..) {
-        let value = part.checksum.crc_value().filter(|_| part.number == number);
-        let value = value.ok_or_else(|| JobError::Internal(format!("part {number} is missing")))?;
-        whole = USUAL_CRC.fold(whole, value, part.length);
+        if part.number != number {
+            return Err(JobError::Internal(format!("part {number} is missing")));
+        }
+        let value = part.checksum.as_ref().and_then(Checksum::crc_value);
+        whole = whole.zip(value).map(|(whole, value)| USUAL_CRC.fold(whole, value, part.length));
     }
-    Ok(USUAL_CRC.checksum(whole))
+    Ok(whole.map(|value| USUAL_CRC.checksum(value)))
 }
 
 /// `md5(md5 of each part)-parts`, where the store's tags of parts are MD5s.
@@ -168,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_tag_of_parts_is_the_one_that_s3_gives() {
-        let part = |hex| AssembledPart { etag: ETag::new(hex), checksum: USUAL_CRC.checksum(0) };
+        let part = |hex| AssembledPart { etag: ETag::new(hex), checksum: None };
         let parts =
             [part("5d41402abc4b2a76b9719d911017c592"), part("7d793037a0760186574b0282f2f435e7")];
         assert_eq!(multipart_etag(&parts).as_deref(), Some("065947336a2f2a95ba8899f3675c3be6-2"));

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,6 +21,7 @@ use super::landing::Landing;
 use super::outcome::{Comparison, Done, Left, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
+use super::plan::Discovery;
 use super::resume::Resume;
 use super::retry::Tries;
 use super::uplink::Uplink;
@@ -28,10 +29,10 @@ use crate::domain::checksum::Checksum;
 use crate::domain::comparison::Verdict;
 use crate::domain::job::Job;
 use crate::domain::location::Bucket;
-use crate::domain::object::ETag;
+use crate::domain::object::{ETag, ObjectFacts};
 use crate::domain::overwrite::Overwrite;
 use crate::storage::error::{Kind, StoreError};
-use crate::storage::local::Destination;
+use crate::storage::local::{Destination, SourceFile};
 use crate::storage::meter::Meter;
 use crate::storage::object_store::{ObjectStore, Removed};
 
@@ -43,6 +44,8 @@ pub struct Limits {
     /// Bytes; uploads of huge objects take larger parts.
     pub part_size: u64,
     pub part_choice: PartChoice,
+    /// Objects of more bytes are copied in parts.
+    pub copy_whole: u64,
     /// Bytes in memory.
     pub memory: u64,
     /// Bytes a second, both ways together; `None`: as many as there may be.
@@ -66,6 +69,7 @@ impl Limits {
             concurrency: Concurrency::Fixed(16),
             part_size: super::part_size::DEFAULT_PART,
             part_choice: PartChoice::Usual,
+            copy_whole: super::part_size::MAX_PART,
             memory: 64 * FRAMES,
             bandwidth: None,
             // Somebody looks at the screen meanwhile: ten would take up to a minute.
@@ -110,6 +114,15 @@ pub enum Tolerance {
     FailFast,
 }
 
+/// How bytes get from one object to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The store copies them by itself.
+    OnServer,
+    /// Through the memory here: the two sides know nothing of each other.
+    Here,
+}
+
 /// Whether all jobs use one bucket: then a bucket that does not exist ends the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -126,7 +139,12 @@ pub(super) const FRAMES: u64 = 1024 * 1024;
 /// Shared by all jobs of a run.
 #[derive(Debug)]
 pub struct Context {
+    /// What is written to.
     pub store: Arc<dyn ObjectStore>,
+    /// What is read from and listed: the same, but for copies from elsewhere.
+    pub source: Arc<dyn ObjectStore>,
+    /// How copies between objects go.
+    pub way: Way,
     pub limits: Limits,
     pub cancel: Arc<Cancel>,
     pub gauge: Arc<Gauge>,
@@ -143,9 +161,12 @@ pub struct Context {
     pub(super) gate: Gate,
     pub(super) health: Health,
     pub(super) hedge: Mutex<Hedge>,
+    pub(super) discovery: Discovery,
     pub(super) buffers: Buffers,
     pub(super) uplink: Uplink,
     events: mpsc::Sender<Event>,
+    /// Whether it was said that tags are not kept.
+    pub(super) are_tags_told: AtomicBool,
     /// Buckets that were seen to exist: a HEAD does not tell a missing one from a missing key.
     pub(super) seen_buckets: Mutex<HashSet<Bucket>>,
 }
@@ -162,7 +183,10 @@ impl Context {
             gate: Gate::new(limits.concurrency, limits.memory, limits.bandwidth),
             health: Health::new(limits.concurrency.most()),
             hedge: Mutex::default(),
+            discovery: Discovery::default(),
             buffers: Buffers::new(limits.memory),
+            source: Arc::clone(&store),
+            way: Way::OnServer,
             store,
             limits,
             cancel,
@@ -174,6 +198,7 @@ impl Context {
             journal: OnceLock::new(),
             uplink: Uplink::new(),
             events,
+            are_tags_told: AtomicBool::new(false),
             seen_buckets: Mutex::default(),
         }
     }
@@ -247,6 +272,8 @@ pub(super) struct Work {
     started: Instant,
     retries: AtomicU32,
     left: Mutex<Left>,
+    /// What is moved, as it was when its bytes were read.
+    origin: Mutex<Option<Origin>>,
     /// Bytes left for a later run.
     kept: OnceLock<u64>,
 }
@@ -272,6 +299,7 @@ impl Work {
             started: Instant::now(),
             retries: AtomicU32::new(0),
             left: Mutex::default(),
+            origin: Mutex::default(),
             kept: OnceLock::new(),
         }
     }
@@ -287,6 +315,26 @@ impl Work {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         left.etag = etag.cloned();
         left.version = version.cloned();
+    }
+
+    /// Notes which object was copied.
+    pub(super) fn left_source(&self, etag: Option<&ETag>) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.source_etag = etag.cloned();
+    }
+
+    /// Notes what is moved.
+    pub(super) fn moves(&self, origin: Origin) {
+        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = Some(origin);
+    }
+
+    pub(super) fn take_origin(&self) -> Option<Origin> {
+        self.origin.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Counts requests that were tried again on its behalf.
+    pub(super) fn retried(&self, times: u32) {
+        self.retries.fetch_add(times, Relaxed);
     }
 
     /// Notes what its bytes come to.
@@ -346,6 +394,13 @@ impl Work {
         let (elapsed, retries) = (self.started.elapsed(), self.retries.load(Relaxed));
         Outcome::Compared(Comparison { verdict, bytes, elapsed, retries })
     }
+}
+
+/// The source of a job, as it was when its bytes were read.
+#[derive(Debug)]
+pub(super) enum Origin {
+    Object(ObjectFacts),
+    File(Arc<SourceFile>),
 }
 
 /// A request in flight: the gate's permit and its place in the gauge.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::context::{FRAMES, FileTimes, InFlight, Outcome, Verify, Work};
+use super::context::{FRAMES, FileTimes, InFlight, Origin, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::fetch::Pin;
@@ -19,7 +19,7 @@ use super::retry::until_done;
 use super::stream_out;
 use super::verify::{self, Content, Wanted};
 use crate::domain::checksum::Crc;
-use crate::domain::job::{Download, LocalTarget};
+use crate::domain::job::{Download, Fate, LocalTarget};
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::domain::overwrite::{Decision, Overwrite, Side};
 use crate::domain::range::ByteRange;
@@ -37,6 +37,10 @@ const RESTARTS: u32 = 2;
 pub(super) async fn download(work: &Arc<Work>, job: &Download) -> Result<Outcome, JobError> {
     let spot = match Target::of(job) {
         Target::Stdout => return stream_out::to_stdout(work, job).await,
+        Target::Special(_) if work.job.fate == Fate::Removed => {
+            let text = "what is written there is not kept, and the source would be gone";
+            return Err(JobError::Impossible(text.to_owned()));
+        }
         Target::Special(special) => return stream_out::to_special(work, job, &special).await,
         Target::File(spot) => spot,
     };
@@ -52,7 +56,8 @@ pub(super) async fn download(work: &Arc<Work>, job: &Download) -> Result<Outcome
                 tracing::debug!(%error, restarts, "the object starts again");
             }
             Err(JobError::Store { source, .. }) if source.kind == Kind::Changed => {
-                return Err(JobError::KeepsChanging(restarts + 1));
+                let (doing, times) = ("download", restarts + 1);
+                return Err(JobError::KeepsChanging { doing, times });
             }
             done => return done,
         }
@@ -156,7 +161,8 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
     let class = in_flight.class();
     let range = match plan {
         DownloadPlan::Whole => None,
-        DownloadPlan::Parts { first } | DownloadPlan::Discover { first } => Some(first),
+        DownloadPlan::Parts { first } => Some(first),
+        DownloadPlan::Discover { first } => context.discovery.asks(first),
     };
     let get = |range: Option<ByteRange>| {
         let read = Read { range, if_match: job.expected.etag.clone() };
@@ -179,9 +185,18 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
         }
         reply => reply?,
     };
+    let reply = match plan {
+        DownloadPlan::Discover { first } => {
+            context.discovery.found(reply.facts.size, first);
+            let is_longer = reply.range.is_some_and(|came| came.length() > first.length());
+            if is_longer && reply.takes_ranges { reply.up_to(first) } else { reply }
+        }
+        DownloadPlan::Whole | DownloadPlan::Parts { .. } => reply,
+    };
     work.gauge.discover(reply.facts.size);
     verify::expected(&job.expected, &reply.facts)?;
     work.left_object(reply.facts.etag.as_ref(), reply.facts.version.as_ref());
+    work.moves(Origin::Object(reply.facts.clone()));
     Ok(Opened { pin: Pin::of(&reply.facts), reply, in_flight, plan })
 }
 
@@ -253,7 +268,7 @@ async fn fill(
     provable(work, job, &facts, is_whole, &stored)?;
     let content = Content { size: facts.size, crc, value: folded };
     work.left_checksum(crc.checksum(folded));
-    let wanted = Wanted::of(work, job, &facts, &stored).await?;
+    let wanted = Wanted::of(work, (&job.object, &job.expected), &facts, &stored).await?;
     let verified = verify::file(&content, file, &wanted).await?;
     Ok(Filled { facts, verified, resumed })
 }
@@ -286,24 +301,20 @@ async fn begin(
     file.reserve(facts.size)?;
     let first = reply.range;
     let is_whole = first.is_none_or(|first| first.length() == facts.size);
-    // A range's reply has no checksum of the object: one HEAD alongside asks for it.
+    // The reply to a range has no checksum of the object: one HEAD alongside asks for it.
     // Likewise where the reply is the first to tell of such a size: it may have been cut short.
-    let is_as_listed = plan == DownloadPlan::Whole && job.size == Some(facts.size);
+    let is_as_listed = is_whole && plan == DownloadPlan::Whole && job.size == Some(facts.size);
     let asks = match work.context.limits.verify {
         // The size must be known from two replies all the same.
         Verify::Off if facts.etag.is_some() => job.size != Some(facts.size),
-        _ => !is_whole || facts.checksum == StoredChecksum::None && !is_as_listed,
+        _ => facts.checksum == StoredChecksum::None && !is_as_listed,
     };
     let stored = if asks {
         Stored::Later(ChecksumLater::ask(work, job, &pin))
     } else {
         Stored::Told(facts.checksum.clone())
     };
-    let crc = facts
-        .checksum
-        .full_object()
-        .and_then(|checksum| checksum.algorithm().crc())
-        .unwrap_or(verify::USUAL_CRC);
+    let crc = verify::crc_of(&facts.checksum);
     if !is_whole
         && work.context.limits.resume == Resume::Kept
         && let Some(identity) = resume::identity(work, job, &pin, crc)
@@ -341,6 +352,7 @@ async fn go_on(work: &Arc<Work>, job: &Download, have: Have) -> Result<Option<Be
     }
     verify::expected(&job.expected, &facts)?;
     work.left_object(facts.etag.as_ref(), facts.version.as_ref());
+    work.moves(Origin::Object(facts.clone()));
     work.gauge.discover(facts.size);
     work.gauge.resume(pieces.iter().map(|piece| piece.length).sum());
     Ok(Some(Begun { facts, pin, crc, have: pieces, missing, reply, stored }))

@@ -13,8 +13,8 @@ use super::error::JobError;
 use super::event::{Event, Skip};
 use super::journal::{self as entry, Course};
 use super::outcome::{End, Failure, Summary};
-use super::{compare, download, marker, own_journal, remove, still_done, upload};
-use crate::domain::job::{Job, LocalSource, LocalTarget, Refused, Task};
+use super::{compare, copy, download, marker, moving, own_journal, remove, still_done, upload};
+use crate::domain::job::{Fate, Job, LocalSource, LocalTarget, Refused, Task};
 use crate::domain::journal::Entry;
 use crate::storage::error::Kind;
 use crate::storage::object_store::Removed;
@@ -124,6 +124,7 @@ async fn look(context: Arc<Context>, planned: Result<Job, Refused>) -> Result<En
         (Ok(true), _) => Ok(Some(Skip::UpToDate)),
         (Ok(false), Task::Download(task)) => download::look(&work, task).await,
         (Ok(false), Task::Upload(task)) => upload::look(&work, task).await,
+        (Ok(false), Task::Copy(task)) => copy::look(&work, task).await,
         (Ok(false), Task::Compare(_) | Task::MakeFolder { .. } | Task::Remove(_)) => Ok(None),
     };
     let result = skip.map(|skip| Outcome::Skipped(skip.unwrap_or(Skip::DryRun)));
@@ -133,7 +134,11 @@ async fn look(context: Arc<Context>, planned: Result<Job, Refused>) -> Result<En
 async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
     if let Some(journal) = work.context.journal.get() {
         own_journal::refuse(work, journal)?;
-        if still_done::is_still_done(work, journal).await? {
+        let is_done = match work.job.fate {
+            Fate::Kept => still_done::is_still_done(work, journal).await?,
+            Fate::Removed => moving::is_moved(work, journal).await?,
+        };
+        if is_done {
             return Ok(Outcome::Skipped(Skip::DoneBefore));
         }
     }
@@ -142,9 +147,18 @@ async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
     {
         return Ok(Outcome::Skipped(Skip::UpToDate));
     }
+    let outcome = carry(work).await?;
+    if let (Fate::Removed, Outcome::Done(done)) = (work.job.fate, &outcome) {
+        moving::remove_source(work, done).await?;
+    }
+    Ok(outcome)
+}
+
+async fn carry(work: &Arc<Work>) -> Result<Outcome, JobError> {
     match &work.job.task {
         Task::Download(task) => download::download(work, task).await,
         Task::Upload(task) => upload::upload(work, task).await,
+        Task::Copy(task) => copy::copy(work, task).await,
         Task::Compare(pair) => compare::compare(work, pair).await,
         Task::MakeFolder { marker, folder, expected } => {
             marker::make_folder(work, (marker, folder), expected.as_ref()).await
@@ -306,6 +320,14 @@ impl Run {
             self.context.cancel.drain(End::GaveUp);
         }
         let failure = error.failure(&attempt.job);
+        if let JobError::SourceKept { done, .. } = error {
+            // Not started once more: it would find what it wrote itself.
+            if let Some(done) = done {
+                let job = &attempt.job;
+                self.write_down(|here| entry::source_kept(here, job, done, &failure)).await;
+            }
+            return self.tell_failure(Some(attempt.job), failure).await;
+        }
         if self.may_wait(&attempt.job, &failure) {
             let job = Arc::clone(&attempt.job);
             self.context.tell(Event::Postponed { job, failure: failure.clone() }).await;
@@ -435,7 +457,7 @@ fn is_repeatable(task: &Task) -> bool {
     match task {
         Task::Download(download) => download.target != LocalTarget::Stdout,
         Task::Upload(upload) => matches!(upload.source, LocalSource::File { .. }),
-        Task::MakeFolder { .. } | Task::Compare(_) => true,
+        Task::Copy(_) | Task::MakeFolder { .. } | Task::Compare(_) => true,
         // What else has the key by then would go.
         Task::Remove(_) => false,
     }

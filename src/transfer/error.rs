@@ -2,12 +2,12 @@
 
 use crate::domain::checksum::Checksum;
 use crate::domain::escape::Escaped;
-use crate::domain::job::{Job, Task};
+use crate::domain::job::{Fate, Job, Task};
 use crate::domain::location::ObjectName;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::LocalError;
 
-use super::outcome::Failure;
+use super::outcome::{Done, Failure};
 
 /// What ended a job. Every variant says what was being done.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +40,19 @@ pub enum JobError {
     #[error("its key ends in `/`, but it has {0} bytes")]
     FullMarker(u64),
     /// Another version of the object appeared in the middle, again and again.
-    #[error("the object changed during the download, {0} times")]
-    KeepsChanging(u32),
+    #[error("the object changed during the {doing}, {times} times")]
+    KeepsChanging { doing: &'static str, times: u32 },
+    /// The store's own copy is not what it was made of.
+    #[error("the copy has {copy}, its source {source_has}")]
+    Unequal { copy: String, source_has: String },
+    /// The end of a move that did not come: what was moved is in both places.
+    #[error("it is at {at} in full, but its source could not be removed, and was kept")]
+    SourceKept {
+        at: String,
+        /// What this run did; `None` where an earlier one had.
+        done: Option<Box<Done>>,
+        source: Box<JobError>,
+    },
     #[error("{0}")]
     Impossible(String),
     #[error("could not {doing}")]
@@ -64,7 +75,7 @@ impl JobError {
             Self::Store { source, .. } => {
                 matches!(source.kind, Kind::Changed | Kind::OutOfRange { .. })
             }
-            Self::Mismatch { .. } | Self::Unlike { .. } => true,
+            Self::Mismatch { .. } | Self::Unlike { .. } | Self::Unequal { .. } => true,
             _ => false,
         }
     }
@@ -106,7 +117,9 @@ impl JobError {
             Self::Unproven | Self::UnprovenUpload(_) => "no checksum to verify by".to_owned(),
             Self::Expectation(_) | Self::Unlike { .. } => "not what the manifest says".to_owned(),
             Self::FullMarker(_) => "a folder marker with content".to_owned(),
-            Self::KeepsChanging(_) => Kind::Changed.label().to_owned(),
+            Self::KeepsChanging { .. } => Kind::Changed.label().to_owned(),
+            Self::Unequal { .. } => "the copy is not like its source".to_owned(),
+            Self::SourceKept { .. } => "copied, but the source was kept".to_owned(),
             Self::Impossible(_) => "cannot be done".to_owned(),
             Self::Io { .. } => "input or output failed".to_owned(),
             Self::OutputClosed => "standard output was closed".to_owned(),
@@ -119,6 +132,7 @@ impl JobError {
         match self {
             Self::Store { source, .. } => source.kind.hint().map(str::to_owned),
             Self::Local(error) => error.hint().map(str::to_owned),
+            Self::SourceKept { .. } => Some(KEPT.to_owned()),
             Self::Mismatch { .. } | Self::Stored { .. } => Some(DOUBTED.to_owned()),
             Self::Unproven | Self::UnprovenUpload(_) => Some(UNPROVEN.to_owned()),
             Self::FullMarker(_) => Some(NAME_IT.to_owned()),
@@ -129,7 +143,11 @@ impl JobError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Store { source, .. } => source.kind.may_pass(),
-            Self::Mismatch { .. } | Self::KeepsChanging(_) | Self::Stopped => true,
+            Self::Mismatch { .. }
+            | Self::Unequal { .. }
+            | Self::KeepsChanging { .. }
+            | Self::SourceKept { .. }
+            | Self::Stopped => true,
             _ => false,
         }
     }
@@ -143,8 +161,10 @@ impl JobError {
     /// What was being done, to what, and why it failed.
     fn message(&self, job: &Job) -> String {
         let doing = match &job.task {
+            _ if job.fate == Fate::Removed => "move",
             Task::Download(_) | Task::MakeFolder { .. } => "download",
             Task::Upload(_) => "upload",
+            Task::Copy(_) => "copy",
             Task::Compare(_) => "compare",
             Task::Remove(_) => "remove",
         };
@@ -171,6 +191,8 @@ impl JobError {
 /// A few servers tell checksums that are none.
 const DOUBTED: &str =
     "if the store is known to tell wrong checksums: --verify off checks length and ETag only";
+const KEPT: &str =
+    "compare both with `haul verify`, and remove the source, or type the command again";
 const UNPROVEN: &str = "--verify auto takes length and ETag where there is no checksum";
 
 /// For a key that can be no name below a folder.

@@ -52,7 +52,7 @@ impl Pin {
     }
 
     /// Some servers ignore `If-Match` and send what they have now.
-    fn check(&self, facts: &ObjectFacts) -> Result<(), StoreError> {
+    pub(super) fn check(&self, facts: &ObjectFacts) -> Result<(), StoreError> {
         if self.etag == facts.etag && self.size == facts.size {
             return Ok(());
         }

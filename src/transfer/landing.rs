@@ -19,6 +19,7 @@ impl Landing {
         Self { path, opened: OnceLock::new(), opening: Mutex::new(()) }
     }
 
+    /// As it was typed.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -16,8 +16,10 @@ use super::retry::until_done;
 use super::unfinished::{Aborted, abort, discard_earlier, is_same, parts_of};
 use super::upload::read;
 use super::upload_record::{Earlier, UploadRecord};
+use crate::domain::attributes::Attributes;
 use crate::domain::checksum::{Checksum, Hasher};
 use crate::domain::job::Upload;
+use crate::domain::location::ObjectName;
 use crate::domain::object::ETag;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::SourceFile;
@@ -82,7 +84,7 @@ pub(super) async fn upload_file(
 }
 
 /// Whether there is no upload any more, but an object: only what it is remains in doubt.
-fn is_of_an_object(error: &JobError) -> bool {
+pub(super) fn is_of_an_object(error: &JobError) -> bool {
     matches!(error, JobError::Stored { .. } | JobError::UnprovenUpload(_))
 }
 
@@ -103,7 +105,8 @@ pub(super) struct Started<'a> {
 pub(super) struct SentPart {
     pub(super) number: u32,
     pub(super) length: u64,
-    pub(super) checksum: Checksum,
+    /// `None` of a part that the store copied, and tells nothing of.
+    pub(super) checksum: Option<Checksum>,
     pub(super) etag: ETag,
     pub(super) sent_by: SentBy,
 }
@@ -147,7 +150,8 @@ impl<'a> Started<'a> {
         if let Some(upload) = stale {
             abort(work, &upload).await;
         }
-        let started = Self::create(work, job, &mut work.pass(0).await?).await?;
+        let new = (&job.object, &job.attributes);
+        let started = Self::create(work, new, &mut work.pass(0).await?).await?;
         let is_recorded = record.is_some_and(|record| record.begin(&started.upload.id, part_size));
         Ok(Self { part_size, record, is_recorded, ..started })
     }
@@ -156,7 +160,7 @@ impl<'a> Started<'a> {
     /// would wait for each other.
     pub(super) async fn create(
         work: &'a Arc<Work>,
-        job: &'a Upload,
+        (object, attributes): (&ObjectName, &Arc<Attributes>),
         in_flight: &mut InFlight,
     ) -> Result<Self, JobError> {
         let context = &work.context;
@@ -169,7 +173,7 @@ impl<'a> Started<'a> {
             answer.and_then(Result::ok).unwrap_or_else(lost)
         };
         let create = || async {
-            let (object, attributes) = (job.object.clone(), Arc::clone(&job.attributes));
+            let (object, attributes) = (object.clone(), Arc::clone(attributes));
             let store = Arc::clone(&context.store);
             let create = async move { store.create_upload(&object, &attributes).await };
             asked.lock().await.spawn(create);
@@ -179,7 +183,7 @@ impl<'a> Started<'a> {
             context.gate.answered(Class::Part, sent.elapsed());
             Ok(created)
         };
-        let tries = work.tries(format!("start the upload of {}", job.object)).under(in_flight);
+        let tries = work.tries(format!("start the upload of {object}")).under(in_flight);
         let id = match until_done(tries, create).await {
             // By now there may be an upload, of which nobody would know.
             Err(JobError::Stopped) => {
@@ -188,7 +192,7 @@ impl<'a> Started<'a> {
             }
             id => id?,
         };
-        let upload = Arc::new(store::Upload { object: job.object.clone(), id });
+        let upload = Arc::new(store::Upload { object: object.clone(), id });
         let had = HashMap::new();
         Ok(Self { work, upload, part_size: 0, had, record: None, is_recorded: false })
     }
@@ -250,7 +254,8 @@ impl<'a> Started<'a> {
             if let Some(had) = had.filter(|had| is_same(had, &body)) {
                 let length = had.size;
                 work.gauge.resume(length);
-                let (checksum, etag, sent_by) = (body.checksum, had.etag, SentBy::EarlierRun);
+                let (checksum, etag) = (Some(body.checksum), had.etag);
+                let sent_by = SentBy::EarlierRun;
                 return Ok(SentPart { number, length, checksum, etag, sent_by });
             }
             send_part(&work, &upload, number, &mut in_flight, body).await
@@ -258,7 +263,7 @@ impl<'a> Started<'a> {
     }
 }
 
-async fn send_part(
+pub(super) async fn send_part(
     work: &Arc<Work>,
     upload: &store::Upload,
     number: u32,
@@ -276,7 +281,8 @@ async fn send_part(
         work.in_time_sending("UploadPart", &body, put).await
     };
     let etag = until_done(tries, put).await?;
-    Ok(SentPart { number, length, checksum: body.checksum, etag, sent_by: SentBy::ThisRun })
+    let checksum = Some(body.checksum);
+    Ok(SentPart { number, length, checksum, etag, sent_by: SentBy::ThisRun })
 }
 
 async fn send_file(

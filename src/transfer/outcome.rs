@@ -29,6 +29,8 @@ pub struct Left {
     /// Of the object, as it was read or is now stored.
     pub etag: Option<ETag>,
     pub version: Option<Arc<str>>,
+    /// Of the object that was copied.
+    pub source_etag: Option<ETag>,
     /// Of all bytes, computed here.
     pub checksum: Option<Checksum>,
     /// When the local file was modified.

@@ -18,6 +18,7 @@ pub(super) fn refuse(work: &Work, journal: &Journal) -> Result<(), JobError> {
         Task::Remove(_)
         | Task::Download(_)
         | Task::Upload(_)
+        | Task::Copy(_)
         | Task::MakeFolder { .. }
         | Task::Compare(_) => {
             return Ok(());

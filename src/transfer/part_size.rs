@@ -50,6 +50,19 @@ pub fn usual_upload_part(size: u64, part_size: u64, choice: PartChoice) -> u64 {
     }
 }
 
+/// The least part of a copy that the store makes by itself, unless typed: nothing passes here, and
+/// what is small costs a request.
+const PART_OF_COPY: u64 = 256 * MIB;
+
+/// The part size that a copy of an object of more than `copy_whole` bytes would like.
+pub fn usual_copy_part(part_size: u64, copy_whole: u64, choice: PartChoice) -> u64 {
+    match choice {
+        PartChoice::Typed => part_size,
+        PartChoice::Usual => PART_OF_COPY.min(copy_whole),
+    }
+    .clamp(MIN_PART, MAX_PART)
+}
+
 /// The largest object that S3 takes: 48.8 TiB, 10,000 parts of 5 GiB.
 pub const MAX_OBJECT: u64 = MAX_PARTS * MAX_PART;
 

@@ -24,7 +24,7 @@ pub(super) async fn part_sums(
     let mut parts = Vec::new();
     let mut after = 0;
     loop {
-        let ask = || context.in_time(ATTRIBUTES, 0, context.store.object_parts(object, after));
+        let ask = || context.in_time(ATTRIBUTES, 0, context.source.object_parts(object, after));
         let page = until_done(work.tries(format!("ask for the parts of {object}")), ask).await;
         let page = match page {
             Ok(page) => page,

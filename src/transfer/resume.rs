@@ -48,7 +48,7 @@ pub(super) struct Have {
 /// The identity of what a download writes. `None` where nothing pins it to one version.
 pub(super) fn identity(work: &Work, job: &Download, pin: &Pin, crc: Crc) -> Option<String> {
     let identity = Identity {
-        endpoint: work.context.store.endpoint().to_owned(),
+        endpoint: work.context.source.endpoint().to_owned(),
         bucket: job.object.bucket.to_string(),
         key: job.object.key.as_str().to_owned(),
         version: job.object.version.as_deref().map(str::to_owned),
@@ -92,7 +92,7 @@ pub(super) async fn check(
 fn understood(work: &Work, job: &Download, identity: &str) -> Option<(Pin, Crc)> {
     let found: Identity = serde_json::from_str(identity).ok()?;
     let crc = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == found.crc)?.crc()?;
-    let is_same = found.endpoint == work.context.store.endpoint()
+    let is_same = found.endpoint == work.context.source.endpoint()
         && found.bucket == job.object.bucket.as_str()
         && found.key == job.object.key.as_str()
         && found.version.as_deref() == job.object.version.as_deref()

@@ -14,7 +14,7 @@ use super::outcome::Verified;
 use super::upload;
 use super::verify::USUAL_CRC;
 use crate::domain::evidence::Evidence;
-use crate::domain::job::{Download, LocalSource, LocalTarget, Task, Upload};
+use crate::domain::job::{Download, LocalSource, LocalTarget, ObjectCopy, Task, Upload};
 use crate::domain::journal::Entry;
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::domain::relative_path::RelativePath;
@@ -22,18 +22,14 @@ use crate::storage::local::{Existing, ExistingKind};
 
 /// Looks at both sides: the local one first, since that costs no request.
 pub(super) async fn is_still_done(work: &Arc<Work>, journal: &Journal) -> Result<bool, JobError> {
-    let entry = match journal.done(&work.job) {
-        Ok(Some(entry)) => entry,
-        Ok(None) => return Ok(false),
-        Err(JournalError::Local(error)) => return Err(error.into()),
-        Err(error) => return Err(JobError::Expectation(error.to_string())),
-    };
-    if work.context.limits.verify == Verify::Require && !is_proven(&entry) {
-        return Ok(false);
-    }
+    let Some(entry) = entry_of(work, journal)? else { return Ok(false) };
     match &work.job.task {
         Task::Download(job) => Ok(is_file_the_same(at_target(work, job)?, &entry)
             && is_source_the_same(work, job, &entry).await?),
+        Task::Copy(job) => {
+            Ok(is_copied_the_same(work, job, &entry).await?
+                && is_at_destination(work, &entry).await?)
+        }
         Task::Upload(job) => {
             let LocalSource::File { path, .. } = &job.source else { return Ok(false) };
             if !is_file_the_same(Existing::at(path)?, &entry) {
@@ -47,6 +43,51 @@ pub(super) async fn is_still_done(work: &Arc<Work>, journal: &Journal) -> Result
         // It leaves nothing that could still be true.
         Task::Compare(_) | Task::Remove(_) => Ok(false),
     }
+}
+
+/// What the journal says was done of this very job, if that would do now.
+pub(super) fn entry_of(work: &Work, journal: &Journal) -> Result<Option<Entry>, JobError> {
+    let entry = match journal.done(&work.job) {
+        Ok(entry) => entry,
+        Err(JournalError::Local(error)) => return Err(error.into()),
+        Err(error) => return Err(JobError::Expectation(error.to_string())),
+    };
+    let requires = work.context.limits.verify == Verify::Require;
+    Ok(entry.filter(|entry| !requires || is_proven(entry)))
+}
+
+/// Whether the destination is as the job left it.
+pub(super) async fn is_at_destination(work: &Work, entry: &Entry) -> Result<bool, JobError> {
+    let object = match &work.job.task {
+        Task::Download(job) => return Ok(is_file_the_same(at_target(work, job)?, entry)),
+        Task::MakeFolder { folder, .. } => return is_folder(work, folder),
+        Task::Compare(_) | Task::Remove(_) => return Ok(false),
+        Task::Upload(job) => &job.object,
+        Task::Copy(job) => &job.object,
+    };
+    let found = doubtful(find(work, object).await)?.flatten();
+    Ok(found.is_some_and(|found| is_object_the_same(&found, entry)))
+}
+
+/// Whether the source of a copy is what was copied: told by the listing, or asked for.
+async fn is_copied_the_same(
+    work: &Work,
+    job: &ObjectCopy,
+    entry: &Entry,
+) -> Result<bool, JobError> {
+    let (size, etag) = match (job.size, &job.etag) {
+        (Some(size), Some(etag)) => (size, Some(etag.clone())),
+        _ => match doubtful(head(work, &job.source).await)? {
+            Some(found) => (found.size, found.etag),
+            None => return Ok(false),
+        },
+    };
+    Ok(entry.size == Some(size) && is_source_etag(etag.as_ref(), entry))
+}
+
+/// Whether this is the tag of what was copied.
+pub(super) fn is_source_etag(found: Option<&ETag>, entry: &Entry) -> bool {
+    found.is_some() && found.map(ETag::unquoted) == entry.source_etag.as_deref()
 }
 
 /// Whether more than the length was compared when it was done.
@@ -67,7 +108,7 @@ fn is_folder(work: &Work, folder: &RelativePath) -> Result<bool, JobError> {
     Ok(existing.is_some_and(|it| it.kind == ExistingKind::Folder))
 }
 
-fn is_file_the_same(existing: Option<Existing>, entry: &Entry) -> bool {
+pub(super) fn is_file_the_same(existing: Option<Existing>, entry: &Entry) -> bool {
     let Some(existing) = existing else { return false };
     existing.kind == ExistingKind::File
         && entry.size == Some(existing.size)
@@ -79,7 +120,7 @@ const TICK: SignedDuration = SignedDuration::from_secs(2);
 
 /// Whether the file was modified so shortly before it was read that it could be written to again
 /// without another time.
-fn is_time_doubtful(entry: &Entry) -> bool {
+pub(super) fn is_time_doubtful(entry: &Entry) -> bool {
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let (Some(modified), Some(ended)) = (entry.mtime.as_deref().and_then(time), time(&entry.time))
     else {
@@ -90,7 +131,7 @@ fn is_time_doubtful(entry: &Entry) -> bool {
 }
 
 /// Reads the file, where its time does not say enough.
-async fn is_content_the_same(
+pub(super) async fn is_content_the_same(
     work: &Arc<Work>,
     job: &Upload,
     entry: &Entry,
@@ -124,7 +165,7 @@ async fn is_source_the_same(work: &Work, job: &Download, entry: &Entry) -> Resul
     Ok(found.is_some_and(|found| is_object_the_same(&found, entry)))
 }
 
-fn is_object_the_same(found: &ObjectFacts, entry: &Entry) -> bool {
+pub(super) fn is_object_the_same(found: &ObjectFacts, entry: &Entry) -> bool {
     entry.size == Some(found.size) && is_etag(found.etag.as_ref(), entry)
 }
 
@@ -133,7 +174,7 @@ fn is_etag(found: Option<&ETag>, entry: &Entry) -> bool {
 }
 
 /// A look that failed says nothing: the job is done, and fails by itself if it must.
-fn doubtful<T>(looked: Result<T, JobError>) -> Result<Option<T>, JobError> {
+pub(super) fn doubtful<T>(looked: Result<T, JobError>) -> Result<Option<T>, JobError> {
     match looked {
         Ok(found) => Ok(Some(found)),
         Err(JobError::Stopped) => Err(JobError::Stopped),

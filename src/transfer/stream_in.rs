@@ -11,7 +11,7 @@ use super::context::{Outcome, Work};
 use super::error::JobError;
 use super::multipart::{SentPart, Started, note, pass_while};
 use super::part_size::{MAX_PARTS, MIN_PART, stream_part_size, upload_part_size};
-use super::upload::{put, skip};
+use super::upload::{Writing, put, skip};
 use super::verify::USUAL_CRC;
 use crate::domain::job::Upload;
 use crate::domain::overwrite::Side;
@@ -46,9 +46,10 @@ pub(super) async fn upload(
     if !head.is_full {
         expect(expected, head.length())?;
         work.gauge.discover(head.length());
-        return put(work, job, &mut in_flight, head.body()).await;
+        return put(work, &Writing::of(job), &mut in_flight, head.body()).await;
     }
-    let started = Started::create(work, job, &mut in_flight).await?;
+    let new = (&job.object, &job.attributes);
+    let started = Started::create(work, new, &mut in_flight).await?;
     let sent = send(&started, stream, (head, in_flight), first, expected).await;
     started.finish(sent, || Ok(())).await
 }

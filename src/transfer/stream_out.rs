@@ -58,7 +58,7 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
     // What was written can't be read again: which checksum to compute must be known before.
     let asks = match work.context.limits.verify {
         Verify::Off if facts.etag.is_some() => job.size != Some(facts.size),
-        _ => !is_whole || facts.checksum == StoredChecksum::None && plan != DownloadPlan::Whole,
+        _ => facts.checksum == StoredChecksum::None && !(is_whole && plan == DownloadPlan::Whole),
     };
     // Other requests are about to be waited for, and there may be room for one only.
     in_flight.end_request();
@@ -70,7 +70,7 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
     let crc =
         stored.full_object().and_then(|checksum| checksum.algorithm().crc()).unwrap_or(USUAL_CRC);
     provable(work, job, &reply.facts, is_whole, &stored)?;
-    let wanted = Wanted::of(work, job, &facts, &stored).await?;
+    let wanted = Wanted::of(work, (&job.object, &job.expected), &facts, &stored).await?;
     let parts = Ahead { work, job, pin: &pin, crc };
     let target = Target { output, witnesses: wanted.witnesses(crc) };
     let (value, witnesses) = parts.write_all(first, (reply, in_flight), target).await?;

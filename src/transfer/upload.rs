@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::context::{InFlight, Outcome, Verify, Work};
+use super::context::{InFlight, Origin, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::Skip;
 use super::gate::Class;
@@ -18,6 +18,7 @@ use super::retry::until_done;
 use super::stream_in;
 use super::unfinished::discard_earlier;
 use super::verify;
+use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
 use crate::domain::job::{LocalSource, Upload};
 use crate::domain::location::ObjectName;
@@ -47,6 +48,7 @@ pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, Jo
     let size = source.size();
     work.gauge.discover(size);
     work.left_file(Some(source.modified()));
+    work.moves(Origin::File(Arc::clone(&source)));
     if let Some(skip) = skip_file(work, job, &source).await? {
         return Ok(Outcome::Skipped(skip));
     }
@@ -137,7 +139,7 @@ async fn whole(
     let mut in_flight = work.pass(size).await?;
     let body = read(work, source, 0, size).await?;
     source.check_unchanged()?;
-    put(work, job, &mut in_flight, body).await
+    put(work, &Writing::of(job), &mut in_flight, body).await
 }
 
 /// Reads a part and its checksum, in one pass.
@@ -164,27 +166,42 @@ pub(super) async fn read(
         .map_err(|error| JobError::Internal(error.to_string()))?
 }
 
+/// An object that is to be written.
+pub(super) struct Writing<'a> {
+    pub(super) object: &'a ObjectName,
+    pub(super) attributes: &'a Arc<Attributes>,
+    /// What a manifest says of its bytes.
+    pub(super) checksum: Option<&'a Checksum>,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn of(job: &'a Upload) -> Self {
+        let Upload { object, attributes, expected, .. } = job;
+        Self { object, attributes, checksum: expected.checksum.as_ref() }
+    }
+}
+
 /// Writes a whole object with one request, under a permit that the caller has.
 pub(super) async fn put(
     work: &Arc<Work>,
-    job: &Upload,
+    job: &Writing<'_>,
     in_flight: &mut InFlight,
     body: Body,
 ) -> Result<Outcome, JobError> {
     let context = &work.context;
     let body = body.metered(in_flight.meter());
     let size = body.bytes.len() as u64;
-    if let Some(wanted) = &job.expected.checksum {
+    if let Some(wanted) = job.checksum {
         expect_checksum(&body, wanted)?;
     }
-    let write = Write { attributes: Arc::clone(&job.attributes), condition: condition(work) };
+    let write = Write { attributes: Arc::clone(job.attributes), condition: condition(work) };
     let tries = work.tries(format!("write {}", job.object)).under(in_flight);
     let mut attempts = 0;
     let sent = until_done(tries, || {
         attempts += 1;
         async {
             let body = body.again();
-            let put = context.store.put(&job.object, body.clone(), &write);
+            let put = context.store.put(job.object, body.clone(), &write);
             let sent = Instant::now();
             let written = work.in_time_sending("PutObject", &body, put).await?;
             if size <= HARDLY_A_BODY {
@@ -199,7 +216,7 @@ pub(super) async fn put(
             // Ours may be the one that is there, if the reply to an earlier try was lost.
             let ours = match attempts {
                 1 => Ok(None),
-                _ => read_back(work, &job.object, size, &body.checksum).await,
+                _ => read_back(work, job.object, size, &body.checksum).await,
             };
             match ours {
                 Ok(Some(written)) => {
@@ -218,10 +235,10 @@ pub(super) async fn put(
     let mut stored = written.checksum;
     if stored.is_none() && work.context.limits.verify == Verify::Require {
         // Some stores keep the checksum, and tell it only when they are asked.
-        let found = read_back(work, &job.object, size, &body.checksum).await?;
+        let found = read_back(work, job.object, size, &body.checksum).await?;
         stored = found.and_then(|found| found.checksum);
     }
-    let verified = verify::sent(work, &job.object, stored.as_ref(), &body.checksum)?;
+    let verified = verify::sent(work, job.object, stored.as_ref(), &body.checksum)?;
     work.left_checksum(body.checksum);
     Ok(work.done(size, verified))
 }

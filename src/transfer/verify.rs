@@ -10,7 +10,7 @@ use super::outcome::Verified;
 use super::part_sums::part_sums;
 use crate::domain::checksum::{Checksum, Crc, Hasher};
 use crate::domain::evidence::{Basis, Evidence, Finding, Witness, judge};
-use crate::domain::job::{Download, Expected};
+use crate::domain::job::Expected;
 use crate::domain::location::ObjectName;
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::storage::local::StagedFile;
@@ -18,6 +18,12 @@ use crate::storage::local::StagedFile;
 /// What is computed while nobody knows yet which checksum the object has: what S3 computes itself
 /// for objects that came without one.
 pub(super) const USUAL_CRC: Crc = Crc::Crc64Nvme;
+
+/// What of the bytes can be compared with a checksum that is known before them.
+pub(super) fn crc_of(stored: &StoredChecksum) -> Crc {
+    let crc = stored.full_object().and_then(|checksum| checksum.algorithm().crc());
+    crc.unwrap_or(USUAL_CRC)
+}
 
 /// What is known of the bytes that were written.
 #[derive(Debug, Clone, Copy)]
@@ -90,31 +96,24 @@ impl Wanted {
     /// for here.
     pub(super) async fn of(
         work: &Work,
-        job: &Download,
+        (object, expected): (&ObjectName, &Expected),
         facts: &ObjectFacts,
         stored: &StoredChecksum,
     ) -> Result<Self, JobError> {
         let mode = work.context.limits.verify;
         let mut evidence = Vec::new();
-        match stored {
-            _ if mode == Verify::Off && facts.etag.is_some() => {}
-            StoredChecksum::None => {}
-            StoredChecksum::FullObject(checksum) => {
-                evidence.push((Said::ByStore, Evidence::Whole(checksum.clone())));
-            }
-            StoredChecksum::Composite(composite) => {
-                let sums = part_sums(work, &job.object, facts, composite).await;
-                // Whoever may read an object may not be allowed to ask for its parts.
-                let sums = sums.or_else(|error| match error {
-                    JobError::Stopped => Err(error),
-                    _ => Ok(None),
-                });
-                evidence.extend(sums?.map(|sums| (Said::ByStore, Evidence::Parts(sums))));
-            }
+        if mode != Verify::Off || facts.etag.is_none() {
+            let said = said_by_store(work, object, facts, stored).await?;
+            evidence.extend(said.map(|said| (Said::ByStore, said)));
         }
-        let told = job.expected.checksum.clone().map(Evidence::Whole);
+        let told = expected.checksum.clone().map(Evidence::Whole);
         evidence.extend(told.map(|told| (Said::ByManifest, told)));
         Ok(Self { mode, evidence })
+    }
+
+    /// Whether nothing is known that the bytes could be compared with.
+    pub(super) fn is_empty(&self) -> bool {
+        self.evidence.is_empty()
     }
 
     /// What has to see all bytes in order, since the CRC that is computed anyway does not tell.
@@ -152,6 +151,28 @@ impl Wanted {
         }
         Ok(verified)
     }
+}
+
+/// What a store's checksum of a source says. The sums of parts are asked for here.
+pub(super) async fn said_by_store(
+    work: &Work,
+    object: &ObjectName,
+    facts: &ObjectFacts,
+    stored: &StoredChecksum,
+) -> Result<Option<Evidence>, JobError> {
+    Ok(match stored {
+        StoredChecksum::None => None,
+        StoredChecksum::FullObject(checksum) => Some(Evidence::Whole(checksum.clone())),
+        StoredChecksum::Composite(composite) => {
+            let sums = part_sums(work, object, facts, composite).await;
+            // Whoever may read an object may not be allowed to ask for its parts.
+            let sums = sums.or_else(|error| match error {
+                JobError::Stopped => Err(error),
+                _ => Ok(None),
+            });
+            sums?.map(Evidence::Parts)
+        }
+    })
 }
 
 /// Whose fault it is that bytes are not what somebody says.

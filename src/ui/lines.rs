@@ -13,7 +13,7 @@ use super::data::DataLine;
 use super::streams::Stderr;
 use super::style::{self, Paint};
 use crate::domain::escape::Escaped;
-use crate::domain::job::{Download, Job, LocalTarget, Task};
+use crate::domain::job::{Download, Fate, Job, LocalTarget, Task};
 use crate::domain::location::S3Uri;
 use crate::domain::quantity::ByteSize;
 use crate::transfer::event::{Event, Pruned, Retry, Skip};
@@ -288,8 +288,10 @@ pub struct PlanLine {
 impl PlanLine {
     pub fn new(job: &Job, base: Option<&str>) -> Self {
         let action = match job.task {
+            _ if job.fate == Fate::Removed => "move",
             Task::Download(_) => "download",
             Task::Upload(_) => "upload",
+            Task::Copy(_) => "copy",
             Task::Compare(_) => "compare",
             Task::MakeFolder { .. } => "make_folder",
             Task::Remove(_) => "remove",

@@ -1,5 +1,5 @@
 //! `haul cp`: the same as `download` or `upload`, whichever way the arguments go. It must never
-//! do less than they do, and says what it can't do.
+//! do less than they do. From S3 to S3 is in `copies`.
 
 use crate::stage::Stage;
 
@@ -31,27 +31,16 @@ fn to_s3_it_is_an_upload() {
 }
 
 #[test]
-fn between_buckets_it_says_that_it_can_not_yet() {
-    let stage = Stage::with_keys(&["a"]);
-    let output = stage.run(["cp", "s3://bucket/a", "s3://bucket/b"]);
-    output.code(2).stderr_has("not supported yet");
-    let rows = "source,destination\ns3://bucket/a,s3://bucket/b\ns3://bucket/a,file\n";
-    stage.sandbox.write("rows.csv", rows);
-    let output = stage.run(["cp", "--manifest", "rows.csv", "out"]);
-    output.code(1).stderr_has("(line 2)");
-    assert_eq!(stage.text("out/file"), "a", "the other row is done");
-    assert_eq!(stage.keys(), ["a"]);
-}
-
-#[test]
 fn rows_of_one_manifest_go_both_ways() {
     let stage = Stage::with_keys(&["a"]);
     stage.sandbox.write("f", "f");
-    let rows = "source,destination\ns3://bucket/a,down\nf,s3://bucket/up\n";
+    let rows = "source,destination\ns3://bucket/a,down\nf,s3://bucket/up\n\
+        s3://bucket/a,s3://bucket/across\n";
     stage.sandbox.write("rows.csv", rows);
     stage.run(["cp", "--manifest", "rows.csv"]).code(0);
     assert_eq!(stage.text("down"), "a");
     assert_eq!(stage.object_text("up"), "f");
+    assert_eq!(stage.object_text("across"), "a");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod tidy;
 mod attributes;
 mod changes;
 mod clean;
+mod copies;
 mod cp;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod crash;
@@ -19,6 +20,7 @@ mod interrupts;
 mod journal;
 mod ls;
 mod manifest;
+mod mv;
 mod output;
 mod pace;
 mod proofs;

@@ -2,6 +2,7 @@
 //! alone): what goes up comes down byte-equal, and what can't work says so. It must never lean on
 //! what only our own testbed does; a disagreement is settled by what S3 documents.
 
+mod copies;
 mod long_listings;
 mod refusals;
 mod removals;

@@ -2,6 +2,7 @@
 //! can't do is stated below, never left out in silence; what the engine leans on without asking,
 //! all of them must do.
 
+mod copying;
 mod reading;
 mod removing;
 mod writing;
@@ -56,6 +57,10 @@ struct Capabilities {
     misses_buckets_of_uploads: Can,
     /// Leaves an object alone where another version than the only one is to be removed.
     tells_versions_apart: Can,
+    /// Copies only the version of a source that was asked for.
+    pins_copies: Can,
+    /// Heeds `If-None-Match: *` when an object is copied, too.
+    copies_on_condition: Can,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +80,8 @@ const EVERYTHING: Capabilities = Capabilities {
     forgets_aborted_uploads: Can::Yes,
     misses_buckets_of_uploads: Can::Yes,
     tells_versions_apart: Can::Yes,
+    pins_copies: Can::Yes,
+    copies_on_condition: Can::Yes,
 };
 
 /// To it a key is a path: `..` and empty names are refused, and `\` is `/`.
@@ -98,6 +105,8 @@ const MOTO: Capabilities = Capabilities {
     forgets_completed_uploads: Can::No,
     forgets_aborted_uploads: Can::No,
     tells_versions_apart: Can::No,
+    pins_copies: Can::No,
+    copies_on_condition: Can::No,
     ..EVERYTHING
 };
 
@@ -186,6 +195,12 @@ fn check_all(store: &Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
         )*};
     }
     check!(
+        copying::a_copy_is_like_its_source,
+        copying::a_copy_has_what_it_is_told,
+        copying::a_pinned_copy_notices_another_version,
+        copying::a_conditional_copy_leaves_what_is_there,
+        copying::ranges_become_parts,
+        copying::a_pinned_part_notices_another_version,
         reading::get_head_and_list_tell_the_same,
         reading::an_empty_object_has_no_range,
         reading::ranges_are_exact,

@@ -1,6 +1,6 @@
 //! How to reach the store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -112,29 +112,33 @@ impl Connection {
             } else {
                 Certificates::Checked
             },
-            customer_key: self.customer_key()?,
+            customer_key: customer_key(self.sse_c_key_file.as_deref())?,
+            source_key: None,
             connect_timeout: Some(self.timeout().min(Duration::from_secs(10))),
             credentials_timeout: Some(2 * self.timeout()),
             listener: Listener::default(),
         })
     }
 
-    /// A file, since a key on the command line is in every list of processes.
-    fn customer_key(&self) -> Result<Option<CustomerKey>, CommandError> {
-        let Some(path) = &self.sse_c_key_file else { return Ok(None) };
-        let content = std::fs::read(path).map_err(|error| {
-            let text = format!("could not read the key in `{}`", path.display());
-            CommandError::usage(anyhow::Error::new(error).context(text))
-        })?;
-        let key = <[u8; 32]>::try_from(content.as_slice()).ok().or_else(|| {
-            let decoded = BASE64.decode(content.trim_ascii()).ok()?;
-            <[u8; 32]>::try_from(decoded).ok()
-        });
-        match key {
-            Some(key) => Ok(Some(CustomerKey::new(key))),
-            None => {
-                Err(CommandError::misuse(format!("`{}` holds no key of 32 bytes", path.display())))
-            }
-        }
+    /// Whether this is the server that was typed.
+    pub fn is_at(&self, url: &str) -> bool {
+        self.endpoint_url.as_deref() == Some(url)
+    }
+}
+
+/// From a file, since a key on the command line is in every list of processes.
+pub(super) fn customer_key(path: Option<&Path>) -> Result<Option<CustomerKey>, CommandError> {
+    let Some(path) = path else { return Ok(None) };
+    let content = std::fs::read(path).map_err(|error| {
+        let text = format!("could not read the key in `{}`", path.display());
+        CommandError::usage(anyhow::Error::new(error).context(text))
+    })?;
+    let key = <[u8; 32]>::try_from(content.as_slice()).ok().or_else(|| {
+        let decoded = BASE64.decode(content.trim_ascii()).ok()?;
+        <[u8; 32]>::try_from(decoded).ok()
+    });
+    match key {
+        Some(key) => Ok(Some(CustomerKey::new(key))),
+        None => Err(CommandError::misuse(format!("`{}` holds no key of 32 bytes", path.display()))),
     }
 }

@@ -3,6 +3,7 @@
 mod attributes;
 mod bounds;
 mod connection;
+mod copies;
 mod failure;
 mod integrity;
 mod machine;
@@ -16,6 +17,7 @@ mod transfer;
 pub use attributes::Attributes;
 pub use bounds::Bounds;
 pub use connection::Connection;
+pub use copies::Copies;
 pub use failure::Failure;
 pub use integrity::Integrity;
 pub use overwriting::Overwriting;

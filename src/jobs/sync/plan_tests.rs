@@ -35,11 +35,21 @@ use crate::transfer::prune::{From, Leaving, prune};
 type Names = BTreeMap<String, usize>;
 
 const PREFIX: &str = "p/";
+/// Where copies go to.
+const OTHER: &str = "q/";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Up,
     Down,
+    Across,
+}
+
+impl Way {
+    /// Whether a source with nothing in it is taken for a mistake.
+    fn doubts_nothing(self) -> bool {
+        matches!(self, Self::Down | Self::Across)
+    }
 }
 
 /// One sync, and what it found before.
@@ -68,6 +78,12 @@ impl Scene {
         let (objects, files) = match case.way {
             Way::Up => (&case.destination, &case.source),
             Way::Down => (&case.source, &case.destination),
+            Way::Across => {
+                for (name, length) in &case.destination {
+                    store.seed(&object(&format!("{OTHER}{name}")), "x".repeat(*length));
+                }
+                (&case.source, &Names::new())
+            }
         };
         for (name, length) in objects {
             store.seed(&object(&format!("{PREFIX}{name}")), "x".repeat(*length));
@@ -82,11 +98,11 @@ impl Scene {
         Self { store, folder, way: case.way }
     }
 
-    fn objects(&self) -> Names {
+    fn objects(&self, prefix: &str) -> Names {
         let keys = self.store.keys("bucket");
-        let below = keys.iter().filter_map(|key| key.strip_prefix(PREFIX));
+        let below = keys.iter().filter_map(|key| key.strip_prefix(prefix));
         let length = |name: &str| {
-            self.store.bytes(&object(&format!("{PREFIX}{name}"))).map_or(0, |bytes| bytes.len())
+            self.store.bytes(&object(&format!("{prefix}{name}"))).map_or(0, |bytes| bytes.len())
         };
         below.map(|name| (name.to_owned(), length(name))).collect()
     }
@@ -99,18 +115,23 @@ impl Scene {
 
     fn destination(&self) -> Names {
         match self.way {
-            Way::Up => self.objects(),
+            Way::Up => self.objects(PREFIX),
             Way::Down => self.files(),
+            Way::Across => self.objects(OTHER),
         }
     }
 
     fn pairing(&self, case: &Case, filter: Filter, bounds: Bounds) -> Pairing {
         let bucket = Bucket::new("bucket").expect("a name");
-        let objects = Tree::Objects { uri: S3Uri { bucket, rest: PREFIX.into() }, wildcard: None };
+        let objects = |prefix: &str| {
+            let uri = S3Uri { bucket: bucket.clone(), rest: prefix.into() };
+            Tree::Objects { uri, wildcard: None }
+        };
         let root = self.folder.path().to_owned();
         let (source, destination) = match self.way {
-            Way::Up => (Tree::Files { root, links: FollowLinks::Yes }, objects),
-            Way::Down => (objects, Tree::Files { root, links: FollowLinks::No }),
+            Way::Up => (Tree::Files { root, links: FollowLinks::Yes }, objects(PREFIX)),
+            Way::Down => (objects(PREFIX), Tree::Files { root, links: FollowLinks::No }),
+            Way::Across => (objects(PREFIX), objects(OTHER)),
         };
         Pairing {
             source,
@@ -144,12 +165,12 @@ impl Scene {
         let context = Arc::new(context);
         let pairing = self.pairing(case, filter, bounds);
         let from = match self.way {
-            Way::Up => From::Objects {
-                bucket: Bucket::new("bucket").expect("a name"),
-                prefix: PREFIX.to_owned(),
-                source: Some(self.folder.path().to_owned()),
-            },
             Way::Down => From::Files,
+            way => From::Objects {
+                bucket: Bucket::new("bucket").expect("a name"),
+                prefix: if way == Way::Up { PREFIX.to_owned() } else { OTHER.to_owned() },
+                source: (way == Way::Up).then(|| self.folder.path().to_owned()),
+            },
         };
         let syncing = async {
             let (planner, jobs) = Planner::new(Arc::clone(&context.gauge), 1 << 20);
@@ -174,8 +195,8 @@ impl Scene {
 
     /// Requests that move or remove something.
     fn changes(&self) -> usize {
-        use Operation::{CreateUpload, Delete, DeleteMany, Get, Put};
-        [Get, Put, CreateUpload, Delete, DeleteMany]
+        use Operation::{Copy, CreateUpload, Delete, DeleteMany, Get, Put};
+        [Get, Put, CreateUpload, Copy, Delete, DeleteMany]
             .map(|asked| self.store.count(asked))
             .iter()
             .sum()
@@ -231,7 +252,7 @@ fn trees() -> impl Strategy<Value = (Names, Names)> {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    let ways = prop::sample::select(vec![Way::Up, Way::Down]);
+    let ways = prop::sample::select(vec![Way::Up, Way::Down, Way::Across]);
     let compares = prop::sample::select(vec![
         CompareBy::Auto,
         CompareBy::Size,
@@ -274,7 +295,7 @@ fn random_trees_converge_and_a_second_run_moves_nothing() {
     proptest!(many(10_000), |(case in cases())| {
         let scene = Scene::new(&case);
         // A prefix with nothing below it is taken for a mistake.
-        let is_mistyped = case.way == Way::Down && case.source.is_empty();
+        let is_mistyped = case.way.doubts_nothing() && case.source.is_empty();
         let summary = runtime.block_on(scene.sync(&case));
         prop_assert_eq!(summary.is_success(), !is_mistyped, "{:?}", summary);
         let wanted = if is_mistyped { case.destination.clone() } else { wanted(&case) };
@@ -305,7 +326,9 @@ fn a_listing_that_fails_anywhere_removes_nothing() {
         let summary = runtime.block_on(scene.sync(&case));
         let listed = if case.way == Way::Up { &case.destination } else { &case.source };
         let left = scene.destination();
-        let is_lacking = passing < listed.len().div_ceil(case.page).max(1);
+        let pages = |names: &Names| names.len().div_ceil(case.page).max(1);
+        let both = pages(&case.source) + pages(&case.destination);
+        let is_lacking = passing < if case.way == Way::Across { both } else { pages(listed) };
         // Of more requests than the listing needs, those that fail are of pages that nobody wants.
         if is_lacking || !summary.is_success() {
             prop_assert_eq!(scene.removals() as u64 + summary.removed, 0);
@@ -324,7 +347,11 @@ fn a_transfer_that_fails_removes_nothing() {
     proptest!(many(1_000), |(case in cases())| {
         let case = Case { delete: true, ..case };
         let scene = Scene::new(&case);
-        let asked = if case.way == Way::Up { Operation::Put } else { Operation::Get };
+        let asked = match case.way {
+            Way::Up => Operation::Put,
+            Way::Down => Operation::Get,
+            Way::Across => Operation::Copy,
+        };
         let error = StoreError::new("Transfer", Kind::Denied);
         scene.store.fail_next(asked, None, Failure::Refused(error));
         let summary = runtime.block_on(scene.sync(&case));
@@ -354,7 +381,7 @@ fn what_a_filter_leaves_out_is_let_alone_on_both_sides() {
         wanted.retain(|name, length| case.source.contains_key(name) || !is_meant(name, *length));
         let ours = case.source.iter().filter(|(name, length)| is_meant(name, **length));
         wanted.extend(ours.map(|(name, length)| (name.clone(), *length)));
-        let is_mistyped = case.way == Way::Down && case.source.is_empty();
+        let is_mistyped = case.way.doubts_nothing() && case.source.is_empty();
         runtime.block_on(scene.sync_some(&case, filter.clone(), bounds));
         prop_assert_eq!(scene.destination(), if is_mistyped { case.destination } else { wanted });
     });

@@ -295,7 +295,10 @@ impl Reading {
         let base = wildcard.map_or(uri.rest.len(), Wildcard::base_length);
         let prefix = wildcard.map_or(uri.rest.as_str(), Wildcard::prefix);
         let request = ListRequest::new(uri.bucket.clone(), prefix, Depth::Everything);
-        let mut pages = Pages::new(context, request);
+        let mut pages = match self.which {
+            Which::Source => Pages::new(context, request),
+            Which::Destination => Pages::of_destination(context, request),
+        };
         loop {
             outlet.check_open()?;
             let page = match runtime.block_on(pages.next()) {

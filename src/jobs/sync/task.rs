@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::entry::{Entry, EntryKind};
 use super::pairing::Pairing;
 use crate::domain::comparison::{Compare, Place, Presence, Unproven};
-use crate::domain::job::{Download, Expected, LocalSource, LocalTarget, Task, Upload};
+use crate::domain::job::{Download, Expected, LocalSource, LocalTarget, ObjectCopy, Task, Upload};
 use crate::domain::relative_path::RelativePath;
 use crate::jobs::comparisons::Tree;
 use crate::storage::local::FollowLinks;
@@ -38,8 +38,19 @@ pub(super) fn task(pairing: &Pairing, entry: &Entry) -> Result<Task, String> {
                 expected: Expected::default(),
             }))
         }
-        (Place::Object(_), _, Tree::Objects { .. }) => {
-            Err("copies from S3 to S3 are not supported yet".to_owned())
+        (Place::Object(source), _, destination @ Tree::Objects { .. }) => {
+            let Place::Object(object) = destination.place(&entry.name)? else {
+                return Err("the destination is no object".to_owned());
+            };
+            Ok(Task::Copy(Box::new(ObjectCopy {
+                source,
+                size: Some(entry.size),
+                etag: entry.etag.clone(),
+                last_modified: entry.modified,
+                object,
+                attributes: Arc::clone(&pairing.attributes),
+                expected: Expected::default(),
+            })))
         }
         (Place::File(_), Tree::Objects { .. }, _) => Err("it is no file".to_owned()),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::store::Stored;
+use super::stored::Stored;
 use crate::domain::location::Key;
 use crate::domain::object::ListedObject;
 use crate::storage::error::{Kind, StoreError};

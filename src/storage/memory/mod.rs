@@ -1,9 +1,11 @@
 //! Objects in memory, and failures on command: what tests of the engine run on.
 
+mod copying;
 mod listing;
 mod removing;
 mod script;
 mod store;
+mod stored;
 
 pub use listing::{Order, Pages};
 pub use script::{Failure, Operation};

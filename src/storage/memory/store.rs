@@ -3,29 +3,26 @@
 //! used for anything that anyone wants to keep.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
-use md5::{Digest as _, Md5};
 
 use super::listing::{PAGE, Pages, page};
 use super::script::{BrokenBody, Failure, Operation, Script, Scripted};
+use super::stored::{Stored, Unfinished, crc_of};
 use crate::domain::attributes::Attributes;
-use crate::domain::checksum::{Checksum, Hasher};
-use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, Key, ObjectName};
 use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
-    Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ListedPart, ObjectStore,
-    OpenUpload, PartsPage, Read, Removal, Removed, Result, SentPartsPage, Upload, UploadId,
-    UploadPage, UploadsRequest, Write, WriteIf, Written,
+    Assembled, Body, CopiedPart, CopyObject, CopySource, Described, GetReply, ListPage,
+    ListRequest, ListedBucket, ListedPart, ObjectStore, OpenUpload, PartsPage, Read, Removal,
+    Removed, Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, Write, WriteIf,
+    Written,
 };
 
 /// Buckets, objects and unfinished uploads.
@@ -47,22 +44,6 @@ pub(super) struct State {
     requests: Vec<Operation>,
     last_upload: u64,
     pages: Pages,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Stored {
-    pub(super) bytes: Bytes,
-    pub(super) etag: ETag,
-    pub(super) modified: SystemTime,
-    pub(super) checksum: Checksum,
-    /// Of an object that was uploaded in parts.
-    parts: Vec<StoredPart>,
-}
-
-#[derive(Debug)]
-struct Unfinished {
-    object: ObjectName,
-    parts: BTreeMap<u32, Stored>,
 }
 
 impl MemoryStore {
@@ -176,13 +157,26 @@ impl ObjectStore for MemoryStore {
                 stored.bytes.slice(index(range.start())..index(range.end()))
             });
             let broken = state.script.broken_body(object.key.as_str());
-            Ok(GetReply { facts, range, body: stream::iter(frames(&bytes, broken)).boxed() })
+            let body = stream::iter(frames(&bytes, broken)).boxed();
+            Ok(GetReply { facts, range, takes_ranges: true, body })
         })
     }
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts> {
         self.answer(Operation::Head, Some(&object.key), |state| {
             Ok(state.object("HeadObject", object)?.facts())
+        })
+    }
+
+    async fn describe(&self, object: &ObjectName) -> Result<Described> {
+        self.answer(Operation::Head, Some(&object.key), |state| {
+            state.object("HeadObject", object).map(Stored::described)
+        })
+    }
+
+    async fn tags(&self, object: &ObjectName) -> Result<Vec<(String, String)>> {
+        self.answer(Operation::Tags, Some(&object.key), |state| {
+            Ok(state.object("GetObjectTagging", object)?.attributes.tags.clone())
         })
     }
 
@@ -199,17 +193,23 @@ impl ObjectStore for MemoryStore {
 
     async fn put(&self, object: &ObjectName, body: Body, write: &Write) -> Result<Written> {
         self.answer(Operation::Put, Some(&object.key), |state| {
-            let stored = Stored::checked("PutObject", body)?;
+            let attributes = Attributes::clone(&write.attributes);
+            let stored = Stored { attributes, ..Stored::checked("PutObject", body)? };
             state.place("PutObject", object, stored, write.condition)
         })
     }
 
-    async fn create_upload(&self, object: &ObjectName, _: &Attributes) -> Result<UploadId> {
+    async fn create_upload(
+        &self,
+        object: &ObjectName,
+        attributes: &Attributes,
+    ) -> Result<UploadId> {
         self.answer(Operation::CreateUpload, Some(&object.key), |state| {
             state.bucket("CreateMultipartUpload", &object.bucket)?;
             state.last_upload += 1;
             let id: Arc<str> = format!("upload-{}", state.last_upload).into();
-            let unfinished = Unfinished { object: object.clone(), parts: BTreeMap::new() };
+            let (object, attributes) = (object.clone(), attributes.clone());
+            let unfinished = Unfinished { object, attributes, parts: BTreeMap::new() };
             state.uploads.insert(Arc::clone(&id), unfinished);
             Ok(UploadId(id))
         })
@@ -232,6 +232,22 @@ impl ObjectStore for MemoryStore {
             let written = state.place(COMPLETE, &upload.object, stored, parts.condition)?;
             state.uploads.remove(&upload.id.0);
             Ok(written)
+        })
+    }
+
+    async fn copy(&self, object: &ObjectName, how: &CopyObject) -> Result<Written> {
+        self.answer(Operation::Copy, Some(&object.key), |state| state.copy(object, how))
+    }
+
+    async fn copy_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        from: &CopySource,
+        range: ByteRange,
+    ) -> Result<CopiedPart> {
+        self.answer(Operation::CopyPart, Some(&upload.object.key), |state| {
+            state.copy_part((upload, number), from, range)
         })
     }
 
@@ -335,18 +351,26 @@ impl State {
         bucket.ok_or_else(|| failed(operation, Kind::MissingBucket, "there is no such bucket"))
     }
 
-    fn object(&mut self, operation: &'static str, object: &ObjectName) -> Result<&Stored> {
+    pub(super) fn object(
+        &mut self,
+        operation: &'static str,
+        object: &ObjectName,
+    ) -> Result<&Stored> {
         let stored = self.bucket(operation, &object.bucket)?.get(object.key.as_str());
         stored.ok_or_else(|| failed(operation, Kind::MissingKey, "there is no such key"))
     }
 
-    fn upload(&mut self, operation: &'static str, upload: &Upload) -> Result<&mut Unfinished> {
+    pub(super) fn upload(
+        &mut self,
+        operation: &'static str,
+        upload: &Upload,
+    ) -> Result<&mut Unfinished> {
         let unfinished = self.uploads.get_mut(&upload.id.0);
         let unfinished = unfinished.filter(|unfinished| unfinished.object == upload.object);
         unfinished.ok_or_else(|| failed(operation, Kind::MissingUpload, "there is no such upload"))
     }
 
-    fn place(
+    pub(super) fn place(
         &mut self,
         operation: &'static str,
         object: &ObjectName,
@@ -363,57 +387,6 @@ impl State {
     }
 }
 
-impl Stored {
-    fn new(bytes: Bytes, checksum: Checksum) -> Self {
-        let etag = ETag::new(&hex(&Md5::digest(&bytes)));
-        Self { bytes, etag, modified: SystemTime::now(), checksum, parts: Vec::new() }
-    }
-
-    fn checked(operation: &'static str, body: Body) -> Result<Self> {
-        let _no_wait = body.taken.add(body.bytes.len() as u64);
-        check(operation, &body.bytes, &body.checksum)?;
-        Ok(Self::new(body.bytes, body.checksum))
-    }
-
-    fn facts(&self) -> ObjectFacts {
-        ObjectFacts {
-            size: self.bytes.len() as u64,
-            etag: Some(self.etag.clone()),
-            version: None,
-            last_modified: Some(self.modified),
-            checksum: StoredChecksum::FullObject(self.checksum.clone()),
-        }
-    }
-}
-
-impl Unfinished {
-    fn assemble(&self, wanted: &Assembled) -> Result<Stored> {
-        let refused = |text| failed("CompleteMultipartUpload", Kind::Refused, text);
-        let mut bytes = Vec::new();
-        let mut digests = Md5::new();
-        let mut parts = Vec::new();
-        for (number, part) in (1..).zip(&wanted.parts) {
-            let found = self.parts.get(&number).filter(|found| found.etag == part.etag);
-            let found = found.ok_or_else(|| refused("a part is missing, or another one"))?;
-            let is_last = usize::try_from(number).is_ok_and(|number| number == wanted.parts.len());
-            if found.bytes.len() < MIN_PART && !is_last {
-                return Err(refused("a part is too small"));
-            }
-            bytes.extend_from_slice(&found.bytes);
-            digests.update(Md5::digest(&found.bytes));
-            let (size, checksum) = (found.bytes.len() as u64, Some(found.checksum.clone()));
-            parts.push(StoredPart { size, checksum });
-        }
-        if wanted.parts.is_empty() || bytes.len() as u64 != wanted.size {
-            return Err(refused("the parts do not have that size"));
-        }
-        check("CompleteMultipartUpload", &bytes, &wanted.checksum)?;
-        let etag = format!("{}-{}", hex(&digests.finalize()), wanted.parts.len());
-        let stored = Stored::new(bytes.into(), wanted.checksum.clone());
-        Ok(Stored { etag: ETag::new(&etag), parts, ..stored })
-    }
-}
-
 fn frames(bytes: &Bytes, broken: Option<BrokenBody>) -> Vec<Result<Bytes>> {
     let after = broken.as_ref().map_or(bytes.len(), |broken| broken.after.min(bytes.len()));
     let whole = bytes.slice(..after);
@@ -422,35 +395,11 @@ fn frames(bytes: &Bytes, broken: Option<BrokenBody>) -> Vec<Result<Bytes>> {
     frames.chain(broken.map(|broken| Err(broken.error))).collect()
 }
 
-fn check(operation: &'static str, bytes: &[u8], wanted: &Checksum) -> Result<()> {
-    let mut hasher = Hasher::new(wanted.algorithm());
-    hasher.update(bytes);
-    let found = hasher.finish();
-    if found == *wanted {
-        Ok(())
-    } else {
-        Err(failed(operation, Kind::Corrupted, "other bytes arrived than were sent"))
-    }
-}
-
-fn crc_of(bytes: &[u8]) -> Checksum {
-    let crc = crate::domain::checksum::Crc::Crc64Nvme;
-    crc.checksum(crc.of(bytes))
-}
-
 pub(super) fn failed(operation: &'static str, kind: Kind, text: &str) -> StoreError {
     StoreError::new(operation, kind).with_message(text)
 }
 
-fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a text never fails.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
-}
-
 /// What is in memory fits into what counts memory.
-fn index(offset: u64) -> usize {
+pub(super) fn index(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }

@@ -180,10 +180,15 @@ fn kind_of(operation: &str, code: Option<&str>, status: u16) -> Kind {
         // An error behind a 200: the code is all there is.
         Some(code) if status < 300 => kind_of_code(code).unwrap_or(Kind::Refused),
         // The whole request goes again; a multipart upload needs a fresh start.
-        Some("ConditionalRequestConflict") if operation == "PutObject" => Kind::Transient,
-        None if operation == "PutObject" && status == 409 => Kind::Transient,
+        Some("ConditionalRequestConflict") if is_whole_write(operation) => Kind::Transient,
+        None if is_whole_write(operation) && status == 409 => Kind::Transient,
         _ => code.and_then(kind_of_code).unwrap_or_else(|| kind_of_status(operation, status)),
     }
+}
+
+/// Whether the request makes an object by itself.
+fn is_whole_write(operation: &str) -> bool {
+    matches!(operation, "PutObject" | "CopyObject")
 }
 
 fn kind_of_code(code: &str) -> Option<Kind> {
@@ -215,7 +220,7 @@ fn kind_of_code(code: &str) -> Option<Kind> {
         "ConditionalRequestConflict" => Kind::Conflict,
         "InvalidPart" => Kind::ForeignPart,
         "InvalidRange" => Kind::OutOfRange { size: None },
-        "InvalidObjectState" => Kind::Archived,
+        "InvalidObjectState" | "ObjectNotInActiveTierError" => Kind::Archived,
         "PermanentRedirect" | "TemporaryRedirect" => Kind::WrongRegion { region: None },
         "BadDigest"
         | "XAmzContentSHA256Mismatch"
@@ -277,6 +282,8 @@ mod tests {
         assert_eq!(kind_of("GetObject", Some("Unheard"), 400), Kind::Refused);
         assert_eq!(kind_of("CompleteMultipartUpload", Some("Unheard"), 200), Kind::Refused);
         assert_eq!(kind_of("CompleteMultipartUpload", None, 200), Kind::Malformed);
+        assert_eq!(kind_of("CopyObject", Some("InternalError"), 200), Kind::Transient);
+        assert_eq!(kind_of("UploadPartCopy", Some("SlowDown"), 200), Kind::Throttled);
     }
 
     #[test]
@@ -322,6 +329,9 @@ mod tests {
         assert_eq!(kind_of("PutObject", conflict, 409), Kind::Transient);
         assert_eq!(kind_of("PutObject", None, 409), Kind::Transient);
         assert_eq!(kind_of("PutObject", Some("Unheard"), 409), Kind::Conflict);
+        assert_eq!(kind_of("CopyObject", conflict, 409), Kind::Transient);
+        assert_eq!(kind_of("CopyObject", Some("PreconditionFailed"), 412), Kind::Changed);
+        assert_eq!(kind_of("CopyObject", Some("ObjectNotInActiveTierError"), 403), Kind::Archived);
         assert_eq!(kind_of("CompleteMultipartUpload", conflict, 409), Kind::Conflict);
     }
 }

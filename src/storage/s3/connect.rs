@@ -52,6 +52,8 @@ pub struct Options {
     pub ca_bundle: Option<PathBuf>,
     pub certificates: Certificates,
     pub customer_key: Option<CustomerKey>,
+    /// What the objects are encrypted with that are copied on the server.
+    pub source_key: Option<CustomerKey>,
     /// Longest silence of a connection that is being made.
     pub connect_timeout: Option<Duration>,
     /// Longest wait for whoever gives credentials.

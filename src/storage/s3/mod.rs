@@ -18,6 +18,7 @@ mod store;
 
 mod direct;
 
+mod copy;
 mod delete;
 mod list;
 mod list_reply;

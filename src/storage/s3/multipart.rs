@@ -117,18 +117,26 @@ pub(super) async fn complete(
         .set_if_none_match(if_none_match(assembled.condition))
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
-    let request = with_checksum!(request, &assembled.checksum);
+    let request = match &assembled.checksum {
+        Some(checksum) => with_checksum!(request, checksum),
+        None => request,
+    };
     let reply = request.send().await.map_err(|error| sdk_error(COMPLETE, &error))?;
     Ok(Written {
         etag: reply.e_tag().map(ETag::new),
         version: reply.version_id().map(Into::into),
-        checksum: same_algorithm(&assembled.checksum, |_| reply.checksum_crc64_nvme()),
+        checksum: reply
+            .checksum_crc64_nvme()
+            .and_then(|value| Checksum::from_base64(Algorithm::Crc64Nvme, value)),
     })
 }
 
 fn completed_part(part: &AssembledPart, number: i32) -> CompletedPart {
     let builder = CompletedPart::builder().part_number(number).e_tag(part.etag.as_str());
-    with_checksum!(builder, &part.checksum).build()
+    match &part.checksum {
+        Some(checksum) => with_checksum!(builder, checksum).build(),
+        None => builder.build(),
+    }
 }
 
 pub(super) async fn abort(store: &S3Store, upload: &Upload) -> Result<()> {

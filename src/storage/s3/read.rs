@@ -42,7 +42,8 @@ pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Re
     match (sent, told) {
         (Some(Sent { reply: Ok(reply), .. }), Some(told)) => {
             let (facts, range) = told?;
-            Ok(GetReply { facts, range, body: frames(reply.into_body()) })
+            let takes_ranges = takes_ranges(header(&reply, "accept-ranges").ok().flatten());
+            Ok(GetReply { facts, range, takes_ranges, body: frames(reply.into_body()) })
         }
         (sent, _) => get_by_sdk(store, object, what, sent.map(Sent::replay)).await,
     }
@@ -115,7 +116,12 @@ pub(super) async fn get_by_sdk(
         last_modified: reply.last_modified().and_then(system_time),
         checksum: choose_checksum(of_all(&values, range, size), reply.checksum_type()),
     };
-    Ok(GetReply { facts, range, body: frames(reply.body.into_inner()) })
+    let takes_ranges = takes_ranges(reply.accept_ranges());
+    Ok(GetReply { facts, range, takes_ranges, body: frames(reply.body.into_inner()) })
+}
+
+fn takes_ranges(accepted: Option<&str>) -> bool {
+    accepted == Some("bytes")
 }
 
 /// A whole object's checksum on a 206 is right for the whole only.
@@ -216,6 +222,11 @@ fn content_range_of_all(length: u64) -> Option<String> {
 }
 
 pub(super) async fn head(store: &S3Store, object: &ObjectName) -> Result<ObjectFacts> {
+    head_facts(&ask_head(store, object).await?)
+}
+
+/// The whole reply to a HEAD.
+pub(super) async fn ask_head(store: &S3Store, object: &ObjectName) -> Result<HeadObjectOutput> {
     let request = store
         .client(&object.bucket)
         .head_object()
@@ -225,13 +236,10 @@ pub(super) async fn head(store: &S3Store, object: &ObjectName) -> Result<ObjectF
         .set_version_id(object.version.as_deref().map(str::to_owned))
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
-    match request.send().await {
-        Ok(reply) => head_facts(&reply),
-        Err(error) => Err(sdk_error(HEAD, &error)),
-    }
+    request.send().await.map_err(|error| sdk_error(HEAD, &error))
 }
 
-fn head_facts(reply: &HeadObjectOutput) -> Result<ObjectFacts> {
+pub(super) fn head_facts(reply: &HeadObjectOutput) -> Result<ObjectFacts> {
     let size = reply.content_length().and_then(|length| u64::try_from(length).ok());
     let size = size.ok_or_else(|| {
         StoreError::new(HEAD, Kind::Malformed).with_message("the reply has no length")
@@ -246,7 +254,7 @@ fn head_facts(reply: &HeadObjectOutput) -> Result<ObjectFacts> {
 }
 
 /// What a reply says of the object's content. CRC64NVME first: it always is of the whole object.
-fn choose_checksum(
+pub(super) fn choose_checksum(
     values: &[(Algorithm, Option<&str>)],
     kind: Option<&ChecksumType>,
 ) -> StoredChecksum {

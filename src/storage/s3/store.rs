@@ -12,15 +12,16 @@ use md5::Digest as _;
 use super::connect::{Options, Payer, Replies};
 use super::direct::{Direct, Draft, Extras, Sent};
 use super::recovery::Recovery;
-use super::{delete, list, multipart, parts, read, unfinished, write};
-use crate::domain::attributes::Attributes;
+use super::{copy, delete, list, multipart, parts, read, unfinished, write};
+use crate::domain::attributes::{Attributes, CustomerKey};
 use crate::domain::checksum::Algorithm;
 use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ETag, ObjectFacts};
+use crate::domain::range::ByteRange;
 use crate::storage::object_store::{
-    Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, PartsPage, Read,
-    Removal, Removed, Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, Write,
-    Written,
+    Assembled, Body, CopiedPart, CopyObject, CopySource, Described, GetReply, ListPage,
+    ListRequest, ListedBucket, ObjectStore, PartsPage, Read, Removal, Removed, Result,
+    SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, Write, Written,
 };
 
 /// S3, or a server that speaks as it does.
@@ -28,6 +29,8 @@ pub struct S3Store {
     pub(super) replies: Replies,
     pub(super) payer: Option<RequestPayer>,
     pub(super) customer_key: Option<CustomerKeyHeaders>,
+    /// Of the objects that are copied from.
+    pub(super) source_key: Option<CustomerKeyHeaders>,
     pub(super) direct: Direct,
     recovery: Recovery,
 }
@@ -46,18 +49,23 @@ pub(super) struct CustomerKeyHeaders {
     pub(super) md5: String,
 }
 
+impl CustomerKeyHeaders {
+    fn of(key: &CustomerKey) -> Self {
+        let (key, digest) = (key.expose(), md5::Md5::digest(key.expose()));
+        Self { key: BASE64.encode(key), md5: BASE64.encode(digest) }
+    }
+}
+
 impl S3Store {
     pub(super) fn new(parts: Parts, options: &Options) -> Self {
-        let customer_key = options.customer_key.as_ref().map(|key| CustomerKeyHeaders {
-            key: BASE64.encode(key.expose()),
-            md5: BASE64.encode(md5::Md5::digest(key.expose())),
-        });
+        let customer_key = options.customer_key.as_ref().map(CustomerKeyHeaders::of);
+        let source_key = options.source_key.as_ref().map(CustomerKeyHeaders::of);
         let payer = (options.payer == Payer::Requester).then_some(RequestPayer::Requester);
         let Parts { config, endpoint, direct } = parts;
         let credentials = direct.credentials.clone();
         let recovery = Recovery::new(config, endpoint, credentials, options.listener.clone());
         let replies = options.replies;
-        Self { replies, payer, customer_key, direct, recovery }
+        Self { replies, payer, customer_key, source_key, direct, recovery }
     }
 
     /// What goes with every request about an object's bytes.
@@ -117,6 +125,16 @@ impl ObjectStore for S3Store {
         self.recovery.judge(&sent, read::head(self, object).await)
     }
 
+    async fn describe(&self, object: &ObjectName) -> Result<Described> {
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, copy::describe(self, object).await)
+    }
+
+    async fn tags(&self, object: &ObjectName) -> Result<Vec<(String, String)>> {
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, copy::tags(self, object).await)
+    }
+
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {
         let sent = self.recovery.sending(Some(&object.bucket));
         self.recovery.judge(&sent, parts::page(self, object, after).await)
@@ -144,6 +162,22 @@ impl ObjectStore for S3Store {
     async fn complete_upload(&self, upload: &Upload, parts: &Assembled) -> Result<Written> {
         let sent = self.recovery.sending(Some(&upload.object.bucket));
         self.recovery.judge(&sent, multipart::complete(self, upload, parts).await)
+    }
+
+    async fn copy(&self, object: &ObjectName, how: &CopyObject) -> Result<Written> {
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, copy::whole(self, object, how).await)
+    }
+
+    async fn copy_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        from: &CopySource,
+        range: ByteRange,
+    ) -> Result<CopiedPart> {
+        let sent = self.recovery.sending(Some(&upload.object.bucket));
+        self.recovery.judge(&sent, copy::part(self, (upload, number), from, range).await)
     }
 
     async fn abort_upload(&self, upload: &Upload) -> Result<()> {
@@ -225,6 +259,19 @@ macro_rules! with_customer_key {
     };
 }
 
+/// Adds the key that the source of a copy is encrypted with.
+macro_rules! with_source_key {
+    ($request:expr, $store:expr) => {
+        match &$store.source_key {
+            Some(headers) => $request
+                .copy_source_sse_customer_algorithm("AES256")
+                .copy_source_sse_customer_key(&headers.key)
+                .copy_source_sse_customer_key_md5(&headers.md5),
+            None => $request,
+        }
+    };
+}
+
 /// Adds the attributes of a new object: the same for a single PUT and for a multipart upload.
 macro_rules! with_attributes {
     ($request:expr, $attributes:expr, $key:expr) => {{
@@ -296,5 +343,5 @@ macro_rules! send_with_body {
 
 pub(super) use {
     checksum_of_part, send_with_body, told_checksums, with_attributes, with_checksum,
-    with_customer_key, with_replay,
+    with_customer_key, with_replay, with_source_key,
 };

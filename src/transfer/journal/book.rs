@@ -11,7 +11,7 @@ use crate::domain::digest::Digest;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Job, Task};
 use crate::domain::journal::{
-    Binding, Difference, Entry, FORMAT, LONGEST_LINE, MAGIC, Outcome, parse, render,
+    Binding, Difference, Entry, FORMAT, LONGEST_LINE, MAGIC, Outcome, SourceIs, parse, render,
 };
 use crate::storage::local::error::Shown;
 use crate::storage::local::{JournalFile, LocalError};
@@ -106,7 +106,9 @@ impl Journal {
         if entry.digest != Some(digest) {
             return Err(self.other_row(key.unwrap_or_default(), &entry, Some(&job.task)));
         }
-        Ok(Some(entry).filter(|entry| entry.outcome == Outcome::Done))
+        // What failed when only the source was left to remove has been done otherwise.
+        let has_arrived = entry.source_is == Some(SourceIs::There);
+        Ok(Some(entry).filter(|entry| entry.outcome == Outcome::Done || has_arrived))
     }
 
     /// Hands a line to the writer. Waits while many wait.

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::domain::digest::Digest;
-use crate::domain::job::{Download, Expected, Job, LocalSource, LocalTarget, Task, Upload};
-use crate::domain::journal::{Entry, Outcome, Want};
+use crate::domain::job::{Download, Expected, Fate, Job, LocalSource, LocalTarget, Task, Upload};
+use crate::domain::journal::{Entry, Outcome, SourceIs, Want};
 use crate::transfer::event::Skip;
 use crate::transfer::outcome::{Done, Failure};
 
@@ -34,9 +34,30 @@ pub(in crate::transfer) fn done(here: &Path, job: &Job, done: &Done) -> Entry {
         etag: left.etag.as_ref().map(ToString::to_string),
         checksum: left.checksum.as_ref().map(ToString::to_string),
         mtime: left.modified.map(time_text),
+        source_etag: left.source_etag.as_ref().map(ToString::to_string),
         verified: Some(done.verified.name().to_owned()),
+        source_is: (job.fate == Fate::Removed).then_some(SourceIs::Removed),
         ..of(here, job, course)
     }
+}
+
+/// Of a move whose bytes have arrived: its source is to go now, and where this is the last line, it
+/// has not.
+pub(in crate::transfer) fn arrived(here: &Path, job: &Job, it: &Done) -> Entry {
+    Entry { source_is: Some(SourceIs::There), ..done(here, job, it) }
+}
+
+/// Of a move whose source could not be removed.
+pub(in crate::transfer) fn source_kept(
+    here: &Path,
+    job: &Job,
+    done: &Done,
+    failure: &Failure,
+) -> Entry {
+    let course = Course { elapsed: done.elapsed, retries: done.retries, kept: None };
+    let Entry { cause, message, may_pass, want, .. } = failed(here, job, failure, course);
+    let outcome = Outcome::Failed;
+    Entry { outcome, cause, message, may_pass, want, ..arrived(here, job, done) }
 }
 
 pub(in crate::transfer) fn skipped(here: &Path, job: &Job, why: Skip, course: Course) -> Entry {
@@ -64,6 +85,12 @@ pub(in crate::transfer) fn failed(
             metadata: upload.attributes.metadata.iter().cloned().collect(),
             ..wanted(&upload.expected)
         },
+        Task::Copy(copy) => Want {
+            content_type: copy.attributes.content_type.clone(),
+            storage_class: copy.attributes.storage_class.clone(),
+            metadata: copy.attributes.metadata.iter().cloned().collect(),
+            ..wanted(&copy.expected)
+        },
         Task::MakeFolder { expected: Some(expected), .. } => wanted(expected),
         Task::Compare(_) | Task::MakeFolder { .. } | Task::Remove(_) => Want::default(),
     };
@@ -71,6 +98,7 @@ pub(in crate::transfer) fn failed(
         Task::Download(Download { object, .. }) | Task::MakeFolder { marker: object, .. } => {
             object.version.as_deref()
         }
+        Task::Copy(copy) => copy.source.version.as_deref(),
         Task::Upload(_) | Task::Compare(_) | Task::Remove(_) => None,
     };
     Entry {
@@ -124,7 +152,9 @@ fn blank(course: Course) -> Entry {
         etag: None,
         checksum: None,
         mtime: None,
+        source_etag: None,
         verified: None,
+        source_is: None,
         reason: None,
         cause: None,
         message: None,

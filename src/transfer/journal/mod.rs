@@ -10,5 +10,5 @@ mod writer;
 
 pub use book::{Journal, JournalError, RowCheck};
 pub use entry::time_text;
-pub(super) use entry::{Course, done, failed, refused, skipped};
+pub(super) use entry::{Course, arrived, done, failed, refused, skipped, source_kept};
 pub use index::Index;

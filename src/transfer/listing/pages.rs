@@ -11,7 +11,7 @@ use super::ranges::{Ask, Flaw, Ranges, Step};
 use super::requests::doing;
 use super::round::repeats;
 use crate::storage::error::Kind;
-use crate::storage::object_store::{ListPage, ListRequest};
+use crate::storage::object_store::{ListPage, ListRequest, ObjectStore};
 use crate::transfer::brake::Brake;
 use crate::transfer::context::Context;
 use crate::transfer::error::JobError;
@@ -27,6 +27,8 @@ const PAGE: u64 = 256 * 1024;
 #[derive(Debug)]
 pub struct Pages {
     context: Arc<Context>,
+    /// Which of the run's stores is listed.
+    store: Arc<dyn ObjectStore>,
     request: ListRequest,
     ranges: Ranges<JobError>,
     tasks: JoinSet<Received>,
@@ -42,9 +44,19 @@ impl Pages {
     /// Everything that `request` asks for, from its start. What is listed ahead takes half of the
     /// run's memory at most.
     pub fn new(context: &Arc<Context>, request: ListRequest) -> Self {
+        Self::at(Arc::clone(&context.source), context, request)
+    }
+
+    /// The same where the run writes to.
+    pub fn of_destination(context: &Arc<Context>, request: ListRequest) -> Self {
+        Self::at(Arc::clone(&context.store), context, request)
+    }
+
+    fn at(store: Arc<dyn ObjectStore>, context: &Arc<Context>, request: ListRequest) -> Self {
         let room = usize::try_from(context.limits.memory / 2 / PAGE).unwrap_or(usize::MAX);
         Self {
             context: Arc::clone(context),
+            store,
             ranges: Ranges::new(&request.prefix, request.depth, room),
             request,
             tasks: JoinSet::new(),
@@ -100,8 +112,9 @@ impl Pages {
         };
         while let Some(Ask { id, after, token }) = self.ranges.ask(allowed) {
             let request = ListRequest { after, token, ..self.request.clone() };
-            let (context, brake) = (Arc::clone(&self.context), Arc::clone(brake));
-            let fetching = async move { (id, fetch(&context, &request, &brake).await) };
+            let (context, store) = (Arc::clone(&self.context), Arc::clone(&self.store));
+            let brake = Arc::clone(brake);
+            let fetching = async move { (id, fetch(&context, &*store, &request, &brake).await) };
             self.running.insert(id, self.tasks.spawn(fetching));
         }
     }
@@ -119,12 +132,13 @@ impl Pages {
 
 async fn fetch(
     context: &Context,
+    store: &dyn ObjectStore,
     request: &ListRequest,
     brake: &Mutex<Brake>,
 ) -> Result<ListPage, JobError> {
     until_done(Tries::new(context, doing(request)), || async {
         let sent = Instant::now();
-        let reply = context.in_time("ListObjectsV2", 0, context.store.list(request)).await;
+        let reply = context.in_time("ListObjectsV2", 0, store.list(request)).await;
         if reply.as_ref().is_err_and(|error| error.kind == Kind::Throttled) {
             let mut brake = brake.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();

@@ -5,7 +5,9 @@ use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Region, ResponseChecksumValidation};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, Delete, ObjectIdentifier, VersioningConfiguration,
+};
 use tokio::runtime::Runtime;
 
 use super::server::{ACCESS_KEY, REGION, SECRET_KEY, Server};
@@ -54,12 +56,28 @@ impl Bucket {
         format!("s3://{}/{key}", self.name)
     }
 
-    pub(crate) fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) {
+    /// Gives the version that it made, where the bucket keeps them.
+    pub(crate) fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) -> Option<String> {
         let request = self.client.put_object().bucket(&self.name).key(key);
         let sent = request.body(bytes.into().into()).send();
-        self.runtime
-            .block_on(sent)
-            .unwrap_or_else(|error| panic!("could not put {key}: {error:?}"));
+        let reply = self.runtime.block_on(sent);
+        let reply = reply.unwrap_or_else(|error| panic!("could not put {key}: {error:?}"));
+        reply.version_id().map(str::to_owned)
+    }
+
+    pub(crate) fn keep_versions(&self) {
+        let keep = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
+        let request = self.client.put_bucket_versioning().bucket(&self.name);
+        let sent = request.versioning_configuration(keep.build()).send();
+        self.runtime.block_on(sent).expect("versions can be kept");
+    }
+
+    /// The versions that there are of a key, the newest first; no delete markers.
+    pub(crate) fn versions(&self, key: &str) -> Vec<String> {
+        let request = self.client.list_object_versions().bucket(&self.name).prefix(key);
+        let reply = self.runtime.block_on(request.send()).expect("the listing works");
+        let versions = reply.versions().iter().filter(|version| version.key() == Some(key));
+        versions.filter_map(|version| version.version_id()).map(str::to_owned).collect()
     }
 
     pub(crate) fn get(&self, key: &str) -> Vec<u8> {

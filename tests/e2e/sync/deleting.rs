@@ -106,7 +106,10 @@ fn an_empty_source_does_not_empty_the_destination() {
     // An empty bucket may be meant, if all is allowed to go.
     let args = ["sync", "s3://bucket", "tree", "--delete"];
     stage.run(args).code(1).stderr_has("could not remove 2 of 2 names");
-    stage.run(args.into_iter().chain(["--max-delete", "2"])).code(0).stderr_has("2 objects removed");
+    stage
+        .run(args.into_iter().chain(["--max-delete", "2"]))
+        .code(0)
+        .stderr_has("2 objects removed");
     assert_eq!(stage.files("tree"), [""; 0]);
 }
 

@@ -90,7 +90,7 @@ impl S3 for Backend {
 
     async fn create_multipart_upload(&self, r: S3Request<CreateMultipartUploadInput>) -> Answer<CreateMultipartUploadOutput> { multipart::create(self, &r) }
     async fn upload_part(&self, r: S3Request<UploadPartInput>) -> Answer<UploadPartOutput> { multipart::upload_part(self, r).await }
-    async fn upload_part_copy(&self, r: S3Request<UploadPartCopyInput>) -> Answer<UploadPartCopyOutput> { copy::part(self, &r.input) }
+    async fn upload_part_copy(&self, r: S3Request<UploadPartCopyInput>) -> Answer<UploadPartCopyOutput> { copy::part(self, &r) }
     async fn complete_multipart_upload(&self, r: S3Request<CompleteMultipartUploadInput>) -> Answer<CompleteMultipartUploadOutput> { multipart::complete(self, r.input) }
     async fn abort_multipart_upload(&self, r: S3Request<AbortMultipartUploadInput>) -> Answer<AbortMultipartUploadOutput> { multipart::abort(self, &r.input) }
     async fn list_parts(&self, r: S3Request<ListPartsInput>) -> Answer<ListPartsOutput> { list_uploads::parts(self, r.input) }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::HeaderMap;
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETag,
     MetadataDirective, Range, TaggingDirective, Timestamp, UploadPartCopyInput,
@@ -13,12 +14,16 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::checksums::{set_checksum, type_of};
 use super::conditions::ReadConditions;
 use super::multipart::part_number;
+use super::read::check_key_in;
 use super::receive::opaque_etag;
 use super::{Answer, Backend};
 use crate::settings::Etags;
 use crate::store::{
     Algorithm, Attributes, Checksum, Condition, Content, StoredObject, UploadedPart, hex,
 };
+
+/// Which customer's key the source is read with.
+const SOURCE_KEY_MD5: &str = "x-amz-copy-source-server-side-encryption-customer-key-md5";
 
 /// What one copy may move; more needs parts.
 const MAX_COPY: u64 = 5 << 30;
@@ -35,6 +40,7 @@ pub(super) fn object(
         unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
     };
     let source = source(backend, &input.copy_source, &conditions)?;
+    check_key_in(&source, &r.headers, SOURCE_KEY_MD5)?;
     if source.len() > MAX_COPY {
         return Err(s3_error!(
             InvalidRequest,
@@ -58,11 +64,15 @@ pub(super) fn object(
         ..Default::default()
     };
     set_checksum!(result, &copy.checksum);
-    backend.store.put(&input.bucket, &input.key, copy, &Condition::None)?;
+    backend.store.put(&input.bucket, &input.key, copy, &condition_of(&r.headers))?;
     Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() }))
 }
 
-pub(super) fn part(backend: &Backend, input: &UploadPartCopyInput) -> Answer<UploadPartCopyOutput> {
+pub(super) fn part(
+    backend: &Backend,
+    r: &S3Request<UploadPartCopyInput>,
+) -> Answer<UploadPartCopyOutput> {
+    let input = &r.input;
     let number = part_number(input.part_number)?;
     let (algorithm, _) = backend.store.upload_terms(&input.bucket, &input.key, &input.upload_id)?;
     let conditions = ReadConditions {
@@ -72,6 +82,7 @@ pub(super) fn part(backend: &Backend, input: &UploadPartCopyInput) -> Answer<Upl
         unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
     };
     let source = source(backend, &input.copy_source, &conditions)?;
+    check_key_in(&source, &r.headers, SOURCE_KEY_MD5)?;
     let content = match &input.copy_source_range {
         Some(range) => slice(&source.content, range)?,
         None => source.content.clone(),
@@ -95,6 +106,12 @@ pub(super) fn part(backend: &Backend, input: &UploadPartCopyInput) -> Answer<Upl
         copy_part_result: Some(result),
         ..Default::default()
     }))
+}
+
+/// `If-None-Match: *` of the destination, which `s3s` does not read here.
+fn condition_of(headers: &HeaderMap) -> Condition {
+    let wanted = headers.get("if-none-match").and_then(|value| value.to_str().ok());
+    if wanted == Some("*") { Condition::Absent } else { Condition::None }
 }
 
 fn source(

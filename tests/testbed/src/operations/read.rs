@@ -36,13 +36,14 @@ pub(super) fn get(backend: &Backend, r: &S3Request<GetObjectInput>) -> Answer<Ge
         Some(IgnoreRange) => None,
         None => input.range,
     };
+    let knows_ranges = r.extensions.get::<IgnoreRange>().is_none();
     let selection = Selection::new(&object, asked, input.part_number)?;
     let content = match &selection {
         Selection::Whole => object.content.clone(),
         Selection::Slice(range, _) => object.content.slice(range.clone()),
     };
     let mut output = GetObjectOutput {
-        accept_ranges: Some("bytes".to_owned()),
+        accept_ranges: knows_ranges.then(|| "bytes".to_owned()),
         content_length: i64::try_from(content.len()).ok(),
         content_range: selection.content_range(object.len()),
         e_tag: Some(etag(&object)),
@@ -193,8 +194,17 @@ fn not_satisfiable(length: u64) -> S3Error {
 
 /// An object encrypted with a customer's key is only read by who shows that key.
 fn check_customer_key(object: &StoredObject, headers: &HeaderMap) -> S3Result<()> {
+    check_key_in(object, headers, CUSTOMER_KEY_MD5)
+}
+
+/// The same, where another header than usual shows it.
+pub(super) fn check_key_in(
+    object: &StoredObject,
+    headers: &HeaderMap,
+    header: &str,
+) -> S3Result<()> {
     let stored = object.attributes.encryption.get(CUSTOMER_KEY_MD5);
-    let shown = headers.get(CUSTOMER_KEY_MD5).and_then(|value| value.to_str().ok());
+    let shown = headers.get(header).and_then(|value| value.to_str().ok());
     match (stored, shown) {
         (None, _) => Ok(()),
         (Some(_), None) => Err(s3_error!(

@@ -1,0 +1,188 @@
+//! Copies between two servers that know nothing of each other: read here and written there, in
+//! parts, each half checked. Attributes and tags come along.
+
+use testbed::{
+    Algorithm, Attributes, Fault, FaultKind, ObjectChecksum, Operation, PutOptions, Testbed,
+};
+
+use super::{MIB, full, put};
+use crate::harness::{Haul, Output, content};
+use crate::stage::{BUCKET, Stage};
+
+const PARTS: [&str; 2] = ["--part-size", "5MiB"];
+
+/// The stage's server is read from, another one is written to.
+struct Pair {
+    from: Stage,
+    to: Testbed,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let to = Testbed::spawn();
+        to.create_bucket(BUCKET);
+        Self { from: Stage::new(), to }
+    }
+
+    fn haul(&self, verb: &str) -> Haul {
+        let command = self.from.haul().envs(self.to.env()).arg(verb).args(PARTS);
+        // The environment's endpoint is the destination's.
+        command.args(["--source-endpoint-url", &self.from.testbed.endpoint()])
+    }
+
+    fn copy(&self, more: &[&str]) -> Output {
+        self.haul("cp").args(more).run()
+    }
+
+    #[track_caller]
+    fn is_there(&self, key: &str, source: &str) {
+        let object = self.to.object(BUCKET, key).unwrap_or_else(|| panic!("no {key}"));
+        assert!(object.bytes() == self.from.object(source).bytes(), "{key}");
+    }
+}
+
+#[test]
+fn objects_go_from_one_server_to_another_with_all_that_belongs_to_them() {
+    let pair = Pair::new();
+    put(&pair.from, "p/small", 10);
+    put(&pair.from, "p/q/large", 12 * MIB + 1);
+    put(&pair.from, "p/empty", 0);
+    let output = pair.copy(&["s3://bucket/p/", "s3://bucket/p/"]);
+    output.code(0).stderr_has("3 verified end to end");
+    for key in ["p/small", "p/q/large", "p/empty"] {
+        pair.is_there(key, key);
+        assert_eq!(*pair.to.object(BUCKET, key).expect("there").attributes, full(), "{key}");
+    }
+    assert_eq!(pair.to.count(Operation::CopyObject), 0);
+    assert_eq!(pair.to.count(Operation::UploadPart), 3);
+    let more = ["--content-type", "a/b", "--tag", "x=y"];
+    pair.copy(&[&["s3://bucket/p/q/large", "s3://bucket/typed"], &more[..]].concat()).code(0);
+    let found = (*pair.to.object(BUCKET, "typed").expect("there").attributes).clone();
+    let tags = [("x".to_owned(), "y".to_owned())].into();
+    assert_eq!(found, Attributes { content_type: Some("a/b".to_owned()), tags, ..full() });
+}
+
+#[test]
+fn what_was_read_is_held_against_whatever_checksum_the_source_has() {
+    let pair = Pair::new();
+    for (name, checksum, part_size, verified) in [
+        ("crc32c", ObjectChecksum::FullObject(Algorithm::Crc32c), None, true),
+        ("sha256", ObjectChecksum::FullObject(Algorithm::Sha256), None, true),
+        ("parts", ObjectChecksum::Composite(Algorithm::Crc32), Some(5 * MIB), true),
+        ("none", ObjectChecksum::None, None, false),
+    ] {
+        for size in [1000, 12 * MIB] {
+            let options = PutOptions { checksum, part_size, ..PutOptions::default() };
+            pair.from.testbed.put_object_with(BUCKET, name, content(name, size), &options);
+            let output = pair.copy(&[&format!("s3://bucket/{name}"), "s3://bucket/copy"]);
+            output.code(0);
+            pair.is_there("copy", name);
+            // A hash of all bytes in order can't be told by parts that come as they come.
+            if verified && (name != "sha256" || size == 1000) {
+                output.stderr_has("1 verified");
+            } else {
+                output.stderr_lacks("1 verified");
+            }
+        }
+    }
+    let require = ["--verify", "require", "s3://bucket/none", "s3://bucket/required"];
+    pair.copy(&require).code(1).stderr_has("no checksum");
+    assert!(pair.to.object(BUCKET, "required").is_none());
+}
+
+#[test]
+fn a_flipped_bit_on_the_way_is_noticed_and_the_object_read_again() {
+    for (key, size) in [("small", 1000), ("large", 12 * MIB)] {
+        let pair = Pair::new();
+        put(&pair.from, key, size);
+        let source = format!("s3://bucket/{key}");
+        let flip = Fault::new(Operation::GetObject, FaultKind::FlipBit { at_byte: 5 });
+        pair.from.testbed.fault(flip.clone());
+        let output = pair.copy(&[&source, "s3://bucket/copy"]);
+        output.code(0).stderr_has("1 verified end to end");
+        pair.is_there("copy", key);
+        pair.to.delete_object(BUCKET, "copy");
+        pair.from.testbed.fault(flip.always());
+        let output = pair.copy(&[&source, "s3://bucket/copy"]);
+        output.code(1).stderr_has(&source);
+        assert!(pair.to.object(BUCKET, "copy").is_none(), "never the wrong bytes");
+        assert!(pair.to.open_uploads(BUCKET).is_empty());
+    }
+}
+
+#[test]
+fn a_source_that_changes_in_the_middle_is_never_mixed() {
+    let pair = Pair::new();
+    put(&pair.from, "k", 12 * MIB);
+    let change = FaultKind::replace_object(content("changed", 12 * MIB));
+    pair.from.testbed.fault(Fault::new(Operation::GetObject, change).nth(2));
+    pair.copy(&["s3://bucket/k", "s3://bucket/k"]).code(0);
+    assert!(pair.to.object(BUCKET, "k").expect("there").bytes() == content("changed", 12 * MIB));
+}
+
+#[test]
+fn both_halves_try_again_where_a_connection_breaks() {
+    let pair = Pair::new();
+    put(&pair.from, "k", 12 * MIB);
+    let broken = FaultKind::ResetInBody { after_bytes: 1 << 20 };
+    pair.from.testbed.fault(Fault::new(Operation::GetObject, broken).nth(2));
+    pair.to.fault(Fault::new(Operation::UploadPart, FaultKind::ResetBeforeHeaders));
+    pair.to.fault(Fault::new(Operation::CompleteMultipartUpload, FaultKind::LostReply));
+    let output = pair.copy(&["s3://bucket/k", "s3://bucket/k"]);
+    output.code(0).stderr_has("1 verified end to end");
+    pair.is_there("k", "k");
+    assert!(pair.to.open_uploads(BUCKET).is_empty());
+}
+
+/// The server could copy by itself, but these credentials see only one side.
+#[test]
+fn other_credentials_go_through_here_too() {
+    let stage = Stage::new();
+    put(&stage, "k", 10);
+    stage.testbed.add_credentials("reader", "reader-secret");
+    stage.sandbox.write(
+        "credentials",
+        "[there]\naws_access_key_id = reader\naws_secret_access_key = reader-secret\n",
+    );
+    let command =
+        stage.haul().env("AWS_SHARED_CREDENTIALS_FILE", stage.sandbox.path("credentials"));
+    let output = command
+        .args(["cp", "--source-profile", "there", "s3://bucket/k", "s3://bucket/copy"])
+        .run();
+    output.code(0).stderr_has("1 verified end to end");
+    assert!(stage.object("copy").bytes() == stage.object("k").bytes());
+    assert_eq!(stage.testbed.count(Operation::CopyObject), 0);
+    let by = |operation, name: &str| {
+        let requests = stage.testbed.requests_of(operation);
+        let headers = requests.iter().flat_map(|request| request.headers.clone());
+        headers.into_iter().any(|(found, value)| found == "authorization" && value.contains(name))
+    };
+    assert!(by(Operation::GetObject, "reader/") && !by(Operation::PutObject, "reader/"));
+}
+
+#[test]
+fn each_side_may_have_a_key_of_its_own() {
+    let stage = Stage::new();
+    stage.sandbox.write("one", [1; 32]);
+    stage.sandbox.write("two", [2; 32]);
+    stage.sandbox.fill("file", 12 * MIB);
+    let upload = ["upload", "file", "s3://bucket/k", "--sse-c-key-file", "one"];
+    stage.run(upload).code(0);
+    let cp = |more: &[&str]| {
+        let command = stage.haul().args(["cp", "s3://bucket/k", "s3://bucket/copy"]);
+        command.args(["--source-sse-c-key-file", "one", "--part-size", "5MiB"]).args(more).run()
+    };
+    let download = |key: &[&str]| {
+        let command = stage.haul().args(["download", "s3://bucket/copy", "back"]).args(key);
+        command.run().code(0);
+        assert!(stage.sandbox.read("back") == stage.sandbox.read("file"));
+    };
+    for more in [&[][..], &["--copy-parts-above", "5MiB"]] {
+        cp(&[&["--sse-c-key-file", "two"], more].concat()).code(0);
+        download(&["--sse-c-key-file", "two"]);
+        cp(more).code(0);
+        download(&[]);
+    }
+    let without = stage.run(["cp", "s3://bucket/k", "s3://bucket/other"]);
+    without.code(1).stderr_has("s3://bucket/k");
+}
