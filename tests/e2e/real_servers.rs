@@ -9,6 +9,7 @@ mod removals;
 mod resuming;
 mod round_trips;
 mod single_objects;
+mod syncing;
 mod verified;
 
 /// One for all, each test below a prefix of its own: SeaweedFS gives each bucket seven of its

@@ -2,6 +2,7 @@
 //! that the source has, or where not everything is known.
 
 mod comparing;
+mod copies;
 mod deleting;
 mod refusing;
 mod trees;

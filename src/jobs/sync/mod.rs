@@ -16,6 +16,8 @@ mod task;
 
 #[cfg(test)]
 mod plan_tests;
+#[cfg(test)]
+mod scene;
 
 pub use extras::{Extra, Extras};
 pub use finish::{Finish, Known, finish};

@@ -2,233 +2,23 @@
 //! nothing, and that nothing is removed where something could not be read. Each case is small, so
 //! that there can be very many.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
-use super::{CompareBy, Finish, Known, Pairing, Wanted, finish, plan};
-use crate::domain::allowance::Allowance;
+use super::scene::{Case, Names, Scene, Way, object};
+use super::{CompareBy, Knowledge, Pairing, plan};
 use crate::domain::bounds::Bounds;
-use crate::domain::location::{Bucket, Key, ObjectName, S3Uri};
 use crate::domain::pattern::{Filter, Verdict};
-use crate::jobs::comparisons::Tree;
 use crate::jobs::guard::NameRule;
 use crate::jobs::planner::Planner;
 use crate::storage::error::{Kind, StoreError};
-use crate::storage::local::FollowLinks;
-use crate::storage::memory::{Failure, MemoryStore, Operation, Order, Pages};
-use crate::transfer::context::{Context, FileTimes, Limits};
-use crate::transfer::engine;
-use crate::transfer::landing::Landing;
-use crate::transfer::outcome::Summary;
-use crate::transfer::prune::{From, Leaving, prune};
-
-/// Names and what they hold. Each length is another content, so that sizes tell them apart.
-type Names = BTreeMap<String, usize>;
-
-const PREFIX: &str = "p/";
-/// Where copies go to.
-const OTHER: &str = "q/";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Up,
-    Down,
-    Across,
-}
-
-impl Way {
-    /// Whether a source with nothing in it is taken for a mistake.
-    fn doubts_nothing(self) -> bool {
-        matches!(self, Self::Down | Self::Across)
-    }
-}
-
-/// One sync, and what it found before.
-#[derive(Debug, Clone)]
-struct Case {
-    way: Way,
-    source: Names,
-    destination: Names,
-    delete: bool,
-    by: CompareBy,
-    order: Order,
-    page: usize,
-}
-
-struct Scene {
-    store: Arc<MemoryStore>,
-    folder: TempDir,
-    way: Way,
-}
-
-impl Scene {
-    fn new(case: &Case) -> Self {
-        let store = Arc::new(MemoryStore::with_bucket("bucket"));
-        store.list_in(Pages { size: case.page, order: case.order });
-        let folder = tempfile::tempdir_in(fast_folder()).expect("a folder");
-        let (objects, files) = match case.way {
-            Way::Up => (&case.destination, &case.source),
-            Way::Down => (&case.source, &case.destination),
-            Way::Across => {
-                for (name, length) in &case.destination {
-                    store.seed(&object(&format!("{OTHER}{name}")), "x".repeat(*length));
-                }
-                (&case.source, &Names::new())
-            }
-        };
-        for (name, length) in objects {
-            store.seed(&object(&format!("{PREFIX}{name}")), "x".repeat(*length));
-        }
-        // A neighbour that nobody may touch, and so that the prefix is never the whole bucket.
-        store.seed(&object("p.neighbour"), "x");
-        for (name, length) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().expect("a folder above")).expect("made");
-            fs::write(path, "x".repeat(*length)).expect("written");
-        }
-        Self { store, folder, way: case.way }
-    }
-
-    fn objects(&self, prefix: &str) -> Names {
-        let keys = self.store.keys("bucket");
-        let below = keys.iter().filter_map(|key| key.strip_prefix(prefix));
-        let length = |name: &str| {
-            self.store.bytes(&object(&format!("{prefix}{name}"))).map_or(0, |bytes| bytes.len())
-        };
-        below.map(|name| (name.to_owned(), length(name))).collect()
-    }
-
-    fn files(&self) -> Names {
-        let mut names = Names::new();
-        read_into(self.folder.path(), "", &mut names);
-        names
-    }
-
-    fn destination(&self) -> Names {
-        match self.way {
-            Way::Up => self.objects(PREFIX),
-            Way::Down => self.files(),
-            Way::Across => self.objects(OTHER),
-        }
-    }
-
-    fn pairing(&self, case: &Case, filter: Filter, bounds: Bounds) -> Pairing {
-        let bucket = Bucket::new("bucket").expect("a name");
-        let objects = |prefix: &str| {
-            let uri = S3Uri { bucket: bucket.clone(), rest: prefix.into() };
-            Tree::Objects { uri, wildcard: None }
-        };
-        let root = self.folder.path().to_owned();
-        let (source, destination) = match self.way {
-            Way::Up => (Tree::Files { root, links: FollowLinks::Yes }, objects(PREFIX)),
-            Way::Down => (objects(PREFIX), Tree::Files { root, links: FollowLinks::No }),
-            Way::Across => (objects(PREFIX), objects(OTHER)),
-        };
-        Pairing {
-            source,
-            destination,
-            filter,
-            bounds,
-            by: case.by,
-            attributes: Arc::default(),
-            names: NameRule::Exact,
-            extras: if case.delete { Wanted::Yes } else { Wanted::No },
-        }
-    }
-
-    /// As the command does it, with all of the destination at stake.
-    async fn sync(&self, case: &Case) -> Summary {
-        self.sync_some(case, Filter::default(), Bounds::default()).await
-    }
-
-    async fn sync_some(&self, case: &Case, filter: Filter, bounds: Bounds) -> Summary {
-        let (events, mut heard) = mpsc::channel(64);
-        let limits = Limits {
-            // A mebibyte of entries at most: then what has to be sorted goes to disk.
-            memory: 16 << 20,
-            max_attempts: 1,
-            file_times: FileTimes::LikeObject,
-            ..Limits::for_reading(Duration::from_secs(30))
-        };
-        let store = Arc::clone(&self.store) as Arc<_>;
-        let mut context = Context::new(store, limits, Arc::default(), Arc::default(), events);
-        context.landing = Some(Landing::new(self.folder.path().to_owned()));
-        let context = Arc::new(context);
-        let pairing = self.pairing(case, filter, bounds);
-        let from = match self.way {
-            Way::Down => From::Files,
-            way => From::Objects {
-                bucket: Bucket::new("bucket").expect("a name"),
-                prefix: if way == Way::Up { PREFIX.to_owned() } else { OTHER.to_owned() },
-                source: (way == Way::Up).then(|| self.folder.path().to_owned()),
-            },
-        };
-        let syncing = async {
-            let (planner, jobs) = Planner::new(Arc::clone(&context.gauge), 1 << 20);
-            let planning = plan(Arc::clone(&context), planner, pairing);
-            let running = engine::run(Arc::clone(&context), ReceiverStream::new(jobs));
-            let (plan, mut summary) = tokio::join!(planning, running);
-            summary.skipped += plan.equal;
-            let removals = plan.extras.count();
-            let (knowledge, there) = (plan.knowledge, plan.there);
-            let known = Known { knowledge, summary: &summary, removals, there };
-            if case.delete && finish(known, Allowance::Percent(100)) == Finish::Remove {
-                let leaving = plan.extras.read().expect("rewound");
-                let leaving = leaving.map(|extra| extra.map(Leaving::from));
-                prune(&context, &from, leaving, &mut summary).await;
-            }
-            drop(context);
-            summary
-        };
-        let (summary, ()) = tokio::join!(syncing, async { while heard.recv().await.is_some() {} });
-        summary
-    }
-
-    /// Requests that move or remove something.
-    fn changes(&self) -> usize {
-        use Operation::{Copy, CreateUpload, Delete, DeleteMany, Get, Put};
-        [Get, Put, CreateUpload, Copy, Delete, DeleteMany]
-            .map(|asked| self.store.count(asked))
-            .iter()
-            .sum()
-    }
-
-    fn removals(&self) -> usize {
-        self.store.count(Operation::Delete) + self.store.count(Operation::DeleteMany)
-    }
-}
-
-/// Files are synced when they are made: in memory that costs nothing.
-fn fast_folder() -> std::path::PathBuf {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
-}
-
-fn object(key: &str) -> ObjectName {
-    ObjectName::new(Bucket::new("bucket").expect("a name"), Key::new(key).expect("a key"))
-}
-
-fn read_into(folder: &Path, above: &str, names: &mut Names) {
-    for entry in fs::read_dir(folder).expect("readable") {
-        let entry = entry.expect("readable");
-        let name = format!("{above}{}", entry.file_name().to_str().expect("UTF-8"));
-        let metadata = entry.metadata().expect("there");
-        if metadata.is_dir() {
-            read_into(&entry.path(), &format!("{name}/"), names);
-        } else {
-            names.insert(name, usize::try_from(metadata.len()).expect("short"));
-        }
-    }
-}
+use crate::storage::memory::{Failure, Operation, Order};
+use crate::transfer::context::{Context, Limits};
 
 /// Names whose order as paths is not that of their bytes, none of which is a folder of another, on
 /// either side.
@@ -428,6 +218,57 @@ async fn keys_that_are_one_file_are_told_and_nothing_is_removed() {
     assert_eq!(scene.files(), files.map(|(name, length)| (name.to_owned(), length)).into());
 }
 
+/// What a plan comes to, and how many jobs and refusals it handed over.
+async fn planned(scene: &Scene, case: &Case, names: NameRule) -> (super::Plan, usize) {
+    let (events, _heard) = mpsc::channel(64);
+    let limits = Limits { max_attempts: 1, ..Limits::for_reading(Duration::from_secs(30)) };
+    let store = Arc::clone(&scene.store) as Arc<_>;
+    let context = Arc::new(Context::new(store, limits, Arc::default(), Arc::default(), events));
+    let pairing = Pairing { names, ..scene.pairing(case, Filter::default(), Bounds::default()) };
+    let (planner, mut jobs) = Planner::new(Arc::clone(&context.gauge), 1 << 20);
+    let plan = plan(context, planner, pairing).await;
+    let mut handed_over = 0;
+    while jobs.recv().await.is_some() {
+        handed_over += 1;
+    }
+    (plan, handed_over)
+}
+
+/// Both alone would keep what is there: that the run has a failure, and that the plan is cut.
+#[tokio::test]
+async fn a_plan_knows_itself_what_it_does_not_know() {
+    let names = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), 1)).collect();
+    for (source, destination, failing) in [
+        (names(&["a", "b"]), names(&["a", "x"]), None),
+        (names(&["a", "b"]), names(&["a", "x"]), Some(0)),
+        (names(&["a", "b"]), names(&["a", "x"]), Some(1)),
+        (names(&["a", "../b"]), names(&["a", "x"]), None),
+        (names(&["a", "d/e", "d//e"]), names(&["a", "x"]), None),
+        (names(&[]), names(&["a", "x"]), None),
+    ] {
+        let is_whole = failing.is_none() && source == names(&["a", "b"]);
+        let case = Case {
+            way: Way::Down,
+            source,
+            destination,
+            delete: true,
+            by: CompareBy::Auto,
+            order: Order::Bytes,
+            page: 1,
+        };
+        let scene = Scene::new(&case);
+        if let Some(passing) = failing {
+            let error = StoreError::new("ListObjectsV2", Kind::Denied);
+            scene.store.fail_later(Operation::List, passing, Failure::Refused(error));
+        }
+        let (plan, handed_over) = planned(&scene, &case, NameRule::Exact).await;
+        let knowledge = if is_whole { Knowledge::Whole } else { Knowledge::Cut };
+        assert_eq!(plan.knowledge, knowledge, "{case:?} {failing:?}");
+        assert_eq!(plan.extras.count(), u64::from(is_whole), "{case:?} {failing:?}");
+        assert!(handed_over > 0);
+    }
+}
+
 #[tokio::test]
 async fn names_that_the_file_system_takes_for_one_are_never_extra() {
     let case = Case {
@@ -440,16 +281,9 @@ async fn names_that_the_file_system_takes_for_one_are_never_extra() {
         page: 10,
     };
     let scene = Scene::new(&case);
-    let (events, _heard) = mpsc::channel(64);
-    let limits = Limits::for_reading(Duration::from_secs(30));
-    let store = Arc::clone(&scene.store) as Arc<_>;
-    let context = Arc::new(Context::new(store, limits, Arc::default(), Arc::default(), events));
-    let pairing = scene.pairing(&case, Filter::default(), Bounds::default());
     for (names, extras) in [(NameRule::Exact, ["a", "b"].as_slice()), (NameRule::CaseFold, &["b"])]
     {
-        let (planner, _jobs) = Planner::new(Arc::clone(&context.gauge), 1 << 20);
-        let pairing = Pairing { names, ..pairing.clone() };
-        let plan = plan(Arc::clone(&context), planner, pairing).await;
+        let (plan, _) = planned(&scene, &case, names).await;
         let found = plan.extras.read().expect("rewound");
         let found: Vec<String> = found.map(|extra| extra.expect("read").name).collect();
         assert_eq!(found, extras);

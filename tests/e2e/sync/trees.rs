@@ -78,7 +78,7 @@ fn folder_markers_become_folders_once() {
     stage.testbed.delete_object(BUCKET, "p/d/f");
     stage.sandbox.write("tree/other/x/y", "gone soon");
     let output = down(&stage, ["--delete", "--max-delete", "100%"]);
-    output.code(0).stderr_has("2 removed");
+    output.code(0).stderr_has("2 objects removed");
     assert!(stage.sandbox.path("tree/d").is_dir() && !stage.sandbox.path("tree/other").exists());
     assert!(stage.sandbox.path("tree/empty/deep").is_dir());
     // A folder of the source is what a marker at the destination stands for.
@@ -86,7 +86,7 @@ fn folder_markers_become_folders_once() {
     up(&stage, ["--delete"]).code(0);
     assert_eq!(objects(&stage), markers);
     std::fs::remove_dir_all(stage.sandbox.path("tree/empty")).expect("removed");
-    up(&stage, ["--delete", "--max-delete", "100%"]).code(0).stderr_has("2 removed");
+    up(&stage, ["--delete", "--max-delete", "100%"]).code(0).stderr_has("2 objects removed");
     assert_eq!(objects(&stage), ["", "d/"]);
 }
 
