@@ -53,8 +53,8 @@ pub struct Cli {
 pub enum Command {
     Download(DownloadArgs),
     Upload(UploadArgs),
-    Cp(Box<CpArgs>),
-    Mv(Box<MvArgs>),
+    Cp(CpArgs),
+    Mv(MvArgs),
     Verify(VerifyArgs),
     Ls(LsArgs),
     Clean(CleanArgs),
@@ -66,8 +66,8 @@ impl Command {
         match self {
             Self::Download(args) => Some(args),
             Self::Upload(args) => Some(args),
-            Self::Cp(args) => Some(args.as_ref()),
-            Self::Mv(args) => Some(args.as_ref()),
+            Self::Cp(args) => Some(args),
+            Self::Mv(args) => Some(args),
             Self::Verify(args) => Some(args),
             Self::Ls(_) | Self::Clean(_) => None,
         }

@@ -126,8 +126,8 @@ async fn transfer(
     let ran = match command {
         Command::Download(args) => args.run(&session).await,
         Command::Upload(args) => args.run(&session).await,
-        Command::Cp(args) => args.run(&session).await,
-        Command::Mv(args) => args.run(&session).await,
+        Command::Cp(args) => Box::pin(args.run(&session)).await,
+        Command::Mv(args) => Box::pin(args.run(&session)).await,
         Command::Verify(args) => args.run(&session).await,
         Command::Ls(_) | Command::Clean(_) => Ok(Summary::default()),
     };
