@@ -14,19 +14,21 @@ const MIB: u64 = 1 << 20;
 /// Larger objects are copied in parts.
 const IN_PARTS: [&str; 4] = ["--copy-parts-above", "5MiB", "--part-size", "5MiB"];
 
+/// Keys, and what is in their objects.
+type Texts<'a> = &'a [(&'a str, &'a str)];
+
 fn texts(stage: &Stage, prefix: &str) -> Vec<(String, String)> {
     let keys = stage.keys().into_iter().filter(|key| key.starts_with(prefix));
     keys.map(|key| (key.clone(), stage.object_text(&key))).collect()
 }
 
-fn pairs(wanted: &[(&str, &str)]) -> Vec<(String, String)> {
+fn pairs(wanted: Texts<'_>) -> Vec<(String, String)> {
     wanted.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect()
 }
 
 #[test]
 fn copies_land_as_downloads_and_uploads_do() {
     let stage = Stage::with_keys(&["a", "p/b", "p/q/c", "p/q/d", "odd//../e f%20"]);
-    type Texts<'a> = &'a [(&'a str, &'a str)];
     let cases: [(&[&str], Texts<'_>); 7] = [
         (&["s3://bucket/a", "s3://bucket/to/x"], &[("to/x", "a")]),
         (&["s3://bucket/p/b", "s3://bucket/to/"], &[("to/b", "p/b")]),
