@@ -127,9 +127,9 @@ async fn transfer(
     let ran = match command {
         Command::Download(args) => args.run(&session).await,
         Command::Upload(args) => args.run(&session).await,
-        Command::Cp(args) => args.run(&session).await,
-        Command::Mv(args) => args.run(&session).await,
-        Command::Sync(args) => args.run(&session).await,
+        Command::Cp(args) => Box::pin(args.run(&session)).await,
+        Command::Mv(args) => Box::pin(args.run(&session)).await,
+        Command::Sync(args) => Box::pin(args.run(&session)).await,
         Command::Verify(args) => args.run(&session).await,
         Command::Rm(args) => args.run(&session).await,
         Command::Ls(_) | Command::Clean(_) => Ok(Summary::default()),

@@ -22,7 +22,7 @@ pub(super) fn workers(wanted: usize) -> Option<usize> {
 /// How many threads of `wanted` there can be at once, by having them.
 fn available(wanted: usize) -> usize {
     let held = Arc::new(RwLock::new(()));
-    let hold = held.write();
+    let holder = held.write();
     let mut threads = Vec::with_capacity(wanted);
     while threads.len() < wanted {
         let held = Arc::clone(&held);
@@ -33,7 +33,7 @@ fn available(wanted: usize) -> usize {
             Err(_) => break,
         }
     }
-    drop(hold);
+    drop(holder);
     let count = threads.len();
     for thread in threads {
         // It has nothing that could panic.

@@ -382,6 +382,8 @@ pub mod tests {
                 size,
                 source,
                 etag: Some(etag.clone()),
+                source_etag: size.map(|size| size.to_string()),
+                source_is: number.map(|_| SourceIs::There),
                 message: Some(message),
                 may_pass: size.map(|size| size % 2 == 0),
                 want: size.map(|_| Want { etag: Some(etag), metadata, ..Want::default() }),

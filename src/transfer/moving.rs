@@ -16,7 +16,7 @@ use super::still_done::{
 };
 use super::upload;
 use crate::domain::escape::Escaped;
-use crate::domain::job::{Download, LocalSource, LocalTarget, Task};
+use crate::domain::job::{LocalSource, LocalTarget, Task};
 use crate::domain::journal::{Entry, Outcome, SourceIs};
 use crate::domain::location::ObjectName;
 use crate::domain::object::ObjectFacts;
@@ -58,7 +58,7 @@ pub(super) async fn remove_source(work: &Arc<Work>, done: &Done) -> Result<(), J
         if let Some(journal) = work.context.journal.get() {
             let entry = journal::arrived(journal.here(), &work.job, done);
             let unwritten = |error: journal::JournalError| JobError::Expectation(error.to_string());
-            journal.record(&entry).await.map_err(unwritten)?;
+            journal.record_first(&entry).await.map_err(unwritten)?;
         }
         if done.verified == Verified::Length {
             see(work, done).await?;
@@ -243,11 +243,12 @@ fn kept(work: &Work, done: Option<&Done>, error: JobError) -> JobError {
         return error;
     }
     let destination = work.job.task.destination();
-    let at = match (&work.job.task, work.context.landing()) {
-        (Task::Download(Download { target: LocalTarget::Below(_), .. }), Ok(landing))
-        | (Task::MakeFolder { .. }, Ok(landing)) => {
-            landing.path().join(destination).to_string_lossy().into_owned()
-        }
+    let is_below = match &work.job.task {
+        Task::Download(job) => matches!(job.target, LocalTarget::Below(_)),
+        task => matches!(task, Task::MakeFolder { .. }),
+    };
+    let at = match work.context.landing() {
+        Ok(landing) if is_below => landing.path().join(destination).to_string_lossy().into_owned(),
         _ => destination,
     };
     let at = Escaped(&at).to_string();

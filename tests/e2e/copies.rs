@@ -14,19 +14,22 @@ const MIB: u64 = 1 << 20;
 /// Larger objects are copied in parts.
 const IN_PARTS: [&str; 4] = ["--copy-parts-above", "5MiB", "--part-size", "5MiB"];
 
+/// Keys, and what is in their objects.
+type Texts<'a> = &'a [(&'a str, &'a str)];
+
 fn texts(stage: &Stage, prefix: &str) -> Vec<(String, String)> {
     let keys = stage.keys().into_iter().filter(|key| key.starts_with(prefix));
     keys.map(|key| (key.clone(), stage.object_text(&key))).collect()
 }
 
-fn pairs(wanted: &[(&str, &str)]) -> Vec<(String, String)> {
+fn pairs(wanted: Texts<'_>) -> Vec<(String, String)> {
     wanted.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect()
 }
 
 #[test]
 fn copies_land_as_downloads_and_uploads_do() {
     let stage = Stage::with_keys(&["a", "p/b", "p/q/c", "p/q/d", "odd//../e f%20"]);
-    let cases: [(&[&str], &[(&str, &str)]); 7] = [
+    let cases: [(&[&str], Texts<'_>); 7] = [
         (&["s3://bucket/a", "s3://bucket/to/x"], &[("to/x", "a")]),
         (&["s3://bucket/p/b", "s3://bucket/to/"], &[("to/b", "p/b")]),
         (
@@ -47,7 +50,9 @@ fn copies_land_as_downloads_and_uploads_do() {
     for (arguments, wanted) in cases {
         stage.run([&["cp"], arguments].concat()).code(0).stderr_has("verified end to end");
         assert_eq!(texts(&stage, "to/"), pairs(wanted), "{arguments:?}");
-        wanted.iter().for_each(|(key, _)| stage.testbed.delete_object(BUCKET, key));
+        for (key, _) in wanted {
+            stage.testbed.delete_object(BUCKET, key);
+        }
     }
     assert_eq!(stage.testbed.count(Operation::GetObject), 0, "bytes passed here");
     stage.testbed.create_bucket("other");
@@ -156,8 +161,8 @@ fn overwrite_modes_hold_and_the_server_is_asked_to_keep_what_is_there() {
     let never = ["cp", "--no-clobber", "s3://bucket/a", "s3://bucket/b"];
     stage.run(never).code(0).stderr_has("1 skipped");
     assert_eq!(stage.object_text("b"), "b");
-    let newer = ["cp", "--overwrite", "newer", "s3://bucket/a", "s3://bucket/b"];
-    stage.run(newer).code(0).stderr_has("1 skipped");
+    let if_newer = ["cp", "--overwrite", "newer", "s3://bucket/a", "s3://bucket/b"];
+    stage.run(if_newer).code(0).stderr_has("1 skipped");
     stage.run(["cp", "--no-clobber", "s3://bucket/a", "s3://bucket/c"]).code(0);
     let sent = stage.testbed.requests_of(Operation::CopyObject);
     let header = |name: &str| sent[0].headers.iter().find(|(found, _)| found == name).cloned();

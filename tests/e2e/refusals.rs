@@ -243,7 +243,6 @@ fn wrong_usage_starts_nothing() {
         &["cp"],
         &["cp", "file"],
         &["cp", "file", "other"],
-        &["cp", "s3://bucket/a", "s3://bucket/c"],
         &["ls", "file"],
         &["ls", "s3://b@d/"],
         &["frobnicate"],

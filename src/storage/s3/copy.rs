@@ -1,5 +1,5 @@
-//! CopyObject and UploadPartCopy, and what a copy has to know of its source. Both may answer 200 and
-//! an error: the SDK reads that, `classify` tells what it means, and a success without a tag is none.
+//! `CopyObject` and `UploadPartCopy`, and what a copy has to know of its source. Both may answer 200
+//! and an error: the SDK reads that, `classify` tells what it means, and a success without a tag is none.
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{MetadataDirective, TaggingDirective};

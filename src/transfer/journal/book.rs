@@ -4,9 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::oneshot;
+
 use super::entry::{destination, source};
 use super::index::Index;
-use super::writer::Writer;
+use super::writer::{Line, Writer};
 use crate::domain::digest::Digest;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Job, Task};
@@ -113,14 +115,32 @@ impl Journal {
 
     /// Hands a line to the writer. Waits while many wait.
     pub(in crate::transfer) async fn record(&self, entry: &Entry) -> Result<(), JournalError> {
-        let mut line = render(entry)?;
-        if line.len() > LONGEST_LINE {
+        self.hand_over(entry, None).await
+    }
+
+    /// The same, and waits until a kill would not lose it.
+    pub(in crate::transfer) async fn record_first(
+        &self,
+        entry: &Entry,
+    ) -> Result<(), JournalError> {
+        let (written, told) = oneshot::channel();
+        self.hand_over(entry, Some(written)).await?;
+        told.await.map_err(|_| JournalError::Ended)
+    }
+
+    async fn hand_over(
+        &self,
+        entry: &Entry,
+        written: Option<oneshot::Sender<()>>,
+    ) -> Result<(), JournalError> {
+        let mut text = render(entry)?;
+        if text.len() > LONGEST_LINE {
             // Nobody could read the journal any more.
-            line = render(&entry.shortened())?;
+            text = render(&entry.shortened())?;
         }
         let lines = self.lock().as_ref().map(|writer| writer.lines.clone());
         let lines = lines.ok_or(JournalError::Ended)?;
-        lines.send(line).await.map_err(|_| JournalError::Ended)
+        lines.send(Line { text, written }).await.map_err(|_| JournalError::Ended)
     }
 
     /// Waits until all lines are durable, or says why they are not.

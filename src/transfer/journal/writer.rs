@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -23,10 +24,18 @@ const BATCH: usize = 2;
 /// The longest that a line is not synced.
 const UNSYNCED: Duration = Duration::from_secs(1);
 
+/// A line on its way.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) text: String,
+    /// Told once it outlives the process.
+    pub(super) written: Option<oneshot::Sender<()>>,
+}
+
 /// Takes lines, until it is closed.
 #[derive(Debug)]
 pub(super) struct Writer {
-    pub(super) lines: Sender<String>,
+    pub(super) lines: Sender<Line>,
     ended: JoinHandle<Result<(), LocalError>>,
 }
 
@@ -53,8 +62,8 @@ impl Writer {
     }
 }
 
-async fn write(file: &JournalFile, mut taken: Receiver<String>) -> Result<(), LocalError> {
-    let mut batch = Vec::new();
+async fn write(file: &JournalFile, mut taken: Receiver<Line>) -> Result<(), LocalError> {
+    let mut batch: Vec<Line> = Vec::new();
     let mut due: Option<Instant> = None;
     loop {
         let wait = async {
@@ -73,8 +82,12 @@ async fn write(file: &JournalFile, mut taken: Receiver<String>) -> Result<(), Lo
                 if received == 0 {
                     break;
                 }
-                file.append(&batch.concat())?;
-                batch.clear();
+                let text: String = batch.iter().map(|line| line.text.as_str()).collect();
+                file.append(&text)?;
+                for written in batch.drain(..).filter_map(|line| line.written) {
+                    // Who stopped waiting does not mind.
+                    let _unheard = written.send(());
+                }
                 due.get_or_insert_with(|| Instant::now() + UNSYNCED);
             }
         }

@@ -1,5 +1,7 @@
 //! Rows that do not say how large their objects are: few requests find it out.
 
+use std::fmt::Write as _;
+
 use testbed::{Fault, FaultKind, Operation};
 
 use crate::harness::content;
@@ -15,7 +17,7 @@ fn stage(small: usize) -> Stage {
     let mut rows = String::new();
     for number in 0..small {
         stage.testbed.put_object(BUCKET, &format!("{number}"), number.to_string());
-        rows += &format!("{number}\n");
+        writeln!(rows, "{number}").expect("a string takes all");
     }
     stage.testbed.put_object(BUCKET, "large", content("large", 3 * MIB));
     stage.sandbox.write("m.keys", rows + "large\n");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use haul::domain::checksum::Crc;
-use haul::domain::journal::{Entry, Outcome, Want, parse, render};
+use haul::domain::journal::{Entry, Outcome, SourceIs, Want, parse, render};
 
 use super::Checked;
 use crate::mutation::mutate;
@@ -70,6 +70,7 @@ fn entry(random: &mut Rng) -> Entry {
     let number = |random: &mut Rng| random.u64(..) >> random.u32(0..64);
     let text = |random: &mut Rng| random.bool().then(|| words::text(random));
     let outcomes = [Outcome::Done, Outcome::Skipped, Outcome::Failed];
+    let moved = [None, Some(SourceIs::There), Some(SourceIs::Removed)];
     let want = random.bool().then(|| Want {
         size: random.bool().then(|| number(random)),
         etag: text(random),
@@ -88,6 +89,8 @@ fn entry(random: &mut Rng) -> Entry {
         etag: text(random),
         checksum: text(random),
         mtime: text(random),
+        source_etag: text(random),
+        source_is: moved[random.usize(0..moved.len())],
         verified: text(random),
         reason: text(random),
         cause: text(random),
