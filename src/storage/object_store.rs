@@ -71,6 +71,10 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage>;
 
+    /// One page of all versions below a prefix, delete markers included; of a bucket that keeps
+    /// none, each object is its only version.
+    async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage>;
+
     /// Removes an object, or one version of it. That there was none is no error, but where a tag
     /// must hold: then it is `MissingKey` or `Changed`. Idempotent but for that, and for the delete
     /// markers of a bucket that keeps versions. Some stores remove the only version there is,
@@ -257,6 +261,38 @@ pub struct UploadPage {
 pub struct OpenUpload {
     pub upload: Upload,
     pub started: Option<SystemTime>,
+}
+
+/// One page of a list of versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionsRequest {
+    pub bucket: Bucket,
+    pub prefix: String,
+    /// Where the page before ended: a key, and a version of it.
+    pub after: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VersionPage {
+    /// Objects first, then delete markers, each in the store's order.
+    pub versions: Vec<ListedVersion>,
+    pub next: Option<(String, String)>,
+}
+
+/// What a key had at some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// A delete marker has no bytes.
+    pub object: ListedObject,
+    pub version: Arc<str>,
+    pub kind: VersionKind,
+    pub is_latest: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionKind {
+    Object,
+    DeleteMarker,
 }
 
 /// What the store says it wrote.

@@ -13,7 +13,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use md5::{Digest as _, Md5};
 
-use super::listing::{PAGE, page};
+use super::listing::{PAGE, page, versions};
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::{Checksum, Hasher};
 use crate::domain::composite::StoredPart;
@@ -24,7 +24,7 @@ use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
     Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ListedPart, ObjectStore,
     OpenUpload, PartsPage, Read, Removal, Removed, Result, SentPartsPage, Upload, UploadId,
-    UploadPage, UploadsRequest, Write, WriteIf, Written,
+    UploadPage, UploadsRequest, VersionPage, VersionsRequest, Write, WriteIf, Written,
 };
 
 /// Buckets, objects and unfinished uploads.
@@ -48,6 +48,7 @@ pub enum Operation {
     ListUploads,
     List,
     ListBuckets,
+    ListVersions,
     /// Of one object: by itself, or as one of many.
     Delete,
     DeleteMany,
@@ -84,13 +85,13 @@ pub(super) struct Stored {
     pub(super) modified: SystemTime,
     pub(super) checksum: Checksum,
     /// Of an object that was uploaded in parts.
-    parts: Vec<StoredPart>,
+    pub(super) parts: Vec<StoredPart>,
 }
 
 #[derive(Debug)]
-struct Unfinished {
+pub(super) struct Unfinished {
     object: ObjectName,
-    parts: BTreeMap<u32, Stored>,
+    pub(super) parts: BTreeMap<u32, Stored>,
 }
 
 #[derive(Debug)]
@@ -301,6 +302,12 @@ impl ObjectStore for MemoryStore {
         })
     }
 
+    async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage> {
+        self.answer(Operation::ListVersions, None, |state| {
+            versions(state.bucket("ListObjectVersions", &request.bucket)?, request)
+        })
+    }
+
     async fn delete(&self, bucket: &Bucket, removal: &Removal) -> Result<Removed> {
         self.answer(Operation::Delete, Some(&removal.key), |state| {
             state.remove("DeleteObject", bucket, removal)
@@ -403,7 +410,7 @@ impl State {
 }
 
 impl Stored {
-    fn new(bytes: Bytes, checksum: Checksum) -> Self {
+    pub(super) fn new(bytes: Bytes, checksum: Checksum) -> Self {
         let etag = ETag::new(&hex(&Md5::digest(&bytes)));
         Self { bytes, etag, modified: SystemTime::now(), checksum, parts: Vec::new() }
     }
@@ -425,34 +432,6 @@ impl Stored {
     }
 }
 
-impl Unfinished {
-    fn assemble(&self, wanted: &Assembled) -> Result<Stored> {
-        let refused = |text| failed("CompleteMultipartUpload", Kind::Refused, text);
-        let mut bytes = Vec::new();
-        let mut digests = Md5::new();
-        let mut parts = Vec::new();
-        for (number, part) in (1..).zip(&wanted.parts) {
-            let found = self.parts.get(&number).filter(|found| found.etag == part.etag);
-            let found = found.ok_or_else(|| refused("a part is missing, or another one"))?;
-            let is_last = usize::try_from(number).is_ok_and(|number| number == wanted.parts.len());
-            if found.bytes.len() < MIN_PART && !is_last {
-                return Err(refused("a part is too small"));
-            }
-            bytes.extend_from_slice(&found.bytes);
-            digests.update(Md5::digest(&found.bytes));
-            let (size, checksum) = (found.bytes.len() as u64, Some(found.checksum.clone()));
-            parts.push(StoredPart { size, checksum });
-        }
-        if wanted.parts.is_empty() || bytes.len() as u64 != wanted.size {
-            return Err(refused("the parts do not have that size"));
-        }
-        check("CompleteMultipartUpload", &bytes, &wanted.checksum)?;
-        let etag = format!("{}-{}", hex(&digests.finalize()), wanted.parts.len());
-        let stored = Stored::new(bytes.into(), wanted.checksum.clone());
-        Ok(Stored { etag: ETag::new(&etag), parts, ..stored })
-    }
-}
-
 fn frames(bytes: &Bytes, broken: Option<BrokenBody>) -> Vec<Result<Bytes>> {
     let after = broken.as_ref().map_or(bytes.len(), |broken| broken.after.min(bytes.len()));
     let whole = bytes.slice(..after);
@@ -461,7 +440,7 @@ fn frames(bytes: &Bytes, broken: Option<BrokenBody>) -> Vec<Result<Bytes>> {
     frames.chain(broken.map(|broken| Err(broken.error))).collect()
 }
 
-fn check(operation: &'static str, bytes: &[u8], wanted: &Checksum) -> Result<()> {
+pub(super) fn check(operation: &'static str, bytes: &[u8], wanted: &Checksum) -> Result<()> {
     let mut hasher = Hasher::new(wanted.algorithm());
     hasher.update(bytes);
     let found = hasher.finish();
@@ -481,7 +460,7 @@ pub(super) fn failed(operation: &'static str, kind: Kind, text: &str) -> StoreEr
     StoreError::new(operation, kind).with_message(text)
 }
 
-fn hex(digest: &[u8]) -> String {
+pub(super) fn hex(digest: &[u8]) -> String {
     digest.iter().fold(String::new(), |mut text, byte| {
         // Writing into a text never fails.
         write!(text, "{byte:02x}").ok();
