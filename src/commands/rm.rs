@@ -14,7 +14,7 @@ use super::session::{Purpose, Session};
 use super::typed::Typed;
 use crate::domain::location::Location;
 use crate::jobs::downloads::{Keys, hint_for_missing};
-use crate::jobs::removals::{Reach, Removals, Source, SourceError};
+use crate::jobs::removals::{Reach, Removals, Selection, Source, SourceError, Versions};
 use crate::transfer::context::Scope;
 use crate::transfer::outcome::Summary;
 use crate::transfer::removals;
@@ -26,6 +26,7 @@ use crate::transfer::removals;
 /// means other names that begin like it. What is removed is gone for good, unless the bucket keeps
 /// versions; nothing counts as removed but what the store says it removed.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are typed, each by itself")]
 #[command(after_help = "\
 Examples:
   haul rm s3://bucket/key                     one object
@@ -33,6 +34,7 @@ Examples:
   haul rm 's3://bucket/logs/*.tmp'            what matches
   haul rm -r s3://bucket/2023/ --dry-run      what would go, and how much it is
   haul rm -r s3://bucket/ --exclude 'keep/**' --yes
+  haul rm -r s3://bucket/2023/ --all-versions old versions and delete markers, too
   haul rm --raw 's3://bucket/what?'           a key that has a wildcard in it")]
 pub struct RmArgs {
     /// S3 URIs of objects, wildcards, and with -r of prefixes
@@ -58,6 +60,10 @@ pub struct RmArgs {
     /// Remove this version of one object, for good
     #[arg(long, value_name = "ID", help_heading = "Selection", conflicts_with = "recursive")]
     version_id: Option<String>,
+
+    /// Remove all versions and delete markers: nothing brings them back
+    #[arg(long, help_heading = "Selection", conflicts_with = "version_id")]
+    all_versions: bool,
 
     #[command(flatten)]
     filters: Filters,
@@ -93,7 +99,8 @@ impl Typed for RmArgs {
 impl RmArgs {
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let sources = self.sources()?;
-        let filter = self.filters.resolve()?;
+        let versions = if self.all_versions { Versions::All } else { Versions::Current };
+        let selection = Selection { filter: self.filters.resolve()?, versions };
         let mut buckets = sources.iter().map(Source::bucket);
         let first = buckets.next();
         let scope = if buckets.all(|bucket| Some(bucket) == first) {
@@ -109,7 +116,7 @@ impl RmArgs {
             _ => None,
         };
         let (planner, batches) = Removals::new(Arc::clone(&session.gauge));
-        let planning = tokio::spawn(planner.plan(Arc::clone(&context), sources, filter));
+        let planning = tokio::spawn(planner.plan(Arc::clone(&context), sources, selection));
         let purpose = match self.purpose() {
             Purpose::Transfer => removals::Purpose::Remove,
             Purpose::DryRun => removals::Purpose::Tell,

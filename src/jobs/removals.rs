@@ -13,11 +13,13 @@ use crate::domain::location::{Bucket, Key, LocationError, ObjectName, S3Uri};
 use crate::domain::object::ListedObject;
 use crate::domain::pattern::{Filter, Wildcard};
 use crate::storage::error::Kind;
-use crate::storage::object_store::{Depth, ListRequest, MOST_REMOVED};
+use crate::storage::object_store::{
+    Depth, ListRequest, ListedVersion, MOST_REMOVED, VersionsRequest,
+};
 use crate::transfer::context::Context;
 use crate::transfer::error::JobError;
 use crate::transfer::gauge::Gauge;
-use crate::transfer::listing::{self, Pages};
+use crate::transfer::listing::{self, Pages, VersionPages};
 use crate::transfer::removals::Batch;
 
 /// What a URI on the command line means.
@@ -54,6 +56,22 @@ pub enum Reach {
     One,
     /// Everything below it, too.
     Below,
+}
+
+/// Which versions of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versions {
+    /// What has the key now.
+    Current,
+    /// All there are, delete markers included.
+    All,
+}
+
+/// What is removed of what was named.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    pub filter: Filter,
+    pub versions: Versions,
 }
 
 impl Source {
@@ -104,6 +122,36 @@ impl Tree {
     }
 }
 
+/// Whose versions are meant.
+#[derive(Debug, Clone, Copy)]
+enum Within<'a> {
+    Object(&'a Key),
+    Tree(&'a Tree),
+}
+
+impl Within<'_> {
+    /// What all names begin with.
+    fn listed(&self) -> &str {
+        match self {
+            Self::Object(key) => key.as_str(),
+            Self::Tree(Tree { itself: Some(key), .. }) => key.as_str(),
+            Self::Tree(tree) => &tree.prefix,
+        }
+    }
+
+    /// As filters see it; `None`: it is not meant.
+    fn relative<'a>(&self, key: &'a str) -> Option<&'a str> {
+        let name = |key: &'a str| key.rsplit('/').next();
+        match self {
+            Self::Object(object) if object.as_str() == key => name(key),
+            Self::Object(_) => None,
+            Self::Tree(Tree { itself: Some(itself), .. }) if itself.as_str() == key => name(key),
+            Self::Tree(tree) if key.starts_with(&tree.prefix) => tree.relative(key),
+            Self::Tree(_) => None,
+        }
+    }
+}
+
 /// Hands batches of jobs over, bounded.
 #[derive(Debug)]
 pub struct Removals {
@@ -127,12 +175,26 @@ impl Removals {
         mut self,
         context: Arc<Context>,
         sources: Vec<Source>,
-        filter: Filter,
+        selection: Selection,
     ) -> Plan {
+        let Selection { filter, versions } = selection;
         for source in sources {
-            let planned = match source {
-                Source::Object(object) => self.plan_object(object, &filter).await,
-                Source::Tree(tree) => self.plan_tree(&context, &tree, &filter).await,
+            let planned = match (source, versions) {
+                (Source::Object(object), Versions::Current) => {
+                    self.plan_object(object, &filter).await
+                }
+                (Source::Object(object), Versions::All) => {
+                    let uri = S3Uri { bucket: object.bucket, rest: object.key.as_str().to_owned() };
+                    let within = Within::Object(&object.key);
+                    self.plan_versions(&context, &uri, within, &filter).await
+                }
+                (Source::Tree(tree), Versions::Current) => {
+                    self.plan_tree(&context, &tree, &filter).await
+                }
+                (Source::Tree(tree), Versions::All) => {
+                    let within = Within::Tree(&tree);
+                    self.plan_versions(&context, &tree.uri, within, &filter).await
+                }
             };
             if planned == Err(Closed) {
                 break;
@@ -196,6 +258,45 @@ impl Removals {
         }
         if !found && !tree.uri.rest.is_empty() {
             return self.refuse(nothing_found(&tree.uri)).await;
+        }
+        Ok(())
+    }
+
+    async fn plan_versions(
+        &mut self,
+        context: &Arc<Context>,
+        uri: &S3Uri,
+        within: Within<'_>,
+        filter: &Filter,
+    ) -> Result<(), Closed> {
+        let (bucket, prefix) = (uri.bucket.clone(), within.listed().to_owned());
+        let mut pages = VersionPages::new(VersionsRequest { bucket, prefix, after: None });
+        let mut found = false;
+        loop {
+            let page = match context.or_stopped(pages.next(context)).await {
+                Ok(Ok(Some(page))) => page,
+                Ok(Ok(None)) => break,
+                Err(_) | Ok(Err(JobError::Stopped)) => return Err(Closed),
+                Ok(Err(error)) => return self.refuse(unlisted(uri, &error)).await,
+            };
+            for ListedVersion { object: ListedObject { key, size, .. }, version, .. } in
+                page.versions
+            {
+                // Never what was not asked for, whatever a store sends.
+                if !key.as_str().starts_with(within.listed()) {
+                    return self.refuse(astray(uri, &key)).await;
+                }
+                let Some(relative) = within.relative(key.as_str()) else { continue };
+                found = true;
+                if filter.admits(relative) {
+                    let version = Some(version);
+                    let object = ObjectName { version, ..ObjectName::new(uri.bucket.clone(), key) };
+                    self.submit(object, Some(size)).await?;
+                }
+            }
+        }
+        if !found && !uri.rest.is_empty() {
+            return self.refuse(nothing_found(uri)).await;
         }
         Ok(())
     }

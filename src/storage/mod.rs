@@ -6,4 +6,5 @@ pub mod local;
 pub mod memory;
 pub mod meter;
 pub mod object_store;
+pub mod removal;
 pub mod s3;

@@ -16,9 +16,11 @@ use super::meter::Meter;
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
 use crate::domain::composite::StoredPart;
-use crate::domain::location::{Bucket, Key, ObjectName};
+use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ETag, ListedObject, ObjectFacts};
 use crate::domain::range::ByteRange;
+
+pub use super::removal::{MOST_REMOVED, Removal, Removed};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -90,6 +92,10 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn list_uploads(&self, request: &UploadsRequest) -> Result<UploadPage>;
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage>;
+
+    /// One page of all versions below a prefix, delete markers included; of a bucket that keeps
+    /// none, each object is its only version.
+    async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage>;
 
     /// Removes an object, or one version of it. That there was none is no error, but where a tag
     /// must hold: then it is `MissingKey` or `Changed`. Idempotent but for that, and for the delete
@@ -345,6 +351,38 @@ pub struct OpenUpload {
     pub started: Option<SystemTime>,
 }
 
+/// One page of a list of versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionsRequest {
+    pub bucket: Bucket,
+    pub prefix: String,
+    /// Where the page before ended: a key, and a version of it.
+    pub after: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VersionPage {
+    /// Objects first, then delete markers, each in the store's order.
+    pub versions: Vec<ListedVersion>,
+    pub next: Option<(String, String)>,
+}
+
+/// What a key had at some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// A delete marker has no bytes.
+    pub object: ListedObject,
+    pub version: Arc<str>,
+    pub kind: VersionKind,
+    pub is_latest: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionKind {
+    Object,
+    DeleteMarker,
+}
+
 /// What the store says it wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -398,60 +436,11 @@ pub struct ListedBucket {
     pub created: Option<SystemTime>,
 }
 
-/// What one request may remove at most.
-pub const MOST_REMOVED: usize = 1000;
-
-/// An object that is to go, or one version of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Removal {
-    pub key: Key,
-    pub version: Option<Arc<str>>,
-    /// Only if the object still has this tag.
-    pub if_match: Option<ETag>,
-}
-
-impl Removal {
-    /// Of whatever has the key.
-    pub fn new(key: Key) -> Self {
-        Self { key, version: None, if_match: None }
-    }
-
-    /// Whether it needs a request of its own. In XML, its key may reach the store as another one:
-    /// that has no way to write some characters, its readers take some for others, and some stores
-    /// trim texts; then the wrong object would go. And some heed no tags there.
-    pub fn goes_alone(&self) -> bool {
-        let is_changed =
-            |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{FFFE}'..='\u{FFFF}');
-        let key = self.key.as_str();
-        self.if_match.is_some() || key.chars().any(is_changed) || key.trim() != key
-    }
-}
-
-/// What a store says of something that it removed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Removed {
-    /// The delete marker that has taken its place, in a bucket that keeps versions.
-    pub marker: Option<Arc<str>>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::object::StoredChecksum;
     use crate::storage::error::Kind;
-
-    #[test]
-    fn keys_that_xml_may_change_go_alone() {
-        let alone = |key| Removal::new(Key::new(key).expect("a key")).goes_alone();
-        for key in
-            ["a\nb", "a\rb", "a\u{1}", "\u{85}a", "a\u{2028}b", "\u{FFFF}", " a", "a ", "\u{a0}a"]
-        {
-            assert!(alone(key), "{key:?}");
-        }
-        for key in ["a", "a b", "<&>\"'", "é/日", "..", "a//b", "%41", "]]>"] {
-            assert!(!alone(key), "{key:?}");
-        }
-    }
 
     fn reply(frames: Vec<Result<Bytes>>) -> GetReply {
         let facts = ObjectFacts {

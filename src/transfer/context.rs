@@ -218,7 +218,7 @@ impl Context {
     }
 
     /// Runs until done, or until the run stops.
-    pub(super) async fn or_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, JobError> {
+    pub async fn or_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, JobError> {
         tokio::select! {
             biased;
             () = self.cancel.stopped() => Err(JobError::Stopped),

@@ -13,8 +13,8 @@ use super::listing::{RecordLine, Sizes};
 use super::state::tests::{failure, job};
 use super::summary::{Account, Planned};
 use crate::domain::comparison::{Proof, Verdict};
-use crate::domain::job::Job;
-use crate::domain::location::{Bucket, Key};
+use crate::domain::job::{Job, Remove, Task};
+use crate::domain::location::{Bucket, Key, ObjectName};
 use crate::domain::object::{ETag, ListedObject};
 use crate::domain::record::{Cleaning, Record};
 use crate::transfer::event::Skip;
@@ -78,6 +78,12 @@ fn lines() -> Vec<Value> {
     job.line = Some(3);
     let mut lines: Vec<Value> = events(&job).iter().map(to_value).collect();
     lines.push(to_value(&PlanLine::new(&job, None)));
+    let object = ObjectName {
+        version: Some("x".into()),
+        ..ObjectName::new(Bucket::new("b").expect("a name"), Key::new("k").expect("a key"))
+    };
+    let task = Task::Remove(Remove { object, size: Some(5) });
+    lines.push(to_value(&PlanLine::new(&Job { task, ..job.clone() }, None)));
     let text = || "x".to_owned();
     for verdict in [
         Verdict::Same(Proof::Read),

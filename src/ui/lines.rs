@@ -176,10 +176,7 @@ impl EventLine {
             },
             Event::Failed { job, failure } => Self::failed(job.as_deref(), failure, base),
             Event::Removed { job, marker } => Self::Removed {
-                version_id: match &job.task {
-                    Task::Remove(removal) => removal.object.version.as_deref().map(Into::into),
-                    _ => None,
-                },
+                version_id: removed_version(job),
                 size: job.task.size(),
                 marker: marker.as_deref().map(Into::into),
                 job: JobFields::new(job, base),
@@ -257,9 +254,7 @@ impl EventLine {
                 format!("removed: {} ({})", Escaped(destination), ByteSize(*size))
             }
             Self::Removed { job, version_id, .. } => {
-                let version = version_id.as_deref().map(Escaped);
-                let version = version.map(|version| format!(" (version {version})"));
-                format!("removed: {job}{}", version.unwrap_or_default())
+                format!("removed: {job}{}", version_text(version_id.as_deref()))
             }
             Self::Notice { message } => format!("{} {}", paint.hint("note:"), Escaped(message)),
         }
@@ -282,6 +277,8 @@ pub struct PlanLine {
     #[serde(flatten)]
     job: JobFields,
     #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
 }
 
@@ -296,7 +293,8 @@ impl PlanLine {
             Task::MakeFolder { .. } => "make_folder",
             Task::Remove(_) => "remove",
         };
-        Self { action, job: JobFields::new(job, base), size: job.task.size() }
+        let version_id = removed_version(job);
+        Self { action, job: JobFields::new(job, base), version_id, size: job.task.size() }
     }
 }
 
@@ -305,7 +303,7 @@ impl DataLine for PlanLine {
     fn text(&self) -> String {
         let action = self.action.replace('_', " ");
         let size = self.size.map_or("size unknown".to_owned(), |size| ByteSize(size).to_string());
-        format!("{action}  {}  {size}", self.job)
+        format!("{action}  {}{}  {size}", self.job, version_text(self.version_id.as_deref()))
     }
 }
 
@@ -330,6 +328,18 @@ impl DataLine for RemovalLine {
     fn text(&self) -> String {
         format!("{}  {}  {}", self.action, Escaped(&self.destination), ByteSize(self.size))
     }
+}
+
+/// The version that is to go, or is gone, where one was named.
+fn removed_version(job: &Job) -> Option<String> {
+    match &job.task {
+        Task::Remove(removal) => removal.object.version.as_deref().map(Into::into),
+        _ => None,
+    }
+}
+
+fn version_text(version: Option<&str>) -> String {
+    version.map_or_else(String::new, |version| format!(" (version {})", Escaped(version)))
 }
 
 fn skip_name(why: Skip) -> &'static str {

@@ -208,6 +208,7 @@ fn check_all(store: &Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
         reading::what_is_missing_is_told_by_its_kind,
         reading::pages_make_one_listing,
         reading::a_listing_stops_at_the_next_slash,
+        reading::versions_are_listed,
         reading::odd_keys_come_back_verbatim,
         reading::buckets_are_listed,
         writing::the_last_write_wins,

@@ -23,6 +23,7 @@ pub enum Operation {
     ListUploads,
     List,
     ListBuckets,
+    ListVersions,
     /// Of one object: by itself, or as one of many.
     Delete,
     DeleteMany,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::listing::{PAGE, Pages, page};
+use super::listing::{PAGE, Pages, page, versions};
 use super::script::{BrokenBody, Failure, Operation, Script, Scripted};
 use super::stored::{Stored, Unfinished, crc_of};
 use crate::domain::attributes::Attributes;
@@ -21,8 +21,8 @@ use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
     Assembled, Body, CopiedPart, CopyObject, CopySource, Described, GetReply, ListPage,
     ListRequest, ListedBucket, ListedPart, ObjectStore, OpenUpload, PartsPage, Read, Removal,
-    Removed, Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, Write, WriteIf,
-    Written,
+    Removed, Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, VersionPage,
+    VersionsRequest, Write, WriteIf, Written,
 };
 
 /// Buckets, objects and unfinished uploads.
@@ -293,6 +293,12 @@ impl ObjectStore for MemoryStore {
             let pages = state.pages;
             let objects = state.bucket("ListObjectsV2", &request.bucket)?;
             page(objects, request, pages)
+        })
+    }
+
+    async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage> {
+        self.answer(Operation::ListVersions, None, |state| {
+            versions(state.bucket("ListObjectVersions", &request.bucket)?, request)
         })
     }
 

@@ -27,6 +27,7 @@ mod parts;
 mod quick_list;
 mod read;
 mod unfinished;
+mod versions;
 mod write;
 
 mod classify;

@@ -12,7 +12,7 @@ use md5::Digest as _;
 use super::connect::{Options, Payer, Replies};
 use super::direct::{Direct, Draft, Extras, Sent};
 use super::recovery::Recovery;
-use super::{copy, delete, list, multipart, parts, read, unfinished, write};
+use super::{copy, delete, list, multipart, parts, read, unfinished, versions, write};
 use crate::domain::attributes::{Attributes, CustomerKey};
 use crate::domain::checksum::Algorithm;
 use crate::domain::location::{Bucket, ObjectName};
@@ -21,7 +21,8 @@ use crate::domain::range::ByteRange;
 use crate::storage::object_store::{
     Assembled, Body, CopiedPart, CopyObject, CopySource, Described, GetReply, ListPage,
     ListRequest, ListedBucket, ObjectStore, PartsPage, Read, Removal, Removed, Result,
-    SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, Write, Written,
+    SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, VersionPage, VersionsRequest,
+    Write, Written,
 };
 
 /// S3, or a server that speaks as it does.
@@ -198,6 +199,11 @@ impl ObjectStore for S3Store {
     async fn list(&self, request: &ListRequest) -> Result<ListPage> {
         let sent = self.recovery.sending(Some(&request.bucket));
         self.recovery.judge(&sent, list::page(self, request).await)
+    }
+
+    async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage> {
+        let sent = self.recovery.sending(Some(&request.bucket));
+        self.recovery.judge(&sent, versions::page(self, request).await)
     }
 
     async fn delete(&self, bucket: &Bucket, removal: &Removal) -> Result<Removed> {

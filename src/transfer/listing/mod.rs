@@ -8,6 +8,7 @@ mod requests;
 mod round;
 
 mod uploads;
+mod versions;
 
 #[cfg(test)]
 mod ranges_tests;
@@ -15,3 +16,4 @@ mod ranges_tests;
 pub use pages::Pages;
 pub use requests::{abort, buckets, facts, newest_part, page};
 pub use uploads::UploadPages;
+pub use versions::VersionPages;

@@ -153,4 +153,15 @@ impl Bucket {
         let keys = reply.uploads().iter().filter_map(|upload| upload.key());
         keys.map(str::to_owned).collect()
     }
+
+    /// Keys of all versions and delete markers, in order.
+    pub(crate) fn keys_of_versions(&self) -> Vec<String> {
+        let request = self.client.list_object_versions().bucket(&self.name).send();
+        let reply = self.runtime.block_on(request).expect("the listing works");
+        let markers = reply.delete_markers().iter().filter_map(|marker| marker.key());
+        let versions = reply.versions().iter().filter_map(|version| version.key());
+        let mut keys: Vec<_> = versions.chain(markers).map(str::to_owned).collect();
+        keys.sort();
+        keys
+    }
 }

@@ -37,6 +37,24 @@ fn thousands_go() {
     });
 }
 
+#[test]
+#[ignore = "needs real servers: run tests/run.sh"]
+fn all_versions_go() {
+    let server = Moto::shared();
+    let bucket = Bucket::make(server, "haul-versions");
+    bucket.keep_versions();
+    for key in ["p/a", "p/a", "p/b", "p2"] {
+        bucket.put(key, "bytes");
+    }
+    let rm = |args: &[&str]| haul().on(server).arg("rm").args(args).run();
+    rm(&[&bucket.uri("p/a")]).code(0);
+    assert_eq!(bucket.keys_of_versions(), ["p/a", "p/a", "p/a", "p/b", "p2"]);
+    rm(&["-r", &bucket.uri("p/"), "--all-versions"]).code(0).stderr_has("4 objects removed");
+    assert_eq!(bucket.keys_of_versions(), ["p2"]);
+    rm(&["-r", &bucket.uri(""), "--all-versions", "--yes"]).code(0);
+    assert!(bucket.keys_of_versions().is_empty());
+}
+
 /// Runs a test on both servers, each with its bucket.
 fn on_both(test: impl Fn(&dyn Server, &Bucket)) {
     for server in [Weed::shared() as &dyn Server, Moto::shared()] {

@@ -130,6 +130,7 @@ mod tests {
             created: SystemTime::UNIX_EPOCH,
             objects: keys.iter().map(|key| ((*key).to_owned(), Arc::clone(&object))).collect(),
             uploads: std::collections::BTreeMap::default(),
+            versions: None,
         }
     }
 
