@@ -62,7 +62,7 @@ pub struct SyncArgs {
 
     /// What makes two sides differ: `size`; `mtime`, also a newer source; `checksum`, also other
     /// content; `auto`, a newer source unless its content is proven the same
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Compare::Auto, help_heading = "Sync")]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Compare::Auto, hide_possible_values = true, help_heading = "Sync")]
     compare: Compare,
 
     /// Show what would be transferred and removed, and do nothing
