@@ -7,11 +7,14 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::commands::cat::CatArgs;
 use crate::commands::clean::CleanArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
+use crate::commands::du::DuArgs;
 use crate::commands::ls::LsArgs;
 use crate::commands::rm::RmArgs;
+use crate::commands::stat::StatArgs;
 use crate::commands::typed::Typed;
 use crate::commands::upload::UploadArgs;
 use crate::commands::verify::VerifyArgs;
@@ -56,6 +59,9 @@ pub enum Command {
     Verify(VerifyArgs),
     Rm(RmArgs),
     Ls(LsArgs),
+    Cat(CatArgs),
+    Stat(StatArgs),
+    Du(DuArgs),
     Clean(CleanArgs),
 }
 
@@ -68,7 +74,8 @@ impl Command {
             Self::Cp(args) => Some(args),
             Self::Verify(args) => Some(args),
             Self::Rm(args) => Some(args),
-            Self::Ls(_) | Self::Clean(_) => None,
+            Self::Cat(args) => Some(args),
+            Self::Ls(_) | Self::Stat(_) | Self::Du(_) | Self::Clean(_) => None,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::transfer::cancel::Cancel;
 use crate::transfer::gauge::Gauge;
 use crate::transfer::outcome::{End, Summary};
 use crate::ui::listing::{self, Listing, Sizes};
-use crate::ui::options::{Options, Purpose, Verbosity};
+use crate::ui::options::{Options, Purpose, ShowProgress, Verbosity};
 use crate::ui::reporter::Reporter;
 use crate::ui::streams::Answer;
 use crate::ui::style::{ColorChoice, Paint};
@@ -57,7 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // On a worker: each job that ends wakes whoever waits for it, and this thread sleeps apart.
     let ran = runtime.spawn(async move {
         match &cli.command {
-            command @ (Command::Ls(_) | Command::Clean(_)) => {
+            command @ (Command::Ls(_) | Command::Stat(_) | Command::Du(_) | Command::Clean(_)) => {
                 list(command, &cli.output, open_files).await
             }
             command => transfer(command, &cli.output, &arguments, open_files).await,
@@ -129,7 +129,10 @@ async fn transfer(
         Command::Cp(args) => args.run(&session).await,
         Command::Verify(args) => args.run(&session).await,
         Command::Rm(args) => args.run(&session).await,
-        Command::Ls(_) | Command::Clean(_) => Ok(Summary::default()),
+        Command::Cat(args) => args.run(&session).await,
+        Command::Ls(_) | Command::Stat(_) | Command::Du(_) | Command::Clean(_) => {
+            Ok(Summary::default())
+        }
     };
     // The reporter ends when nobody can tell it anything any more.
     drop(session);
@@ -185,11 +188,17 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
         object_output: streams::object_output,
         open_files,
     };
-    let is_readable = matches!(command, Command::Ls(args) if args.is_human_readable());
+    let is_readable = match command {
+        Command::Ls(args) => args.is_human_readable(),
+        Command::Du(args) => args.is_human_readable(),
+        _ => false,
+    };
     let sizes = if is_readable { Sizes::Readable } else { Sizes::Bytes };
     let mut listing = Listing::new(listing::Options { format: output.format(), sizes });
     let listed = match command {
         Command::Ls(args) => args.run(&session, &mut listing).await.map(|()| Closing::default()),
+        Command::Stat(args) => args.run(&session, &mut listing).await.map(Closing::with),
+        Command::Du(args) => args.run(&session, &mut listing).await.map(Closing::with),
         Command::Clean(args) => args
             .run(&session, &mut listing)
             .await
@@ -226,6 +235,12 @@ struct Closing {
     errors: Vec<CommandError>,
 }
 
+impl Closing {
+    fn with(errors: Vec<CommandError>) -> Self {
+        Self { text: None, errors }
+    }
+}
+
 /// Says why a command did not run, or not to its end.
 fn refuse(error: &CommandError, output: &Output) -> Exit {
     failure::print_error(error.source.as_ref(), &error.hints, Paint::stderr(output.color));
@@ -253,7 +268,8 @@ fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError>
         return Err(CommandError::misuse("standard output is closed: nobody would get the bytes"));
     }
     // Bytes that mean something else to a terminal may leave it unusable.
-    if streams::stdout_is_terminal() && typed.purpose() == session::Purpose::Transfer {
+    let is_meant = matches!(command, Command::Cat(_));
+    if streams::stdout_is_terminal() && typed.purpose() == session::Purpose::Transfer && !is_meant {
         return Err(CommandError::misuse("the object's bytes would go to the terminal")
             .hint("pipe them (`| less`, `| cat`), or name a file instead of -"));
     }
@@ -279,7 +295,11 @@ fn options(command: &Command, output: &Output) -> Options {
     let typed = command.typed();
     Options {
         format: output.format(),
-        progress: output.progress,
+        progress: match command {
+            // They would be drawn into the text that is to be read.
+            Command::Cat(_) if streams::stdout_is_terminal() => ShowProgress::None,
+            _ => output.progress,
+        },
         verbosity: output.verbosity(),
         color: output.color,
         purpose: match typed.map(Typed::purpose) {

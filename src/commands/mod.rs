@@ -5,11 +5,14 @@
     reason = "doc comments of arguments are the help: text for a terminal"
 )]
 
+pub mod cat;
 pub mod clean;
 pub mod cp;
 pub mod download;
+pub mod du;
 pub mod ls;
 pub mod rm;
+pub mod stat;
 pub mod upload;
 pub mod verify;
 

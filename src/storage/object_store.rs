@@ -16,7 +16,7 @@ use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
 use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, Key, ObjectName};
-use crate::domain::object::{ETag, ListedObject, ObjectFacts};
+use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts};
 use crate::domain::range::ByteRange;
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -41,6 +41,9 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn get(&self, object: &ObjectName, read: &Read) -> Result<GetReply>;
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts>;
+
+    /// As `head`, with all that there is to be told.
+    async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails>;
 
     /// One page of the parts that an object was uploaded in, those behind part number `after`.
     /// Not every store knows them: then it refuses, or there are none.

@@ -222,6 +222,25 @@ impl Summary {
         }
     }
 
+    /// Takes what a run after this one came to.
+    pub fn add(&mut self, next: &Self) {
+        self.done += next.done;
+        self.bytes += next.bytes;
+        self.resumed += next.resumed;
+        self.skipped += next.skipped;
+        self.failed += next.failed;
+        self.missing += next.missing;
+        self.stopped += next.stopped;
+        self.verified += next.verified;
+        self.verified_by_parts += next.verified_by_parts;
+        self.length_only += next.length_only;
+        self.output_closed |= next.output_closed;
+        self.elapsed += next.elapsed;
+        // Of the run's context, and so of all runs so far.
+        self.retries = next.retries;
+        self.end = next.end;
+    }
+
     pub fn add_compared(&mut self, comparison: &Comparison) {
         // What is not there was not compared with anything.
         if comparison.verdict != Verdict::Missing {

@@ -12,11 +12,12 @@ use super::lines::{EventLine, FailedFields, JobFields, PlanLine};
 use super::listing::{RecordLine, Sizes};
 use super::state::tests::{failure, job};
 use super::summary::{Account, Planned};
+use crate::domain::checksum::Algorithm;
 use crate::domain::comparison::{Proof, Verdict};
 use crate::domain::job::{Job, Remove, Task};
 use crate::domain::location::{Bucket, Key, ObjectName};
-use crate::domain::object::{ETag, ListedObject};
-use crate::domain::record::{Cleaning, Record};
+use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts, StoredChecksum};
+use crate::domain::record::{Cleaning, Record, Usage};
 use crate::transfer::event::Skip;
 use crate::transfer::gauge::Sample;
 use crate::transfer::outcome::{Comparison, Comparisons, End, Failure, SameBy, Summary};
@@ -156,10 +157,32 @@ fn records() -> Vec<Value> {
         last_modified: now,
         storage_class: Some("STANDARD".into()),
     };
+    let name = ObjectName::new(bucket.clone(), object.key.clone());
+    let text = || "x".to_owned();
+    let details = ObjectDetails {
+        facts: ObjectFacts {
+            size: 5,
+            etag: object.etag.clone(),
+            version: Some("x".into()),
+            last_modified: now,
+            checksum: StoredChecksum::None,
+        },
+        parts: Some(1),
+        told: ObjectDetails::TOLD.map(|name| (name, text())).into(),
+        checksums: Algorithm::ALL.map(|algorithm| (algorithm, text())).into(),
+        metadata: [("name".to_owned(), text())].into(),
+    };
     let records = [
         Record::Object { bucket: &bucket, object: &object },
         Record::Prefix { bucket: &bucket, prefix: "p/" },
         Record::Bucket { name: "bucket", created: now },
+        Record::Stat { object: &name, details: &details },
+        Record::Usage {
+            bucket: &bucket,
+            name: "p/",
+            storage_class: Some("STANDARD"),
+            usage: Usage { objects: 1, bytes: 2, delete_markers: 3 },
+        },
         Record::Unfinished {
             name: "s3://bucket/k",
             upload_id: Some("id"),

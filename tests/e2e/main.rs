@@ -5,6 +5,7 @@ mod stage;
 mod tidy;
 
 mod attributes;
+mod cat;
 mod changes;
 mod clean;
 mod cp;
@@ -13,6 +14,7 @@ mod crash;
 mod disk;
 mod download;
 mod dry_run;
+mod du;
 mod faults;
 mod hostile_keys;
 mod interrupts;
@@ -29,6 +31,7 @@ mod resume;
 mod rm;
 #[cfg(target_os = "linux")]
 mod soak;
+mod stat;
 mod store_contract;
 mod trust;
 mod upload;

@@ -18,7 +18,7 @@ use crate::domain::attributes::Attributes;
 use crate::domain::checksum::{Checksum, Hasher};
 use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, Key, ObjectName};
-use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
+use crate::domain::object::{ETag, ObjectDetails, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
@@ -207,6 +207,15 @@ impl ObjectStore for MemoryStore {
         self.answer(Operation::Head, Some(&object.key), |state| {
             Ok(state.object("HeadObject", object)?.facts())
         })
+    }
+
+    async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails> {
+        let facts = self.head(object).await?;
+        let checksum = facts.checksum.full_object();
+        let checksums = checksum.map(|checksum| (checksum.algorithm(), checksum.to_base64()));
+        let parts = facts.etag.as_ref().and_then(ETag::parts);
+        let (told, checksums) = (Vec::new(), checksums.into_iter().collect());
+        Ok(ObjectDetails { facts, parts, told, checksums, metadata: BTreeMap::new() })
     }
 
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {

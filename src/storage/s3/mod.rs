@@ -19,6 +19,7 @@ mod store;
 mod direct;
 
 mod delete;
+mod details;
 mod list;
 mod list_reply;
 mod multipart;

@@ -16,7 +16,7 @@ use super::{delete, list, multipart, parts, read, unfinished, versions, write};
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Algorithm;
 use crate::domain::location::{Bucket, ObjectName};
-use crate::domain::object::{ETag, ObjectFacts};
+use crate::domain::object::{ETag, ObjectDetails, ObjectFacts};
 use crate::storage::object_store::{
     Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ObjectStore, PartsPage, Read,
     Removal, Removed, Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest,
@@ -115,6 +115,11 @@ impl ObjectStore for S3Store {
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts> {
         let sent = self.recovery.sending(Some(&object.bucket));
         self.recovery.judge(&sent, read::head(self, object).await)
+    }
+
+    async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails> {
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, read::stat(self, object).await)
     }
 
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::domain::escape::Escaped;
 use crate::domain::location::ObjectName;
-use crate::domain::object::ObjectFacts;
+use crate::domain::object::{ObjectDetails, ObjectFacts};
 use crate::storage::error::Kind;
 use crate::storage::object_store::{ListPage, ListRequest, ListedBucket, Upload};
 use crate::transfer::context::Context;
@@ -24,6 +24,14 @@ pub async fn page(context: &Context, request: &ListRequest) -> Result<ListPage, 
 pub async fn facts(context: &Context, object: &ObjectName) -> Result<ObjectFacts, JobError> {
     until_done(Tries::new(context, format!("look at {object}")), || {
         context.in_time("HeadObject", 0, context.store.head(object))
+    })
+    .await
+}
+
+/// All that is told of an object.
+pub async fn details(context: &Context, object: &ObjectName) -> Result<ObjectDetails, JobError> {
+    until_done(Tries::new(context, format!("look at {object}")), || {
+        context.in_time("HeadObject", 0, context.store.stat(object))
     })
     .await
 }
