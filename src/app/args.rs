@@ -13,6 +13,9 @@ use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::du::DuArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::mb::MbArgs;
+use crate::commands::presign::PresignArgs;
+use crate::commands::rb::RbArgs;
 use crate::commands::rm::RmArgs;
 use crate::commands::stat::StatArgs;
 use crate::commands::typed::Typed;
@@ -62,6 +65,9 @@ pub enum Command {
     Cat(CatArgs),
     Stat(StatArgs),
     Du(DuArgs),
+    Presign(PresignArgs),
+    Mb(MbArgs),
+    Rb(RbArgs),
     Clean(CleanArgs),
 }
 
@@ -75,7 +81,13 @@ impl Command {
             Self::Verify(args) => Some(args),
             Self::Rm(args) => Some(args),
             Self::Cat(args) => Some(args),
-            Self::Ls(_) | Self::Stat(_) | Self::Du(_) | Self::Clean(_) => None,
+            Self::Rb(args) => Some(args),
+            Self::Ls(_)
+            | Self::Stat(_)
+            | Self::Du(_)
+            | Self::Presign(_)
+            | Self::Mb(_)
+            | Self::Clean(_) => None,
         }
     }
 }

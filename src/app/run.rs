@@ -57,10 +57,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // On a worker: each job that ends wakes whoever waits for it, and this thread sleeps apart.
     let ran = runtime.spawn(async move {
         match &cli.command {
-            command @ (Command::Ls(_) | Command::Stat(_) | Command::Du(_) | Command::Clean(_)) => {
-                list(command, &cli.output, open_files).await
+            command if command.typed().is_some() => {
+                transfer(command, &cli.output, &arguments, open_files).await
             }
-            command => transfer(command, &cli.output, &arguments, open_files).await,
+            command => list(command, &cli.output, open_files).await,
         }
     });
     let exit = match runtime.block_on(ran) {
@@ -130,9 +130,9 @@ async fn transfer(
         Command::Verify(args) => args.run(&session).await,
         Command::Rm(args) => args.run(&session).await,
         Command::Cat(args) => args.run(&session).await,
-        Command::Ls(_) | Command::Stat(_) | Command::Du(_) | Command::Clean(_) => {
-            Ok(Summary::default())
-        }
+        Command::Rb(args) => args.run(&session).await,
+        // Those that only say what there is.
+        _ => Ok(Summary::default()),
     };
     // The reporter ends when nobody can tell it anything any more.
     drop(session);
@@ -199,6 +199,11 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
         Command::Ls(args) => args.run(&session, &mut listing).await.map(|()| Closing::default()),
         Command::Stat(args) => args.run(&session, &mut listing).await.map(Closing::with),
         Command::Du(args) => args.run(&session, &mut listing).await.map(Closing::with),
+        Command::Presign(args) => args
+            .run(&session, &mut listing)
+            .await
+            .map(|warning| Closing { text: warning, errors: Vec::new() }),
+        Command::Mb(args) => args.run(&session, &mut listing).await.map(|()| Closing::default()),
         Command::Clean(args) => args
             .run(&session, &mut listing)
             .await

@@ -28,6 +28,7 @@ use crate::transfer::listing::{self, Pages, VersionPages};
 /// Of a bucket, of everything below a prefix, or of what matches a wildcard: bytes, objects, name.
 /// With --depth each folder so far down has a line of its own, and the last one is the sum.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are typed, each by itself")]
 #[command(after_help = "\
 Examples:
   haul du s3://bucket                          one sum

@@ -27,6 +27,7 @@ use crate::transfer::removals;
 /// means other names that begin like it. What is removed is gone for good, unless the bucket keeps
 /// versions; nothing counts as removed but what the store says it removed.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are typed, each by itself")]
 #[command(after_help = "\
 Examples:
   haul rm s3://bucket/key                     one object

@@ -29,6 +29,17 @@ pub enum Record<'a> {
         object: &'a ObjectName,
         details: &'a ObjectDetails,
     },
+    /// Lets whoever has it do one thing with an object.
+    Link {
+        object: &'a ObjectName,
+        method: &'a str,
+        url: &'a str,
+        expires: Option<SystemTime>,
+    },
+    /// A bucket that is there now.
+    Made {
+        bucket: &'a Bucket,
+    },
     /// What there is below a name, summed up.
     Usage {
         bucket: &'a Bucket,

@@ -61,10 +61,9 @@ impl Within<'_> {
         let name = |key: &'a str| key.rsplit('/').next();
         match self {
             Self::Object(object) if object.as_str() == key => name(key),
-            Self::Object(_) => None,
             Self::Tree(Tree { itself: Some(itself), .. }) if itself.as_str() == key => name(key),
             Self::Tree(tree) if key.starts_with(&tree.prefix) => tree.relative(key),
-            Self::Tree(_) => None,
+            Self::Object(_) | Self::Tree(_) => None,
         }
     }
 }

@@ -93,6 +93,12 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
         removals: &[Removal],
     ) -> Result<Vec<Result<Removed>>>;
 
+    /// Makes a bucket, in the store's region.
+    async fn create_bucket(&self, bucket: &Bucket) -> Result<()>;
+
+    /// Removes a bucket that has nothing in it.
+    async fn delete_bucket(&self, bucket: &Bucket) -> Result<()>;
+
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>>;
 }
 

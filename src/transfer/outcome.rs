@@ -186,6 +186,8 @@ pub struct Summary {
     pub length_only: u64,
     /// Objects, and versions, that the store says are gone.
     pub removed: u64,
+    /// Buckets that are gone.
+    pub buckets: u64,
     /// Of those that were given up, objects that may be gone: nobody heard the store's reply.
     pub unconfirmed: u64,
     pub compared: Comparisons,

@@ -176,6 +176,8 @@ fn records() -> Vec<Value> {
         Record::Object { bucket: &bucket, object: &object },
         Record::Prefix { bucket: &bucket, prefix: "p/" },
         Record::Bucket { name: "bucket", created: now },
+        Record::Link { object: &name, method: "GET", url: "https://h/k?x", expires: now },
+        Record::Made { bucket: &bucket },
         Record::Stat { object: &name, details: &details },
         Record::Usage {
             bucket: &bucket,

@@ -79,6 +79,16 @@ pub enum RecordLine {
     },
     Stat(StatFields),
     Usage(UsageFields),
+    Link {
+        source: String,
+        method: String,
+        url: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires: Option<String>,
+    },
+    Made {
+        source: String,
+    },
     Unfinished {
         name: String,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,7 +172,9 @@ impl StatFields {
             lines.push(format!("  {:<20} {}", Escaped(name).to_string(), Escaped(value)));
         };
         for (name, value) in known {
-            value.into_iter().for_each(|value| push(name, value));
+            if let Some(value) = value {
+                push(name, value);
+            }
         }
         for name in ObjectDetails::TOLD {
             if let Some(value) = self.told.get(name) {
@@ -223,6 +235,13 @@ impl RecordLine {
                 created: created.and_then(utc),
             },
             Record::Stat { object, details } => Self::Stat(StatFields::new(object, details)),
+            Record::Link { object, method, url, expires } => Self::Link {
+                source: object.uri(),
+                method: (*method).to_owned(),
+                url: (*url).to_owned(),
+                expires: expires.and_then(utc),
+            },
+            Record::Made { bucket } => Self::Made { source: uri(bucket.as_str(), "") },
             Record::Usage { bucket, name, storage_class, usage } => Self::Usage(UsageFields {
                 source: uri(bucket.as_str(), name),
                 objects: usage.objects,
@@ -272,6 +291,9 @@ impl DataLine for RecordLine {
             }
             Self::Stat(fields) => fields.text(),
             Self::Usage(fields) => fields.text(),
+            // To be pasted, and nothing else.
+            Self::Link { url, .. } => Escaped(url).to_string(),
+            Self::Made { source } => format!("made {}", Escaped(source)),
             Self::Prefix { prefix, .. } => columns(None, "PRE", prefix),
             Self::Bucket { name, created, .. } => columns(created.as_deref(), "", name),
             Self::Unfinished { name, upload_id, size, since, outcome } => {

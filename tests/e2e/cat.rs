@@ -67,7 +67,10 @@ fn a_range_is_of_one_version() {
     let replaced = FaultKind::replace_object(content("other", 4 * MIB));
     stage.testbed.fault(Fault::new(Operation::GetObject, replaced).nth(2));
     let args = ["--range", "0-3000000", "--part-size", "1MiB", "--concurrency", "1"];
-    stage.run(["cat", "s3://bucket/k"].iter().chain(&args)).code(1).stderr_has("PreconditionFailed");
+    stage
+        .run(["cat", "s3://bucket/k"].iter().chain(&args))
+        .code(1)
+        .stderr_has("PreconditionFailed");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod stage;
 mod tidy;
 
 mod attributes;
+mod buckets;
 mod cat;
 mod changes;
 mod clean;
@@ -23,6 +24,7 @@ mod ls;
 mod manifest;
 mod output;
 mod pace;
+mod presign;
 mod proofs;
 mod ranges;
 mod real_servers;

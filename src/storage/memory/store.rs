@@ -48,6 +48,8 @@ pub enum Operation {
     ListUploads,
     List,
     ListBuckets,
+    CreateBucket,
+    DeleteBucket,
     ListVersions,
     /// Of one object: by itself, or as one of many.
     Delete,
@@ -70,7 +72,7 @@ const FRAME: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    buckets: BTreeMap<String, BTreeMap<String, Stored>>,
+    pub(super) buckets: BTreeMap<String, BTreeMap<String, Stored>>,
     uploads: BTreeMap<Arc<str>, Unfinished>,
     script: VecDeque<Scripted>,
     broken_bodies: VecDeque<BrokenBody>,
@@ -337,6 +339,14 @@ impl ObjectStore for MemoryStore {
             });
             Ok(each.collect())
         })
+    }
+
+    async fn create_bucket(&self, bucket: &Bucket) -> Result<()> {
+        self.answer(Operation::CreateBucket, None, |state| state.make_bucket(bucket))
+    }
+
+    async fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
+        self.answer(Operation::DeleteBucket, None, |state| state.remove_bucket(bucket))
     }
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {

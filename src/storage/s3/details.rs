@@ -1,6 +1,10 @@
 //! All that a reply to HeadObject tells, by the names that people and programs see.
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::types::{
+    ArchiveStatus, ChecksumType, ObjectLockLegalHoldStatus, ObjectLockMode, ReplicationStatus,
+    ServerSideEncryption, StorageClass,
+};
 use aws_smithy_types::date_time::Format;
 
 use super::store::told_checksums;
@@ -11,7 +15,7 @@ pub(super) fn details(reply: &HeadObjectOutput, facts: ObjectFacts) -> ObjectDet
     let lock_until = reply.object_lock_retain_until_date();
     let lock_until = lock_until.and_then(|date| date.fmt(Format::DateTime).ok());
     let values = [
-        reply.storage_class().map(|class| class.as_str()),
+        reply.storage_class().map(StorageClass::as_str),
         reply.content_type(),
         reply.content_encoding(),
         reply.content_disposition(),
@@ -19,17 +23,17 @@ pub(super) fn details(reply: &HeadObjectOutput, facts: ObjectFacts) -> ObjectDet
         reply.cache_control(),
         reply.expires_string(),
         reply.website_redirect_location(),
-        reply.checksum_type().map(|kind| kind.as_str()),
-        reply.server_side_encryption().map(|method| method.as_str()),
+        reply.checksum_type().map(ChecksumType::as_str),
+        reply.server_side_encryption().map(ServerSideEncryption::as_str),
         reply.ssekms_key_id(),
         reply.sse_customer_key_md5(),
         reply.restore(),
-        reply.archive_status().map(|status| status.as_str()),
+        reply.archive_status().map(ArchiveStatus::as_str),
         reply.expiration(),
-        reply.replication_status().map(|status| status.as_str()),
-        reply.object_lock_mode().map(|mode| mode.as_str()),
+        reply.replication_status().map(ReplicationStatus::as_str),
+        reply.object_lock_mode().map(ObjectLockMode::as_str),
         lock_until.as_deref(),
-        reply.object_lock_legal_hold_status().map(|status| status.as_str()),
+        reply.object_lock_legal_hold_status().map(ObjectLockLegalHoldStatus::as_str),
     ];
     let told = ObjectDetails::TOLD.into_iter().zip(values);
     let told = told.filter_map(|(name, value)| Some((name, value?.to_owned()))).collect();

@@ -12,7 +12,7 @@ use md5::Digest as _;
 use super::connect::{Options, Payer, Replies};
 use super::direct::{Direct, Draft, Extras, Sent};
 use super::recovery::Recovery;
-use super::{delete, list, multipart, parts, read, unfinished, versions, write};
+use super::{buckets, delete, list, multipart, parts, read, unfinished, versions, write};
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Algorithm;
 use crate::domain::location::{Bucket, ObjectName};
@@ -188,6 +188,16 @@ impl ObjectStore for S3Store {
     ) -> Result<Vec<Result<Removed>>> {
         let sent = self.recovery.sending(Some(bucket));
         self.recovery.judge(&sent, delete::many(self, bucket, removals).await)
+    }
+
+    async fn create_bucket(&self, bucket: &Bucket) -> Result<()> {
+        let sent = self.recovery.sending(None);
+        self.recovery.judge(&sent, buckets::create(self, bucket).await)
+    }
+
+    async fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
+        let sent = self.recovery.sending(Some(bucket));
+        self.recovery.judge(&sent, buckets::delete(self, bucket).await)
     }
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {

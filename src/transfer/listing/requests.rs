@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::domain::escape::Escaped;
-use crate::domain::location::ObjectName;
+use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ObjectDetails, ObjectFacts};
 use crate::storage::error::Kind;
 use crate::storage::object_store::{ListPage, ListRequest, ListedBucket, Upload};
@@ -39,6 +39,21 @@ pub async fn details(context: &Context, object: &ObjectName) -> Result<ObjectDet
 pub async fn buckets(context: &Context) -> Result<Vec<ListedBucket>, JobError> {
     until_done(Tries::new(context, "list the buckets".to_owned()), || {
         context.in_time("ListBuckets", 0, context.store.list_buckets())
+    })
+    .await
+}
+
+/// A try whose reply was lost looks like one too many: the bucket that it made is there.
+pub async fn make_bucket(context: &Context, bucket: &Bucket) -> Result<(), JobError> {
+    until_done(Tries::new(context, format!("make s3://{bucket}")), || {
+        context.in_time("CreateBucket", 0, context.store.create_bucket(bucket))
+    })
+    .await
+}
+
+pub async fn remove_bucket(context: &Context, bucket: &Bucket) -> Result<(), JobError> {
+    until_done(Tries::new(context, format!("remove s3://{bucket}")), || {
+        context.in_time("DeleteBucket", 0, context.store.delete_bucket(bucket))
     })
     .await
 }
