@@ -8,9 +8,12 @@
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::clean::CleanArgs;
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::config::ConfigArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::man::ManArgs;
 use crate::commands::typed::Typed;
 use crate::commands::upload::UploadArgs;
 use crate::commands::verify::VerifyArgs;
@@ -54,6 +57,9 @@ pub enum Command {
     Verify(VerifyArgs),
     Ls(LsArgs),
     Clean(CleanArgs),
+    Config(ConfigArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 impl Command {
@@ -64,7 +70,7 @@ impl Command {
             Self::Upload(args) => Some(args),
             Self::Cp(args) => Some(args),
             Self::Verify(args) => Some(args),
-            Self::Ls(_) | Self::Clean(_) => None,
+            _ => None,
         }
     }
 }

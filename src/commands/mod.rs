@@ -6,9 +6,12 @@
 )]
 
 pub mod clean;
+pub mod completions;
+pub mod config;
 pub mod cp;
 pub mod download;
 pub mod ls;
+pub mod man;
 pub mod upload;
 pub mod verify;
 

@@ -26,6 +26,7 @@ mod ranges;
 mod real_servers;
 mod refusals;
 mod resume;
+mod settings;
 #[cfg(target_os = "linux")]
 mod soak;
 mod store_contract;

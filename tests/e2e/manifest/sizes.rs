@@ -14,8 +14,10 @@ fn stage(small: usize) -> Stage {
     let stage = Stage::new();
     let mut rows = String::new();
     for number in 0..small {
-        stage.testbed.put_object(BUCKET, &format!("{number}"), number.to_string());
-        rows += &format!("{number}\n");
+        let key = number.to_string();
+        stage.testbed.put_object(BUCKET, &key, key.clone());
+        rows += &key;
+        rows += "\n";
     }
     stage.testbed.put_object(BUCKET, "large", content("large", 3 * MIB));
     stage.sandbox.write("m.keys", rows + "large\n");
