@@ -68,11 +68,13 @@ class Row:
 
 LOOPBACK = Network("loopback", "loopback, plain HTTP")
 TLS = Network("tls", "loopback, HTTPS", tls=True)
+FAR = ("--first-byte-ms", "30", "--get-bandwidth", "60000000", "--put-bandwidth", "20000000",
+       "--total-bandwidth", "1250000000")
 SHAPED = Network(
-    "shaped", "30 ms to the first byte, 60 MB/s a GET, 20 MB/s a PUT, 10 Gbit/s in all",
-    ("--first-byte-ms", "30", "--get-bandwidth", "60000000", "--put-bandwidth", "20000000",
-     "--total-bandwidth", "1250000000"))
-BUSY = Network("busy", "503 SlowDown beyond 1,000 requests a second", ("--request-rate", "1000"))
+    "shaped", "30 ms to the first byte, 60 MB/s a GET, 20 MB/s a PUT, 10 Gbit/s in all", FAR)
+BUSY = Network(
+    "busy", "the same, 503 SlowDown beyond 1,000 requests a second",
+    (*FAR, "--request-rate", "1000"))
 WEED = Network("seaweedfs", "SeaweedFS on loopback, plain HTTP")
 
 

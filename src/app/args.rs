@@ -9,10 +9,13 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::cat::CatArgs;
 use crate::commands::clean::CleanArgs;
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::config::ConfigArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
 use crate::commands::du::DuArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::man::ManArgs;
 use crate::commands::mb::MbArgs;
 use crate::commands::presign::PresignArgs;
 use crate::commands::rb::RbArgs;
@@ -69,6 +72,9 @@ pub enum Command {
     Mb(MbArgs),
     Rb(RbArgs),
     Clean(CleanArgs),
+    Config(ConfigArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 impl Command {
@@ -82,12 +88,7 @@ impl Command {
             Self::Rm(args) => Some(args),
             Self::Cat(args) => Some(args),
             Self::Rb(args) => Some(args),
-            Self::Ls(_)
-            | Self::Stat(_)
-            | Self::Du(_)
-            | Self::Presign(_)
-            | Self::Mb(_)
-            | Self::Clean(_) => None,
+            _ => None,
         }
     }
 }

@@ -4,12 +4,14 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::sync::mpsc;
 
 use super::args::{Cli, Command, Output};
+use super::described::describe;
 use super::exit::Exit;
-use super::{logging, planned, shell, signals, threads};
+use super::settings::{Setting, Settings};
+use super::{logging, pages, planned, shell, signals, threads};
 use crate::commands::error::{CommandError, Kind};
 use crate::commands::session::{self, Session};
 use crate::commands::typed::Typed;
@@ -31,8 +33,20 @@ const EVENTS: usize = 1024;
 /// Does what `arguments` ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
-        Ok(cli) => cli,
+    let whole = Cli::command();
+    // Help is to be had whatever is set.
+    let (settings, refused) = match Settings::load(&whole) {
+        Ok(settings) => (settings, None),
+        Err(error) => (Settings::default(), Some(error)),
+    };
+    let mut command = settings.apply(whole.clone());
+    let tried = command.try_get_matches_from_mut(&arguments);
+    let parsed = tried.and_then(|typed| {
+        let cli = Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut command))?;
+        Ok((cli, typed))
+    });
+    let (cli, typed) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version go to stdout, the rest to stderr; a closed pipe is no news.
             if let Some(missing) = planned::missing(&error) {
@@ -47,7 +61,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.exit_code() == 0 { Exit::Success } else { Exit::Usage };
         }
     };
+    if let Some(error) = refused {
+        return refuse(&error, &cli.output);
+    }
+    tell_settings(&settings, &settings.in_use(&command, &typed), &cli.output);
+    if let Some(described) = describe(&cli.command, &whole, &settings, &cli.output) {
+        return described.map_or_else(|error| refuse(&error, &cli.output), |()| Exit::Success);
+    }
     logging::start(cli.output.verbosity());
+    pages::keep_small();
     let open_files = limits::raise_open_files();
     limits::outlive_file_size_limit().ok();
     let runtime = match enough_files(open_files).and_then(|()| runtime()) {
@@ -70,6 +92,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // A thread may be in a read of standard input that never ends: it is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
+}
+
+/// Says where values come from that were not typed, to who wants to know; and of what was meant to
+/// be one and is none, to everybody.
+fn tell_settings(settings: &Settings, in_use: &[&Setting], output: &Output) {
+    let paint = Paint::stderr(output.color);
+    if output.verbosity() == Verbosity::Quiet {
+        return;
+    }
+    for note in &settings.notes {
+        failure::print_note(note, paint);
+    }
+    if output.verbosity() != Verbosity::Normal {
+        for Setting { option, values, origin } in in_use {
+            let values = values.join(" ");
+            failure::print_note(&format!("--{option} is {values}, by {origin}"), paint);
+        }
+    }
 }
 
 /// The runtime does not fail where it gets too few, it panics.

@@ -1,13 +1,14 @@
 //! How many threads the system lets this process have. Asked once, before any is needed: a runtime
 //! that gets one too few does not fail, it waits for ever for the one that never comes.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::{self, Builder};
+use std::sync::{Arc, RwLock};
+use std::thread::Builder;
 
 /// Beside the runtime's workers: signals and the end that they bring, the screen, the planner,
 /// names looked up, and files that are slow to read and to sync.
 const OTHERS: usize = 8;
+/// In bytes, for a thread that only waits.
+const SMALL_STACK: usize = 64 * 1024;
 
 /// As many workers as are wanted, or as there may be. `None` if not even one can be had with the
 /// threads beside it.
@@ -20,24 +21,21 @@ pub(super) fn workers(wanted: usize) -> Option<usize> {
 
 /// How many threads of `wanted` there can be at once, by having them.
 fn available(wanted: usize) -> usize {
-    let is_over = Arc::new(AtomicBool::new(false));
+    let end = Arc::new(RwLock::new(()));
+    let not_yet = end.write();
     let mut threads = Vec::with_capacity(wanted);
     while threads.len() < wanted {
-        let is_over = Arc::clone(&is_over);
-        let wait = move || {
-            while !is_over.load(Relaxed) {
-                thread::park();
-            }
-        };
-        match Builder::new().spawn(wait) {
+        let end = Arc::clone(&end);
+        // They do nothing but wait, all for one thing, and end together.
+        let wait = move || drop(end.read());
+        match Builder::new().stack_size(SMALL_STACK).spawn(wait) {
             Ok(thread) => threads.push(thread),
             Err(_) => break,
         }
     }
-    is_over.store(true, Relaxed);
+    drop(not_yet);
     let count = threads.len();
     for thread in threads {
-        thread.thread().unpark();
         // It has nothing that could panic.
         thread.join().ok();
     }

@@ -7,10 +7,13 @@
 
 pub mod cat;
 pub mod clean;
+pub mod completions;
+pub mod config;
 pub mod cp;
 pub mod download;
 pub mod du;
 pub mod ls;
+pub mod man;
 pub mod mb;
 pub mod presign;
 pub mod rb;

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
 
 use super::error::StoreError;
 use super::meter::Meter;
@@ -115,7 +116,28 @@ pub struct GetReply {
     pub facts: ObjectFacts,
     /// `None` for an empty object.
     pub range: Option<ByteRange>,
+    /// Whether the store says that it sends ranges of this object, too.
+    pub takes_ranges: bool,
     pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl GetReply {
+    /// The same reply up to `first`, and no byte behind it: the rest is never read.
+    #[must_use]
+    pub fn up_to(self, first: ByteRange) -> Self {
+        let body = stream::unfold((self.body, first.length()), |(mut body, left)| async move {
+            if left == 0 {
+                return None;
+            }
+            let frame = body.next().await?.map(|mut frame| {
+                frame.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                frame
+            });
+            let left = left.saturating_sub(frame.as_ref().map_or(0, Bytes::len) as u64);
+            Some((frame, (body, left)))
+        });
+        Self { range: Some(first), body: body.boxed(), ..self }
+    }
 }
 
 impl fmt::Debug for GetReply {
@@ -124,6 +146,7 @@ impl fmt::Debug for GetReply {
             .debug_struct("GetReply")
             .field("facts", &self.facts)
             .field("range", &self.range)
+            .field("takes_ranges", &self.takes_ranges)
             .finish_non_exhaustive()
     }
 }
@@ -396,6 +419,46 @@ pub struct Removed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::object::StoredChecksum;
+    use crate::storage::error::Kind;
+
+    fn reply(frames: Vec<Result<Bytes>>) -> GetReply {
+        let facts = ObjectFacts {
+            size: 6,
+            etag: None,
+            version: None,
+            last_modified: None,
+            checksum: StoredChecksum::None,
+        };
+        let body = stream::iter(frames).boxed();
+        GetReply { facts, range: ByteRange::new(0, 6), takes_ranges: true, body }
+    }
+
+    #[tokio::test]
+    async fn no_byte_comes_behind_the_first_range() {
+        let first = ByteRange::new(0, 3).expect("not empty");
+        for (frames, wanted) in [
+            (vec!["ab", "cd", "ef"], vec!["ab", "c"]),
+            (vec!["abc", "def"], vec!["abc"]),
+            (vec!["abcdef"], vec!["abc"]),
+            (vec!["ab"], vec!["ab"]),
+        ] {
+            let frames = frames.into_iter().map(|text| Ok(Bytes::from_static(text.as_bytes())));
+            let cut = reply(frames.collect()).up_to(first);
+            assert_eq!(cut.range, Some(first));
+            let came: Vec<_> = cut.body.map(|frame| frame.expect("a frame")).collect().await;
+            assert_eq!(came, wanted);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fault_before_the_end_of_the_range_is_told() {
+        let first = ByteRange::new(0, 3).expect("not empty");
+        let fault = StoreError::new("GetObject", Kind::Transient);
+        let mut body = reply(vec![Ok(Bytes::from_static(b"ab")), Err(fault)]).up_to(first).body;
+        assert!(body.next().await.expect("a frame").is_ok());
+        assert!(body.next().await.expect("a fault").is_err());
+    }
 
     #[test]
     fn keys_that_xml_may_change_go_alone() {

@@ -21,6 +21,7 @@ use super::landing::Landing;
 use super::outcome::{Comparison, Done, Left, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
+use super::plan::Discovery;
 use super::resume::Resume;
 use super::retry::Tries;
 use super::uplink::Uplink;
@@ -146,6 +147,7 @@ pub struct Context {
     pub(super) gate: Gate,
     pub(super) health: Health,
     pub(super) hedge: Mutex<Hedge>,
+    pub(super) discovery: Discovery,
     pub(super) buffers: Buffers,
     pub(super) uplink: Uplink,
     events: mpsc::Sender<Event>,
@@ -165,6 +167,7 @@ impl Context {
             gate: Gate::new(limits.concurrency, limits.memory, limits.bandwidth),
             health: Health::new(limits.concurrency.most()),
             hedge: Mutex::default(),
+            discovery: Discovery::default(),
             buffers: Buffers::new(limits.memory),
             store,
             limits,

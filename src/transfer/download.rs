@@ -156,7 +156,8 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
     let class = in_flight.class();
     let range = match plan {
         DownloadPlan::Whole => None,
-        DownloadPlan::Parts { first } | DownloadPlan::Discover { first } => Some(first),
+        DownloadPlan::Parts { first } => Some(first),
+        DownloadPlan::Discover { first } => context.discovery.asks(first),
     };
     let get = |range: Option<ByteRange>| {
         let read = Read { range, if_match: job.expected.etag.clone() };
@@ -178,6 +179,14 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
             )));
         }
         reply => reply?,
+    };
+    let reply = match plan {
+        DownloadPlan::Discover { first } => {
+            context.discovery.found(reply.facts.size, first);
+            let is_longer = reply.range.is_some_and(|came| came.length() > first.length());
+            if is_longer && reply.takes_ranges { reply.up_to(first) } else { reply }
+        }
+        DownloadPlan::Whole | DownloadPlan::Parts { .. } => reply,
     };
     work.gauge.discover(reply.facts.size);
     verify::expected(&job.expected, &reply.facts)?;
@@ -286,13 +295,13 @@ async fn begin(
     file.reserve(facts.size)?;
     let first = reply.range;
     let is_whole = first.is_none_or(|first| first.length() == facts.size);
-    // A range's reply has no checksum of the object: one HEAD alongside asks for it.
+    // The reply to a range has no checksum of the object: one HEAD alongside asks for it.
     // Likewise where the reply is the first to tell of such a size: it may have been cut short.
-    let is_as_listed = plan == DownloadPlan::Whole && job.size == Some(facts.size);
+    let is_as_listed = is_whole && plan == DownloadPlan::Whole && job.size == Some(facts.size);
     let asks = match work.context.limits.verify {
         // The size must be known from two replies all the same.
         Verify::Off if facts.etag.is_some() => job.size != Some(facts.size),
-        _ => !is_whole || facts.checksum == StoredChecksum::None && !is_as_listed,
+        _ => facts.checksum == StoredChecksum::None && !is_as_listed,
     };
     let stored = if asks {
         Stored::Later(ChecksumLater::ask(work, job, &pin))

@@ -1,5 +1,7 @@
 //! Whether an object moves whole or in parts. Pure.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use crate::domain::range::ByteRange;
 
 /// How a download starts.
@@ -9,7 +11,8 @@ pub(super) enum DownloadPlan {
     Whole,
     /// The size is known: this is the first of several ranges.
     Parts { first: ByteRange },
-    /// The size is not known: the reply to this range tells it.
+    /// The size is not known: the first reply tells it. `first` is the first part of an object that
+    /// has several.
     Discover { first: ByteRange },
 }
 
@@ -21,6 +24,34 @@ pub(super) fn download(size: Option<u64>, part_size: u64) -> DownloadPlan {
         (Some(size), Some(first)) if size > part_size => DownloadPlan::Parts { first },
         (None, Some(first)) => DownloadPlan::Discover { first },
         _ => DownloadPlan::Whole,
+    }
+}
+
+/// How to ask for an object of unknown size.
+///
+/// Asked for without a range, a small one takes one request: that reply alone has the checksum of
+/// the whole, and of a range it takes a HEAD. But of a large one, which is read in parts, all that
+/// the store sent beyond the first is thrown away, and the connection with it. So the whole is asked
+/// for only where so many in a row were small.
+#[derive(Debug, Default)]
+pub(super) struct Discovery {
+    small_in_a_row: AtomicU32,
+}
+
+/// Requests spared before megabytes may be thrown away.
+const ENOUGH_SMALL: u32 = 16;
+
+impl Discovery {
+    /// What the first request asks for; `None`: all of it.
+    pub(super) fn asks(&self, first: ByteRange) -> Option<ByteRange> {
+        (self.small_in_a_row.load(Relaxed) < ENOUGH_SMALL).then_some(first)
+    }
+
+    /// An object had this size.
+    pub(super) fn found(&self, size: u64, first: ByteRange) {
+        let small = self.small_in_a_row.load(Relaxed);
+        let small = if size > first.length() { 0 } else { (small + 1).min(ENOUGH_SMALL) };
+        self.small_in_a_row.store(small, Relaxed);
     }
 }
 
@@ -46,6 +77,21 @@ mod tests {
         assert_eq!(download(Some(8), 8), DownloadPlan::Whole);
         assert_eq!(download(Some(9), 8), DownloadPlan::Parts { first });
         assert_eq!(download(None, 8), DownloadPlan::Discover { first });
+    }
+
+    #[test]
+    fn the_whole_is_asked_for_where_enough_in_a_row_were_small() {
+        let first = ByteRange::new(0, 8).expect("not empty");
+        let discovery = Discovery::default();
+        let find = |sizes: &[u64]| sizes.iter().for_each(|size| discovery.found(*size, first));
+        find(&[8; 15]);
+        assert_eq!(discovery.asks(first), Some(first));
+        find(&[0]);
+        assert_eq!(discovery.asks(first), None);
+        find(&[9]);
+        assert_eq!(discovery.asks(first), Some(first));
+        find(&[8; 100]);
+        assert_eq!(discovery.asks(first), None);
     }
 
     proptest! {

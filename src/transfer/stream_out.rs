@@ -63,7 +63,7 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
     // What was written can't be read again: which checksum to compute must be known before.
     let asks = match work.context.limits.verify {
         Verify::Off if facts.etag.is_some() => job.size != Some(facts.size),
-        _ => !is_whole || facts.checksum == StoredChecksum::None && plan != DownloadPlan::Whole,
+        _ => facts.checksum == StoredChecksum::None && !(is_whole && plan == DownloadPlan::Whole),
     };
     // Other requests are about to be waited for, and there may be room for one only.
     in_flight.end_request();

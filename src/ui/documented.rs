@@ -10,6 +10,7 @@ use super::comparison::CompareLine;
 use super::failure::Failures;
 use super::lines::{EventLine, FailedFields, JobFields, PlanLine};
 use super::listing::{RecordLine, Sizes};
+use super::setting::SettingLine;
 use super::state::tests::{failure, job};
 use super::summary::{Account, Planned};
 use crate::domain::checksum::Algorithm;
@@ -97,6 +98,12 @@ fn lines() -> Vec<Value> {
         lines.push(to_value(&CompareLine::new(&job, &comparison)));
     }
     lines.extend(records());
+    lines.push(to_value(&SettingLine {
+        option: text(),
+        command: Some(text()),
+        values: vec![text()],
+        origin: text(),
+    }));
     lines.push(summary());
     lines
 }

@@ -31,6 +31,7 @@ mod real_servers;
 mod refusals;
 mod resume;
 mod rm;
+mod settings;
 #[cfg(target_os = "linux")]
 mod soak;
 mod stat;

@@ -4,6 +4,7 @@
 
 mod names;
 mod rows;
+mod sizes;
 mod strict;
 mod whole;
 

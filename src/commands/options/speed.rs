@@ -93,6 +93,8 @@ const MOST_TYPED: usize = 4096;
 const MOST_FOUND: usize = 1024;
 const SMALLEST_PART: u64 = 64 * KIB;
 const SMALLEST_MEMORY: u64 = 16 * MIB;
+/// What the program needs for itself: its runtime, connections, names.
+const OWN_MEMORY: u64 = 8 * MIB;
 /// A request has a connection and may have a file; the rest is for the program itself.
 const FILES_A_REQUEST: u64 = 3;
 const OWN_FILES: u64 = 24;
@@ -136,7 +138,7 @@ impl Speed {
             } else {
                 PartChoice::Usual
             },
-            memory,
+            memory: memory.saturating_sub(OWN_MEMORY).max(memory / 2).max(part_size),
             bandwidth: self.max_bandwidth.map(|Rate(rate)| rate.bytes()),
             max_attempts: self.max_attempts,
         })

@@ -201,7 +201,8 @@ impl ObjectStore for MemoryStore {
                 stored.bytes.slice(index(range.start())..index(range.end()))
             });
             let broken = state.broken_body(object.key.as_str());
-            Ok(GetReply { facts, range, body: stream::iter(frames(&bytes, broken)).boxed() })
+            let body = stream::iter(frames(&bytes, broken)).boxed();
+            Ok(GetReply { facts, range, takes_ranges: true, body })
         })
     }
 

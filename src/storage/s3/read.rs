@@ -43,7 +43,8 @@ pub(super) async fn get(store: &S3Store, object: &ObjectName, what: &Read) -> Re
     match (sent, told) {
         (Some(Sent { reply: Ok(reply), .. }), Some(told)) => {
             let (facts, range) = told?;
-            Ok(GetReply { facts, range, body: frames(reply.into_body()) })
+            let takes_ranges = takes_ranges(header(&reply, "accept-ranges").ok().flatten());
+            Ok(GetReply { facts, range, takes_ranges, body: frames(reply.into_body()) })
         }
         (sent, _) => get_by_sdk(store, object, what, sent.map(Sent::replay)).await,
     }
@@ -116,7 +117,12 @@ pub(super) async fn get_by_sdk(
         last_modified: reply.last_modified().and_then(system_time),
         checksum: choose_checksum(of_all(&values, range, size), reply.checksum_type()),
     };
-    Ok(GetReply { facts, range, body: frames(reply.body.into_inner()) })
+    let takes_ranges = takes_ranges(reply.accept_ranges());
+    Ok(GetReply { facts, range, takes_ranges, body: frames(reply.body.into_inner()) })
+}
+
+fn takes_ranges(accepted: Option<&str>) -> bool {
+    accepted == Some("bytes")
 }
 
 /// A whole object's checksum on a 206 is right for the whole only.

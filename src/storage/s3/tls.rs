@@ -3,14 +3,18 @@
 //! the store itself.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, WantsClientCert};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier};
+use rustls::{
+    CertificateError, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    WantsVerifier,
+};
 
 use super::connect::ConnectError;
 
@@ -23,12 +27,11 @@ const PROTOCOL: &[u8] = b"http/1.1";
 /// Servers have to prove who they are.
 pub(super) fn checked(ca_bundle: Option<&Path>) -> Result<Arc<ClientConfig>, ConnectError> {
     let mut roots = RootCertStore::empty();
-    // One of the system's that nobody can read vouches for nobody.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_bundle.map(Path::to_owned).or_else(bundle_of_environment) {
         add_bundle(&mut roots, &path)?;
     }
-    Ok(finished(builder()?.with_root_certificates(roots)))
+    let known = Known { provider: provider(), bundle: roots, verifier: OnceLock::new() };
+    Ok(finished(builder()?.dangerous().with_custom_certificate_verifier(Arc::new(known))))
 }
 
 /// Whoever answers is taken for the server.
@@ -38,9 +41,13 @@ pub(super) fn unchecked() -> Result<Arc<ClientConfig>, ConnectError> {
 }
 
 fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, ConnectError> {
-    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| ConnectError::Http(error.into()))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
 }
 
 fn finished(builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> Arc<ClientConfig> {
@@ -68,6 +75,67 @@ fn add_bundle(roots: &mut RootCertStore, path: &Path) -> Result<(), ConnectError
         return Err(ConnectError::NoCertificate(path.to_owned()));
     }
     Ok(())
+}
+
+/// Takes the certificates that the system's or a bundle's vouch for. The system's are read with the
+/// first handshake: they are in hundreds of files, and a store that speaks plain HTTP needs none.
+#[derive(Debug)]
+struct Known {
+    provider: Arc<CryptoProvider>,
+    bundle: RootCertStore,
+    /// `None` where nobody is known, who could vouch for others.
+    verifier: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
+}
+
+impl Known {
+    fn verifier(&self) -> Result<&WebPkiServerVerifier, rustls::Error> {
+        let made = self.verifier.get_or_init(|| {
+            let mut roots = self.bundle.clone();
+            // One of the system's that nobody can read vouches for nobody.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let builder = WebPkiServerVerifier::builder_with_provider(
+                Arc::new(roots),
+                Arc::clone(&self.provider),
+            );
+            builder.build().ok()
+        });
+        made.as_deref().ok_or(CertificateError::UnknownIssuer.into())
+    }
+}
+
+impl ServerCertVerifier for Known {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        status: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier()?.verify_server_cert(certificate, between, name, status, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier()?.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier()?.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// Takes every certificate, and does not look whether who shows it has its key.
@@ -105,7 +173,7 @@ impl ServerCertVerifier for Anyone {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+        provider().signature_verification_algorithms.supported_schemes()
     }
 }
 

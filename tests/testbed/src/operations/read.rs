@@ -37,13 +37,14 @@ pub(super) fn get(backend: &Backend, r: &S3Request<GetObjectInput>) -> Answer<Ge
         Some(IgnoreRange) => None,
         None => input.range,
     };
+    let knows_ranges = r.extensions.get::<IgnoreRange>().is_none();
     let selection = Selection::new(&object, asked, input.part_number)?;
     let content = match &selection {
         Selection::Whole => object.content.clone(),
         Selection::Slice(range, _) => object.content.slice(range.clone()),
     };
     let mut output = GetObjectOutput {
-        accept_ranges: Some("bytes".to_owned()),
+        accept_ranges: knows_ranges.then(|| "bytes".to_owned()),
         content_length: i64::try_from(content.len()).ok(),
         content_range: selection.content_range(object.len()),
         e_tag: Some(etag(&object)),
