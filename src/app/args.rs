@@ -7,12 +7,21 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::commands::cat::CatArgs;
 use crate::commands::clean::CleanArgs;
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::config::ConfigArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
+use crate::commands::du::DuArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::man::ManArgs;
+use crate::commands::mb::MbArgs;
 use crate::commands::mv::MvArgs;
+use crate::commands::presign::PresignArgs;
+use crate::commands::rb::RbArgs;
 use crate::commands::rm::RmArgs;
+use crate::commands::stat::StatArgs;
 use crate::commands::sync::SyncArgs;
 use crate::commands::typed::Typed;
 use crate::commands::upload::UploadArgs;
@@ -63,7 +72,16 @@ pub enum Command {
     Verify(VerifyArgs),
     Rm(RmArgs),
     Ls(LsArgs),
+    Cat(CatArgs),
+    Stat(StatArgs),
+    Du(DuArgs),
+    Presign(PresignArgs),
+    Mb(MbArgs),
+    Rb(RbArgs),
     Clean(CleanArgs),
+    Config(ConfigArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 impl Command {
@@ -77,7 +95,9 @@ impl Command {
             Self::Sync(args) => Some(args),
             Self::Verify(args) => Some(args),
             Self::Rm(args) => Some(args),
-            Self::Ls(_) | Self::Clean(_) => None,
+            Self::Cat(args) => Some(args),
+            Self::Rb(args) => Some(args),
+            _ => None,
         }
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn missing(error: &clap::Error) -> Option<CommandError> {
     let hint = match verb.as_str() {
         "mv" | "move" => "copy it with `haul cp`, and remove the source with another tool",
         "del" | "delete" | "remove" => "objects are removed with `haul rm`",
-        "presign" | "mb" | "rb" => "another tool does that meanwhile",
+        "sign" => "links are made with `haul presign`",
         _ => return None,
     };
     Some(CommandError::misuse(format!("haul has no `{verb}` yet")).hint(hint))

@@ -19,7 +19,6 @@ use super::session::{Parts, Purpose, Session};
 use super::typed::Typed;
 use super::upload::check_part_size;
 use crate::domain::allowance::Allowance;
-use crate::domain::attributes::Attributes as Resolved;
 use crate::domain::location::{Location, S3Uri};
 use crate::domain::overwrite::Overwrite;
 use crate::domain::pattern::Wildcard;
@@ -161,14 +160,6 @@ impl SyncArgs {
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let (source, destination) = self.trees()?;
         let attributes = Arc::new(self.attributes.resolve()?);
-        if matches!(destination, Tree::Files { .. }) && *attributes != Resolved::default() {
-            let text = "what is said of objects means nothing where the destination is a directory";
-            return Err(CommandError::misuse(text));
-        }
-        if matches!(source, Tree::Files { .. }) && self.copies.names_a_source() {
-            let text = "--source-… options say how a source in S3 is read: this one is a directory";
-            return Err(CommandError::misuse(text));
-        }
         let (filter, bounds) = (self.filters.resolve()?, self.bounds.resolve()?);
         let context = self.context(session, (&source, &destination)).await?;
         refuse_overlap(&source, &destination, sides(&context))?;
@@ -224,7 +215,8 @@ impl SyncArgs {
                 },
                 file_times: self.files.times(),
                 scope: if is_one { Scope::OneBucket } else { Scope::ManyBuckets },
-                copies: Some(&self.copies),
+                // They say how a source in S3 is read, wherever they are set.
+                copies: matches!(source, Tree::Objects { .. }).then_some(&self.copies),
             })
             .await?;
         match destination {

@@ -8,6 +8,7 @@ pub mod manifested;
 pub mod planner;
 pub mod removals;
 mod row_names;
+pub mod trees;
 pub mod uploads;
 
 pub mod guard;

@@ -17,7 +17,7 @@ use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
 use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, ObjectName};
-use crate::domain::object::{ETag, ListedObject, ObjectFacts};
+use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts};
 use crate::domain::range::ByteRange;
 
 pub use super::removal::{MOST_REMOVED, Removal, Removed};
@@ -50,6 +50,9 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn describe(&self, object: &ObjectName) -> Result<Described>;
 
     async fn tags(&self, object: &ObjectName) -> Result<Vec<(String, String)>>;
+
+    /// As `head`, with all that there is to be told.
+    async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails>;
 
     /// One page of the parts that an object was uploaded in, those behind part number `after`.
     /// Not every store knows them: then it refuses, or there are none.
@@ -111,6 +114,12 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
         bucket: &Bucket,
         removals: &[Removal],
     ) -> Result<Vec<Result<Removed>>>;
+
+    /// Makes a bucket, in the store's region.
+    async fn create_bucket(&self, bucket: &Bucket) -> Result<()>;
+
+    /// Removes a bucket that has nothing in it.
+    async fn delete_bucket(&self, bucket: &Bucket) -> Result<()>;
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>>;
 }

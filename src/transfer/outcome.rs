@@ -188,6 +188,8 @@ pub struct Summary {
     pub length_only: u64,
     /// Objects, and versions, that the store says are gone, and files that a sync took away.
     pub removed: u64,
+    /// Buckets that are gone.
+    pub buckets: u64,
     /// Of those that were given up, objects that may be gone: nobody heard the store's reply.
     pub unconfirmed: u64,
     pub compared: Comparisons,
@@ -222,6 +224,25 @@ impl Summary {
             Verified::Length => self.length_only += 1,
             Verified::NoContent => {}
         }
+    }
+
+    /// Takes what a run after this one came to.
+    pub fn add(&mut self, next: &Self) {
+        self.done += next.done;
+        self.bytes += next.bytes;
+        self.resumed += next.resumed;
+        self.skipped += next.skipped;
+        self.failed += next.failed;
+        self.missing += next.missing;
+        self.stopped += next.stopped;
+        self.verified += next.verified;
+        self.verified_by_parts += next.verified_by_parts;
+        self.length_only += next.length_only;
+        self.output_closed |= next.output_closed;
+        self.elapsed += next.elapsed;
+        // Of the run's context, and so of all runs so far.
+        self.retries = next.retries;
+        self.end = next.end;
     }
 
     pub fn add_compared(&mut self, comparison: &Comparison) {

@@ -10,13 +10,15 @@ use super::comparison::CompareLine;
 use super::failure::Failures;
 use super::lines::{EventLine, FailedFields, JobFields, PlanLine};
 use super::listing::{RecordLine, Sizes};
+use super::setting::SettingLine;
 use super::state::tests::{failure, job};
 use super::summary::{Account, Planned};
+use crate::domain::checksum::Algorithm;
 use crate::domain::comparison::{Proof, Verdict};
 use crate::domain::job::{Job, Remove, Task};
 use crate::domain::location::{Bucket, Key, ObjectName};
-use crate::domain::object::{ETag, ListedObject};
-use crate::domain::record::{Cleaning, Record};
+use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts, StoredChecksum};
+use crate::domain::record::{Cleaning, Record, Usage};
 use crate::transfer::event::Skip;
 use crate::transfer::gauge::Sample;
 use crate::transfer::outcome::{Comparison, Comparisons, End, Failure, SameBy, Summary};
@@ -96,6 +98,12 @@ fn lines() -> Vec<Value> {
         lines.push(to_value(&CompareLine::new(&job, &comparison)));
     }
     lines.extend(records());
+    lines.push(to_value(&SettingLine {
+        option: text(),
+        command: Some(text()),
+        values: vec![text()],
+        origin: text(),
+    }));
     lines.push(summary());
     lines
 }
@@ -157,10 +165,34 @@ fn records() -> Vec<Value> {
         last_modified: now,
         storage_class: Some("STANDARD".into()),
     };
+    let name = ObjectName::new(bucket.clone(), object.key.clone());
+    let text = || "x".to_owned();
+    let details = ObjectDetails {
+        facts: ObjectFacts {
+            size: 5,
+            etag: object.etag.clone(),
+            version: Some("x".into()),
+            last_modified: now,
+            checksum: StoredChecksum::None,
+        },
+        parts: Some(1),
+        told: ObjectDetails::TOLD.map(|name| (name, text())).into(),
+        checksums: Algorithm::ALL.map(|algorithm| (algorithm, text())).into(),
+        metadata: [("name".to_owned(), text())].into(),
+    };
     let records = [
         Record::Object { bucket: &bucket, object: &object },
         Record::Prefix { bucket: &bucket, prefix: "p/" },
         Record::Bucket { name: "bucket", created: now },
+        Record::Link { object: &name, method: "GET", url: "https://h/k?x", expires: now },
+        Record::Made { bucket: &bucket },
+        Record::Stat { object: &name, details: &details },
+        Record::Usage {
+            bucket: &bucket,
+            name: "p/",
+            storage_class: Some("STANDARD"),
+            usage: Usage { objects: 1, bytes: 2, delete_markers: 3 },
+        },
         Record::Unfinished {
             name: "s3://bucket/k",
             upload_id: Some("id"),

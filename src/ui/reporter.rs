@@ -313,6 +313,7 @@ mod tests {
         kept: 0,
         kept_bytes: 0,
         removed: 0,
+        buckets: 0,
         unconfirmed: 0,
         verified: 0,
         verified_by_parts: 0,

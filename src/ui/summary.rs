@@ -47,6 +47,7 @@ pub struct SummaryLine<'a> {
     resumed: u64,
     seconds: f64,
     removed: u64,
+    buckets: u64,
     unconfirmed: u64,
     verified: u64,
     verified_by_parts: u64,
@@ -86,6 +87,7 @@ impl<'a> Account<'a> {
             resumed: summary.resumed,
             seconds: summary.elapsed.as_secs_f64(),
             removed: summary.removed,
+            buckets: summary.buckets,
             unconfirmed: summary.unconfirmed,
             verified: summary.verified,
             verified_by_parts: summary.verified_by_parts,
@@ -181,13 +183,15 @@ impl<'a> Account<'a> {
     fn done(&self) -> Vec<String> {
         let summary = self.summary;
         let looked_at = self.settled() + summary.skipped + summary.failed + summary.stopped;
+        let buckets = (summary.buckets > 0)
+            .then(|| format!("{} removed", style::count(summary.buckets, "bucket")));
         if looked_at == 0 && summary.end == End::Complete {
-            return vec!["nothing to do".to_owned()];
+            return vec![buckets.unwrap_or_else(|| "nothing to do".to_owned())];
         }
         let retries = (summary.retries > 0).then(|| style::count(summary.retries, "retry"));
         if self.is_removal() {
             let fact = format!("{} in {}", self.objects(), style::elapsed(summary.elapsed));
-            return [fact].into_iter().chain(retries).collect();
+            return [fact].into_iter().chain(buckets).chain(retries).collect();
         }
         let seconds = summary.elapsed.as_secs_f64();
         let mut amount =
@@ -333,6 +337,7 @@ mod tests {
             kept: 0,
             kept_bytes: 0,
             removed: 0,
+            buckets: 0,
             unconfirmed: 0,
             verified: 310,
             verified_by_parts: 0,
@@ -488,6 +493,6 @@ mod tests {
             failures: &failures,
             planned: None,
         };
-        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"removed":0,"unconfirmed":0,"verified":310,"verified_by_parts":0,"length_only":2,"retries":3,"skipped":0,"done_before":0,"failed":1,"stopped":0,"kept":0,"kept_bytes":0,"causes":[{"cause":"access denied","count":1}]}"#);
+        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"removed":0,"buckets":0,"unconfirmed":0,"verified":310,"verified_by_parts":0,"length_only":2,"retries":3,"skipped":0,"done_before":0,"failed":1,"stopped":0,"kept":0,"kept_bytes":0,"causes":[{"cause":"access denied","count":1}]}"#);
     }
 }

@@ -24,6 +24,8 @@ pub enum Operation {
     List,
     ListBuckets,
     ListVersions,
+    CreateBucket,
+    DeleteBucket,
     /// Of one object: by itself, or as one of many.
     Delete,
     DeleteMany,

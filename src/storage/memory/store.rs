@@ -15,7 +15,7 @@ use super::script::{BrokenBody, Failure, Operation, Script, Scripted};
 use super::stored::{Stored, Unfinished, crc_of};
 use crate::domain::attributes::Attributes;
 use crate::domain::location::{Bucket, Key, ObjectName};
-use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
+use crate::domain::object::{ETag, ObjectDetails, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
@@ -38,7 +38,7 @@ const FRAME: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    buckets: BTreeMap<String, BTreeMap<String, Stored>>,
+    pub(super) buckets: BTreeMap<String, BTreeMap<String, Stored>>,
     uploads: BTreeMap<Arc<str>, Unfinished>,
     script: Script,
     requests: Vec<Operation>,
@@ -178,6 +178,15 @@ impl ObjectStore for MemoryStore {
         self.answer(Operation::Tags, Some(&object.key), |state| {
             Ok(state.object("GetObjectTagging", object)?.attributes.tags.clone())
         })
+    }
+
+    async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails> {
+        let facts = self.head(object).await?;
+        let checksum = facts.checksum.full_object();
+        let checksums = checksum.map(|checksum| (checksum.algorithm(), checksum.to_base64()));
+        let parts = facts.etag.as_ref().and_then(ETag::parts);
+        let (told, checksums) = (Vec::new(), checksums.into_iter().collect());
+        Ok(ObjectDetails { facts, parts, told, checksums, metadata: BTreeMap::new() })
     }
 
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {
@@ -322,6 +331,14 @@ impl ObjectStore for MemoryStore {
             });
             Ok(each.collect())
         })
+    }
+
+    async fn create_bucket(&self, bucket: &Bucket) -> Result<()> {
+        self.answer(Operation::CreateBucket, None, |state| state.make_bucket(bucket))
+    }
+
+    async fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
+        self.answer(Operation::DeleteBucket, None, |state| state.remove_bucket(bucket))
     }
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {

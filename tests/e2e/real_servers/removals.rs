@@ -55,6 +55,41 @@ fn all_versions_go() {
     assert!(bucket.keys_of_versions().is_empty());
 }
 
+#[test]
+#[ignore = "needs real servers: run tests/run.sh"]
+fn a_bucket_comes_and_goes_with_what_is_in_it() {
+    for server in [Weed::shared() as &dyn Server, Moto::shared()] {
+        let haul = |args: &[&str]| haul().on(server).args(args).run();
+        haul(&["mb", "s3://haul-comes"]).code(0);
+        haul(&["mb", "s3://haul-comes"]).code(1);
+        Bucket::open(server, "haul-comes").put("p/k", "bytes");
+        haul(&["rb", "s3://haul-comes"]).code(1).stderr_has("--force");
+        haul(&["rb", "s3://haul-comes", "--force", "--yes"]).code(0);
+        let left = haul(&["ls", "--json"]);
+        assert!(!left.code(0).stdout_text().contains("haul-comes"), "{left}");
+    }
+}
+
+#[test]
+#[ignore = "needs real servers: run tests/run.sh"]
+fn what_is_there_is_shown_summed_up_and_printed() {
+    on_both(|server, bucket| {
+        for (key, bytes) in [("show/a", "one "), ("show/b", "two"), ("show2", "x")] {
+            bucket.put(key, bytes);
+        }
+        let haul = |args: &[&str]| haul().on(server).args(args).run();
+        let stat = haul(&["stat", &bucket.uri("show/b"), "--json"]);
+        assert_eq!(stat.code(0).json_lines()[0]["size"], 3);
+        haul(&["stat", &bucket.uri("show/none")]).code(1);
+        let du = haul(&["du", &bucket.uri("show/"), "--json"]);
+        let sum = du.code(0).json_lines().remove(0);
+        assert_eq!((&sum["objects"], &sum["bytes"]), (&2.into(), &7.into()));
+        haul(&["cat", &bucket.uri("show/*")]).code(0).stdout_is("one two");
+        haul(&["cat", &bucket.uri("show/b"), "--range", "1-"]).code(0).stdout_is("wo");
+        haul(&["rm", "-r", &bucket.uri("show/"), &bucket.uri("show2")]).code(0);
+    });
+}
+
 /// Runs a test on both servers, each with its bucket.
 fn on_both(test: impl Fn(&dyn Server, &Bucket)) {
     for server in [Weed::shared() as &dyn Server, Moto::shared()] {

@@ -129,8 +129,8 @@ mod tests {
             region: None,
             created: SystemTime::UNIX_EPOCH,
             objects: keys.iter().map(|key| ((*key).to_owned(), Arc::clone(&object))).collect(),
-            uploads: std::collections::BTreeMap::default(),
             versions: None,
+            uploads: std::collections::BTreeMap::default(),
         }
     }
 

@@ -94,21 +94,17 @@ impl Bucket {
 
     /// By key, and the newest first.
     pub(crate) fn all_versions(&self) -> Vec<(&str, Version)> {
-        match &self.versions {
-            Some(versions) => {
-                let all = versions.iter().flat_map(|(key, kept)| {
-                    kept.iter().rev().map(|version| (key.as_str(), version.clone()))
-                });
-                all.collect()
-            }
-            None => {
-                let all = self.objects.iter().map(|(key, object)| {
-                    let (id, since) = (ONLY_VERSION.to_owned(), object.last_modified);
-                    (key.as_str(), Version { id, object: Some(Arc::clone(object)), since })
-                });
-                all.collect()
-            }
+        if let Some(versions) = &self.versions {
+            let all = versions.iter().flat_map(|(key, kept)| {
+                kept.iter().rev().map(|version| (key.as_str(), version.clone()))
+            });
+            return all.collect();
         }
+        let all = self.objects.iter().map(|(key, object)| {
+            let (id, since) = (ONLY_VERSION.to_owned(), object.last_modified);
+            (key.as_str(), Version { id, object: Some(Arc::clone(object)), since })
+        });
+        all.collect()
     }
 
     fn version(&self, key: &str, id: Option<&str>) -> Option<Version> {
