@@ -2,7 +2,7 @@
 //! file is complete in at least one place, and the same command leaves it in one.
 
 use rustix::process::Signal;
-use testbed::{Fault, FaultKind, Gate, Testbed};
+use testbed::{Fault, FaultKind, Gate, Operation, Testbed};
 
 use super::MIB;
 use crate::harness::{Haul, content};
@@ -99,7 +99,15 @@ impl Scene {
         }
         gate.open();
         assert_eq!(self.servers()[server].hits(fault), 1);
+        let at = usize::try_from(nth - 1).expect("it fits");
+        let held = self.servers()[server].requests()[at].operation;
         self.haul().run().code(0);
+        // The one that was held is done when nobody waits for it any more.
+        if held != Operation::CreateMultipartUpload {
+            let open: Vec<_> =
+                self.servers().iter().flat_map(|server| server.open_uploads(BUCKET)).collect();
+            assert!(open.is_empty(), "{open:?}: {moment}");
+        }
         for (name, size) in THINGS {
             assert!(self.at_destination(name) == Some(content(name, size)), "{name}: {moment}");
             assert!(self.at_source(name).is_none(), "{name} is in both places: {moment}");
