@@ -103,8 +103,12 @@ impl CpArgs {
             };
         };
         match (location(first)?, location(last)?, manifest) {
-            (Location::S3(_), Location::S3(_), None) => self.as_copying().run(session).await,
+            (Location::S3(_), Location::S3(_), None) => {
+                self.refuse_local_options()?;
+                self.as_copying().run(session).await
+            }
             (Location::S3(_), Location::S3(_), Some(name)) => {
+                self.refuse_local_options()?;
                 self.as_copying().run_manifest(session, name).await
             }
             (Location::S3(_), _, _) => {
@@ -136,6 +140,19 @@ impl CpArgs {
             return Err(CommandError::misuse(text).hint("use --endpoint-url and the like"));
         }
         Ok(())
+    }
+
+    fn refuse_local_options(&self) -> Result<(), CommandError> {
+        let files = &self.uploads;
+        let meant = [
+            (files.expected_size.is_some(), "--expected-size is for standard input (-) alone"),
+            (files.no_follow_symlinks, "--no-follow-symlinks is for local directories"),
+            (self.downloads.no_mtime, "--no-mtime is for downloads"),
+        ];
+        match meant.into_iter().find(|(is_given, _)| *is_given) {
+            Some((_, text)) => Err(CommandError::misuse(text)),
+            None => Ok(()),
+        }
     }
 
     fn as_copying(&self) -> Copying<'_> {

@@ -21,7 +21,8 @@ use crate::transfer::outcome::Summary;
 /// As `haul cp`, and then the source is removed: once its bytes are at the destination, complete and
 /// checked and synced, and only if it still is what was moved. What was written to meanwhile stays,
 /// and so does what is skipped, by --no-clobber for example; what is left of a local directory are
-/// its folders. If a source can't be removed, it is in both places, which is an error (exit 1).
+/// its folders. If a source can't be removed, it is in both places, which is an error (exit 1). With
+/// --verify off, only length and ETag are checked before a source goes.
 ///
 /// In a bucket that keeps versions, an object that is moved away leaves a delete marker; a version
 /// that a manifest names is removed itself. Symlinks below a directory stay where they are; one that
@@ -52,8 +53,10 @@ pub struct MvArgs {
     copies: Copies,
     #[command(flatten)]
     downloads: FileOptions,
-    #[command(flatten)]
-    uploads: SourceOptions,
+
+    /// Let signatures cover the bodies, too; their checksums are sent in any case
+    #[arg(long, help_heading = "Uploads")]
+    sign_payload: bool,
 }
 
 impl Typed for MvArgs {
@@ -86,6 +89,10 @@ impl MvArgs {
     }
 
     fn as_copy(&self) -> CpArgs {
+        let sign_payload = self.sign_payload;
+        // Links below a directory stay in any case.
+        let uploads =
+            SourceOptions { no_follow_symlinks: false, expected_size: None, sign_payload };
         CpArgs {
             paths: self.paths.clone(),
             transfer: self.transfer.clone(),
@@ -93,7 +100,7 @@ impl MvArgs {
             attributes: self.attributes.clone(),
             copies: self.copies.clone(),
             downloads: self.downloads.clone(),
-            uploads: self.uploads.clone(),
+            uploads,
             fate: Fate::Removed,
         }
     }

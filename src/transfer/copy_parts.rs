@@ -13,9 +13,10 @@ use super::event::Skip;
 use super::fetch::Pin;
 use super::head::head;
 use super::multipart::{SentBy, SentPart, Started, is_of_an_object, note, pass_while};
-use super::part_size::{MAX_OBJECT, upload_part_size, usual_copy_part};
+use super::part_size::{MAX_OBJECT, MIN_PART, upload_part_size, usual_copy_part};
 use super::plan;
 use super::retry::until_done;
+use super::unfinished::record_of_copy;
 use super::verify::said_by_store;
 use crate::domain::evidence::{Evidence, Finding, judge};
 use crate::domain::job::ObjectCopy;
@@ -34,10 +35,18 @@ pub(super) async fn copy(
     let facts = &source.facts;
     let attributes = all_attributes(work, job, source).await?;
     let new = (&job.object, &attributes);
+    let record = record_of_copy(work, job).await;
     let started = Started::create(work, new, &mut work.pass(0).await?).await?;
+    if let Some(record) = &record {
+        record.begin(&started.upload.id, MIN_PART);
+    }
     let made = make(&started, job, facts).await;
     if made.as_ref().is_err_and(|error| !is_of_an_object(error)) {
         started.abort().await;
+    }
+    // Completed or aborted; of one that could be neither, a line says where it is.
+    if let Some(record) = &record {
+        record.clear();
     }
     match made? {
         Some(written) => finish(work, job, facts, &written).await,

@@ -39,7 +39,8 @@ pub(super) async fn tell_apart(
     let is_alike = match find(work, destination).await {
         Ok(None) => false,
         Ok(Some(found)) => is_unchanged(&found, source),
-        Err(error) if error.store_kind() == Some(&Kind::Denied) => true,
+        // Who may write may not always look.
+        Err(error) if matches!(error.store_kind(), Some(Kind::Denied | Kind::Refused)) => true,
         Err(error) => return Err(error),
     };
     if is_alike && source.last_modified.is_none() {

@@ -17,6 +17,7 @@ use super::outcome::Verified;
 use super::part_size::{MAX_OBJECT, upload_part_size, usual_upload_part};
 use super::plan;
 use super::resume::fold;
+use super::unfinished::record_of_copy;
 use super::upload::{Writing, put};
 use super::verify::{self, Content, USUAL_CRC, Wanted};
 use crate::domain::attributes::Attributes;
@@ -103,7 +104,11 @@ impl Relay<'_> {
         }
         self.provable()?;
         let new = (&self.job.object, &self.attributes);
+        let record = record_of_copy(self.work, self.job).await;
         let started = Started::create(self.work, new, &mut self.work.pass(0).await?).await?;
+        if let Some(record) = &record {
+            record.begin(&started.upload.id, part_size);
+        }
         let sent = self.send_all(&started, part_size).await;
         let judged = match &sent {
             Ok((_, pieces)) => self.judge(pieces.clone()),
@@ -112,8 +117,11 @@ impl Relay<'_> {
         // What the source's checksum says comes before the object is there.
         let mut read = Verified::Length;
         let check = || judged.map(|verified| read = verified);
-        let outcome = started.finish(sent.map(|(sent, _)| sent), check).await?;
-        Ok(proven_by_both(outcome, read))
+        let outcome = started.finish(sent.map(|(sent, _)| sent), check).await;
+        if let Some(record) = &record {
+            record.clear();
+        }
+        Ok(proven_by_both(outcome?, read))
     }
 
     /// Parts that no tag pins to one version are taken only if a checksum of the whole can tell.

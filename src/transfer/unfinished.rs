@@ -11,7 +11,7 @@ use super::event::Event;
 use super::retry::until_done;
 use super::upload_record::{Earlier, UploadRecord};
 use crate::domain::checksum::Hasher;
-use crate::domain::job::Upload;
+use crate::domain::job::{ObjectCopy, Upload};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::SourceFile;
 use crate::storage::object_store::{self as store, Body, ListedPart};
@@ -44,6 +44,16 @@ pub(super) async fn parts_of(
             None => return Ok(Some(parts)),
         }
     }
+}
+
+/// The record of a copy's upload, once what a killed run left of the same copy is ended.
+pub(super) async fn record_of_copy(work: &Work, job: &ObjectCopy) -> Option<UploadRecord> {
+    let record = UploadRecord::of_copy(work, job)?;
+    if let Some(Earlier::Fits { id, .. } | Earlier::Stale { id }) = record.earlier() {
+        abort(work, &store::Upload { object: job.object.clone(), id }).await;
+        record.clear();
+    }
+    Some(record)
 }
 
 /// Ends what an earlier run left of an upload that does not go on with it: its file is now one part,

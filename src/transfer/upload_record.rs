@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::context::{Context, Work};
 use super::part_size::{MAX_PART, MIN_PART};
 use super::resume::Resume;
-use crate::domain::job::Upload;
+use crate::domain::job::{ObjectCopy, Upload};
 use crate::storage::local::{Left, SourceFile, StateFile};
 use crate::storage::object_store::{self as store, UploadId};
 
@@ -77,6 +77,14 @@ impl UploadRecord {
                 None
             }
         }
+    }
+
+    /// Of a copy. It begins anew in any case: what a killed run left of it is to be ended.
+    pub(super) fn of_copy(work: &Work, job: &ObjectCopy) -> Option<Self> {
+        let folder = folder(&work.context)?;
+        let subject = Subject::of_copy(work, job);
+        let file = StateFile::claim(&folder, &subject.file_name()).ok()??;
+        Some(Self { file, subject })
     }
 
     /// The record that an earlier run left, for an upload that won't go on with it.
@@ -181,6 +189,20 @@ impl Subject {
                 format!("{:?} {:?}", job.attributes, work.context.store.key_digest()).as_bytes(),
             ),
         })
+    }
+
+    fn of_copy(work: &Work, job: &ObjectCopy) -> Self {
+        let (context, source) = (&work.context, &job.source);
+        let version = source.version.as_deref().unwrap_or_default();
+        Self {
+            endpoint: context.store.endpoint().to_owned(),
+            bucket: job.object.bucket.to_string(),
+            key: job.object.key.as_str().to_owned(),
+            source: format!("{} {} {version}", context.source.endpoint(), source.uri()),
+            size: 0,
+            modified: 0,
+            attributes: String::new(),
+        }
     }
 
     fn is_same_place(&self, other: &Self) -> bool {

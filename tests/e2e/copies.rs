@@ -58,6 +58,7 @@ fn copies_land_as_downloads_and_uploads_do() {
     stage.testbed.create_bucket("other");
     stage.run(["cp", "s3://bucket/p/", "s3://other"]).code(0);
     assert_eq!(stage.testbed.keys("other"), ["b", "q/c", "q/d"]);
+    stage.run(["verify", "s3://bucket/p/", "s3://other/"]).code(0);
     stage.run(["cp", "s3://bucket/p/", "s3://bucket/one"]).code(2).stderr_has("many objects");
     stage.run(["cp", "s3://bucket/none", "s3://bucket/x"]).code(1).stderr_has("s3://bucket/none");
     stage.run(["cp", "s3://bucket/p", "s3://bucket/x"]).code(1).stderr_has("is a prefix");
@@ -270,6 +271,13 @@ fn options_of_a_source_are_for_copies_alone() {
         let output = stage.run([&["cp"], &arguments[..], &more].concat());
         output.code(2).stderr_has("are for copies from S3 to S3");
     }
-    let output = stage.run(["cp", "s3://bucket/a", "s3://bucket/b", "--copy-parts-above", "6GiB"]);
-    output.code(2).stderr_has("must be from");
+    for more in [
+        &["--copy-parts-above", "6GiB"][..],
+        &["--expected-size", "5"],
+        &["--no-follow-symlinks"],
+        &["--no-mtime"],
+    ] {
+        stage.run([&["cp", "s3://bucket/a", "s3://bucket/b"], more].concat()).code(2);
+    }
+    assert_eq!(stage.keys(), ["a"]);
 }

@@ -1,7 +1,8 @@
 //! `haul mv`: what lands where, and that the source is gone then, and only then. What keeps a source
-//! is in `guards`, what a run that was cut off leaves in `unfinished`.
+//! is in `guards`, what a run that was cut off leaves in `unfinished` and `kills`.
 
 mod guards;
+mod kills;
 mod unfinished;
 
 use testbed::{Operation, Testbed};

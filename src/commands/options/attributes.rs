@@ -1,4 +1,4 @@
-//! What an upload says of its object besides the bytes.
+//! What an upload, or a copy, says of its object besides the bytes.
 
 use clap::Args;
 
@@ -6,9 +6,9 @@ use crate::commands::error::CommandError;
 use crate::domain::attributes::{Attributes as Resolved, Encryption};
 
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Attributes of uploaded objects")]
+#[command(next_help_heading = "Attributes of new objects")]
 pub struct Attributes {
-    /// Media type [default: guessed from the key]
+    /// Media type [default: guessed from the key; copies keep theirs, as all else that is not given]
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
 

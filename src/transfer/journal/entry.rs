@@ -55,9 +55,10 @@ pub(in crate::transfer) fn source_kept(
     failure: &Failure,
 ) -> Entry {
     let course = Course { elapsed: done.elapsed, retries: done.retries, kept: None };
-    let Entry { cause, message, may_pass, want, .. } = failed(here, job, failure, course);
+    // The version of one that failed is the one that was asked for: it may be fed back.
+    let Entry { version, cause, message, may_pass, want, .. } = failed(here, job, failure, course);
     let outcome = Outcome::Failed;
-    Entry { outcome, cause, message, may_pass, want, ..arrived(here, job, done) }
+    Entry { outcome, version, cause, message, may_pass, want, ..arrived(here, job, done) }
 }
 
 pub(in crate::transfer) fn skipped(here: &Path, job: &Job, why: Skip, course: Course) -> Entry {
@@ -196,5 +197,53 @@ fn wanted(expected: &Expected) -> Want {
         etag: expected.etag.as_ref().map(ToString::to_string),
         checksum: expected.checksum.as_ref().map(ToString::to_string),
         ..Want::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::job::ObjectCopy;
+    use crate::domain::location::{Bucket, Key, ObjectName};
+    use crate::transfer::outcome::{Left, Verified};
+
+    /// Fed back, the version of the copy would be asked of the source; and a move of a version
+    /// removes it for good.
+    #[test]
+    fn a_kept_source_has_the_version_that_was_asked_for_and_not_that_of_its_copy() {
+        let object =
+            |key| ObjectName::new(Bucket::new("b").expect("a name"), Key::new(key).expect("a key"));
+        let copy = ObjectCopy {
+            source: object("k"),
+            size: None,
+            etag: None,
+            last_modified: None,
+            object: object("copy"),
+            attributes: Arc::default(),
+            expected: Expected::default(),
+        };
+        let task = Task::Copy(Box::new(copy));
+        let job = Job { number: 1, line: None, task, fate: Fate::Removed };
+        let left = Left { version: Some("of-the-copy".into()), ..Left::default() };
+        let elapsed = Duration::ZERO;
+        let verified = Verified::Length;
+        let it = Done { bytes: 5, resumed: 0, verified, elapsed, retries: 0, left };
+        let failure = Failure {
+            line: None,
+            source: job.task.source(),
+            destination: None,
+            cause: "cause".to_owned(),
+            message: "message".to_owned(),
+            hint: None,
+            may_pass: true,
+        };
+        let here = Path::new("/");
+        let kept = source_kept(here, &job, &it, &failure);
+        assert_eq!((kept.outcome, kept.source_is), (Outcome::Failed, Some(SourceIs::There)));
+        assert_eq!((kept.version, kept.size), (None, Some(5)));
+        assert_eq!(done(here, &job, &it).version.as_deref(), Some("of-the-copy"));
+        assert_eq!(done(here, &job, &it).source_is, Some(SourceIs::Removed));
     }
 }
