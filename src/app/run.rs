@@ -21,8 +21,9 @@ use crate::transfer::cancel::Cancel;
 use crate::transfer::gauge::Gauge;
 use crate::transfer::outcome::{End, Summary};
 use crate::ui::listing::{self, Listing, Sizes};
-use crate::ui::options::{Options, Purpose, Verbosity};
+use crate::ui::options::{Options, Purpose, ShowProgress, Verbosity};
 use crate::ui::reporter::Reporter;
+use crate::ui::streams::Answer;
 use crate::ui::style::{ColorChoice, Paint};
 use crate::ui::{failure, lines, streams};
 
@@ -78,10 +79,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // On a worker: each job that ends wakes whoever waits for it, and this thread sleeps apart.
     let ran = runtime.spawn(async move {
         match &cli.command {
-            command @ (Command::Ls(_) | Command::Clean(_)) => {
-                list(command, &cli.output, open_files).await
+            command if command.typed().is_some() => {
+                transfer(command, &cli.output, &arguments, open_files).await
             }
-            command => transfer(command, &cli.output, &arguments, open_files).await,
+            command => list(command, &cli.output, open_files).await,
         }
     });
     let exit = match runtime.block_on(ran) {
@@ -145,7 +146,7 @@ async fn transfer(
     arguments: &[OsString],
     open_files: Option<u64>,
 ) -> Exit {
-    if let Err(error) = check_streams(command, output) {
+    if let Err(error) = check_streams(command, output).and_then(|()| ask(command, output)) {
         return refuse(&error, output);
     }
     let (events, heard) = mpsc::channel(EVENTS);
@@ -167,6 +168,10 @@ async fn transfer(
         Command::Upload(args) => args.run(&session).await,
         Command::Cp(args) => args.run(&session).await,
         Command::Verify(args) => args.run(&session).await,
+        Command::Rm(args) => args.run(&session).await,
+        Command::Cat(args) => args.run(&session).await,
+        Command::Rb(args) => args.run(&session).await,
+        // Those that only say what there is.
         _ => Ok(Summary::default()),
     };
     // The reporter ends when nobody can tell it anything any more.
@@ -223,11 +228,22 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
         object_output: streams::object_output,
         open_files,
     };
-    let is_readable = matches!(command, Command::Ls(args) if args.is_human_readable());
+    let is_readable = match command {
+        Command::Ls(args) => args.is_human_readable(),
+        Command::Du(args) => args.is_human_readable(),
+        _ => false,
+    };
     let sizes = if is_readable { Sizes::Readable } else { Sizes::Bytes };
     let mut listing = Listing::new(listing::Options { format: output.format(), sizes });
     let listed = match command {
         Command::Ls(args) => args.run(&session, &mut listing).await.map(|()| Closing::default()),
+        Command::Stat(args) => args.run(&session, &mut listing).await.map(Closing::with),
+        Command::Du(args) => args.run(&session, &mut listing).await.map(Closing::with),
+        Command::Presign(args) => args
+            .run(&session, &mut listing)
+            .await
+            .map(|warning| Closing { text: warning, errors: Vec::new() }),
+        Command::Mb(args) => args.run(&session, &mut listing).await.map(|()| Closing::default()),
         Command::Clean(args) => args
             .run(&session, &mut listing)
             .await
@@ -264,6 +280,12 @@ struct Closing {
     errors: Vec<CommandError>,
 }
 
+impl Closing {
+    fn with(errors: Vec<CommandError>) -> Self {
+        Self { text: None, errors }
+    }
+}
+
 /// Says why a command did not run, or not to its end.
 fn refuse(error: &CommandError, output: &Output) -> Exit {
     failure::print_error(error.source.as_ref(), &error.hints, Paint::stderr(output.color));
@@ -291,18 +313,38 @@ fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError>
         return Err(CommandError::misuse("standard output is closed: nobody would get the bytes"));
     }
     // Bytes that mean something else to a terminal may leave it unusable.
-    if streams::stdout_is_terminal() && typed.purpose() == session::Purpose::Transfer {
+    let is_meant = matches!(command, Command::Cat(_));
+    if streams::stdout_is_terminal() && typed.purpose() == session::Purpose::Transfer && !is_meant {
         return Err(CommandError::misuse("the object's bytes would go to the terminal")
             .hint("pipe them (`| less`, `| cat`), or name a file instead of -"));
     }
     Ok(())
 }
 
+/// What destroys more than a name says is agreed to first. Nothing in the environment can do that.
+fn ask(command: &Command, output: &Output) -> Result<(), CommandError> {
+    let question = command.typed().map_or(Ok(None), Typed::question)?;
+    let Some(question) = question else { return Ok(()) };
+    match failure::ask(&question, Paint::stderr(output.color)) {
+        Answer::Yes => Ok(()),
+        Answer::No => Err(CommandError::failed(anyhow::anyhow!("it was not agreed to {question}"))
+            .hint("nothing was changed")),
+        Answer::Nobody => {
+            Err(CommandError::misuse(format!("nobody is there to be asked whether to {question}"))
+                .hint("--yes says so; --dry-run shows what would go"))
+        }
+    }
+}
+
 fn options(command: &Command, output: &Output) -> Options {
     let typed = command.typed();
     Options {
         format: output.format(),
-        progress: output.progress,
+        progress: match command {
+            // They would be drawn into the text that is to be read.
+            Command::Cat(_) if streams::stdout_is_terminal() => ShowProgress::None,
+            _ => output.progress,
+        },
         verbosity: output.verbosity(),
         color: output.color,
         purpose: match typed.map(Typed::purpose) {

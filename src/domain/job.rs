@@ -38,6 +38,7 @@ pub enum Task {
         /// says that it is there and has no bytes.
         expected: Option<Expected>,
     },
+    Remove(Remove),
 }
 
 impl Task {
@@ -48,6 +49,7 @@ impl Task {
             Self::Upload(upload) => upload.source.size(),
             Self::Compare(pair) => pair.size,
             Self::MakeFolder { .. } => Some(0),
+            Self::Remove(removal) => removal.size,
         }
     }
 
@@ -58,16 +60,19 @@ impl Task {
             Self::Upload(upload) => upload.source.exact(),
             Self::Compare(pair) => pair.source.exact(),
             Self::MakeFolder { marker, .. } => marker.uri(),
+            Self::Remove(removal) => removal.object.uri(),
         }
     }
 
-    /// Exact, for programs. Relative paths are below the run's destination.
+    /// Exact, for programs. Relative paths are below the run's destination. Empty where there is
+    /// none.
     pub fn destination(&self) -> String {
         match self {
             Self::Download(download) => download.target.exact(),
             Self::Upload(upload) => upload.object.uri(),
             Self::Compare(pair) => pair.destination.exact(),
             Self::MakeFolder { folder, .. } => folder.as_str().to_owned(),
+            Self::Remove(_) => String::new(),
         }
     }
 }
@@ -144,6 +149,14 @@ impl LocalSource {
             Self::Stdin { .. } => "-".to_owned(),
         }
     }
+}
+
+/// An object that goes, or one version of it.
+#[derive(Debug, Clone)]
+pub struct Remove {
+    pub object: ObjectName,
+    /// From a listing. `None`: nobody has seen yet that it is there.
+    pub size: Option<u64>,
 }
 
 /// What a manifest says of an object: it must hold, or the job fails before it changes anything.

@@ -111,7 +111,7 @@ pub fn of_job(job: Job, base: &std::path::Path, unproven: Unproven) -> Option<Jo
             (Place::File(path), Place::Object(task.object), size, task.expected)
         }
         Task::Compare(_) => return Some(job),
-        Task::MakeFolder { .. } => return None,
+        Task::MakeFolder { .. } | Task::Remove(_) => return None,
     };
     let presence = Presence::Open;
     let pair = Compare { source, destination, size, presence, expected, unproven };

@@ -5,7 +5,9 @@ pub mod comparisons;
 pub mod downloads;
 pub mod manifested;
 pub mod planner;
+pub mod removals;
 mod row_names;
+pub mod trees;
 pub mod uploads;
 
 pub mod guard;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::escape::Escaped;
 
 /// A request that failed, once: nothing below the engine tries again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StoreError {
     pub kind: Kind,
     /// The S3 operation, such as `GetObject`.

@@ -16,8 +16,8 @@ use super::meter::Meter;
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
 use crate::domain::composite::StoredPart;
-use crate::domain::location::{Bucket, ObjectName};
-use crate::domain::object::{ETag, ListedObject, ObjectFacts};
+use crate::domain::location::{Bucket, Key, ObjectName};
+use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts};
 use crate::domain::range::ByteRange;
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -42,6 +42,9 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn get(&self, object: &ObjectName, read: &Read) -> Result<GetReply>;
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts>;
+
+    /// As `head`, with all that there is to be told.
+    async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails>;
 
     /// One page of the parts that an object was uploaded in, those behind part number `after`.
     /// Not every store knows them: then it refuses, or there are none.
@@ -71,6 +74,31 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn list_uploads(&self, request: &UploadsRequest) -> Result<UploadPage>;
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage>;
+
+    /// One page of all versions below a prefix, delete markers included; of a bucket that keeps
+    /// none, each object is its only version.
+    async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage>;
+
+    /// Removes an object, or one version of it. That there was none is no error, but where a tag
+    /// must hold: then it is `MissingKey` or `Changed`. Idempotent but for that, and for the delete
+    /// markers of a bucket that keeps versions. Some stores remove the only version there is,
+    /// whatever version was asked for: the caller checks.
+    async fn delete(&self, bucket: &Bucket, removal: &Removal) -> Result<Removed>;
+
+    /// Removes up to `MOST_REMOVED` of a bucket's objects, none of which `goes_alone`, and says of
+    /// each, in the same order, what came of it: one that the reply does not name is an error of
+    /// its own. Idempotent as `delete` is.
+    async fn delete_many(
+        &self,
+        bucket: &Bucket,
+        removals: &[Removal],
+    ) -> Result<Vec<Result<Removed>>>;
+
+    /// Makes a bucket, in the store's region.
+    async fn create_bucket(&self, bucket: &Bucket) -> Result<()>;
+
+    /// Removes a bucket that has nothing in it.
+    async fn delete_bucket(&self, bucket: &Bucket) -> Result<()>;
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>>;
 }
@@ -267,6 +295,38 @@ pub struct OpenUpload {
     pub started: Option<SystemTime>,
 }
 
+/// One page of a list of versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionsRequest {
+    pub bucket: Bucket,
+    pub prefix: String,
+    /// Where the page before ended: a key, and a version of it.
+    pub after: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VersionPage {
+    /// Objects first, then delete markers, each in the store's order.
+    pub versions: Vec<ListedVersion>,
+    pub next: Option<(String, String)>,
+}
+
+/// What a key had at some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// A delete marker has no bytes.
+    pub object: ListedObject,
+    pub version: Arc<str>,
+    pub kind: VersionKind,
+    pub is_latest: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionKind {
+    Object,
+    DeleteMarker,
+}
+
 /// What the store says it wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -320,6 +380,42 @@ pub struct ListedBucket {
     pub created: Option<SystemTime>,
 }
 
+/// What one request may remove at most.
+pub const MOST_REMOVED: usize = 1000;
+
+/// An object that is to go, or one version of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Removal {
+    pub key: Key,
+    pub version: Option<Arc<str>>,
+    /// Only if the object still has this tag.
+    pub if_match: Option<ETag>,
+}
+
+impl Removal {
+    /// Of whatever has the key.
+    pub fn new(key: Key) -> Self {
+        Self { key, version: None, if_match: None }
+    }
+
+    /// Whether it needs a request of its own. In XML, its key may reach the store as another one:
+    /// that has no way to write some characters, its readers take some for others, and some stores
+    /// trim texts; then the wrong object would go. And some heed no tags there.
+    pub fn goes_alone(&self) -> bool {
+        let is_changed =
+            |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{FFFE}'..='\u{FFFF}');
+        let key = self.key.as_str();
+        self.if_match.is_some() || key.chars().any(is_changed) || key.trim() != key
+    }
+}
+
+/// What a store says of something that it removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// The delete marker that has taken its place, in a bucket that keeps versions.
+    pub marker: Option<Arc<str>>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,5 +458,18 @@ mod tests {
         let mut body = reply(vec![Ok(Bytes::from_static(b"ab")), Err(fault)]).up_to(first).body;
         assert!(body.next().await.expect("a frame").is_ok());
         assert!(body.next().await.expect("a fault").is_err());
+    }
+
+    #[test]
+    fn keys_that_xml_may_change_go_alone() {
+        let alone = |key| Removal::new(Key::new(key).expect("a key")).goes_alone();
+        for key in
+            ["a\nb", "a\rb", "a\u{1}", "\u{85}a", "a\u{2028}b", "\u{FFFF}", " a", "a ", "\u{a0}a"]
+        {
+            assert!(alone(key), "{key:?}");
+        }
+        for key in ["a", "a b", "<&>\"'", "é/日", "..", "a//b", "%41", "]]>"] {
+            assert!(!alone(key), "{key:?}");
+        }
     }
 }

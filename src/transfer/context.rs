@@ -31,10 +31,11 @@ use crate::domain::job::Job;
 use crate::domain::location::Bucket;
 use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
+use crate::domain::range::Span;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::Destination;
 use crate::storage::meter::Meter;
-use crate::storage::object_store::ObjectStore;
+use crate::storage::object_store::{ObjectStore, Removed};
 
 /// How much a run may take, and when it gives up.
 #[derive(Debug, Clone)]
@@ -137,6 +138,8 @@ pub struct Context {
     pub state_folder: Option<PathBuf>,
     /// Names of the records of uploads that were there when the first one was looked for.
     pub(super) left_records: OnceLock<HashSet<String>>,
+    /// What of each object `-` gets; `None`: all of it.
+    pub span: Option<Span>,
     /// Where `-` as a destination writes.
     pub output: Mutex<Option<Output>>,
     /// What became of each job, here and in earlier runs.
@@ -173,6 +176,7 @@ impl Context {
             landing: None,
             state_folder: None,
             left_records: OnceLock::new(),
+            span: None,
             output: Mutex::new(None),
             journal: OnceLock::new(),
             uplink: Uplink::new(),
@@ -196,12 +200,24 @@ impl Context {
     }
 
     /// Runs until done, or until the run stops.
-    pub(super) async fn or_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, JobError> {
+    pub async fn or_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, JobError> {
         tokio::select! {
             biased;
             () = self.cancel.stopped() => Err(JobError::Stopped),
             done = work => Ok(done),
         }
+    }
+
+    /// A permit for one request; those with the lowest `turn` are served first.
+    pub(super) async fn pass(
+        &self,
+        class: Class,
+        turn: u64,
+        memory: u64,
+    ) -> Result<InFlight, JobError> {
+        let permit = self.or_stopped(self.gate.pass(class, turn, memory)).await?;
+        self.gauge.request_started();
+        Ok(InFlight { permit, gauge: Arc::clone(&self.gauge), is_over: false })
     }
 
     /// Some request got an answer: the address and the credentials are right.
@@ -315,10 +331,7 @@ impl Work {
     }
 
     async fn pass_as(&self, class: Class, memory: u64) -> Result<InFlight, JobError> {
-        let pass = self.context.gate.pass(class, self.job.number, memory);
-        let permit = self.context.or_stopped(pass).await?;
-        self.context.gauge.request_started();
-        Ok(InFlight { permit, gauge: Arc::clone(&self.context.gauge), is_over: false })
+        self.context.pass(class, self.job.number, memory).await
     }
 
     pub(super) fn tries(&self, doing: String) -> Tries<'_> {
@@ -399,5 +412,6 @@ impl Drop for InFlight {
 pub(super) enum Outcome {
     Done(Done),
     Compared(Comparison),
+    Removed(Removed),
     Skipped(Skip),
 }

@@ -146,6 +146,7 @@ impl JobError {
             Task::Download(_) | Task::MakeFolder { .. } => "download",
             Task::Upload(_) => "upload",
             Task::Compare(_) => "compare",
+            Task::Remove(_) => "remove",
         };
         match self {
             Self::Store { .. } | Self::Local(_) | Self::Io { .. } => chain(self),
@@ -158,7 +159,7 @@ impl JobError {
         Failure {
             line: job.line,
             source: job.task.source(),
-            destination: Some(job.task.destination()),
+            destination: Some(job.task.destination()).filter(|place| !place.is_empty()),
             cause: self.cause(),
             message: self.message(job),
             hint: self.hint(),

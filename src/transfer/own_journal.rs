@@ -15,7 +15,11 @@ pub(super) fn refuse(work: &Work, journal: &Journal) -> Result<(), JobError> {
         }
         Task::Download(Download { target: LocalTarget::Exact(path), .. })
         | Task::Upload(Upload { source: LocalSource::File { path, .. }, .. }) => path.clone(),
-        Task::Download(_) | Task::Upload(_) | Task::MakeFolder { .. } | Task::Compare(_) => {
+        Task::Remove(_)
+        | Task::Download(_)
+        | Task::Upload(_)
+        | Task::MakeFolder { .. }
+        | Task::Compare(_) => {
             return Ok(());
         }
     };

@@ -134,12 +134,17 @@ impl<'a> Tries<'a> {
 
     /// The error as the job's, with what was being done.
     pub(super) fn fatal(&self, error: StoreError) -> JobError {
+        self.fatal_to(&self.doing, error)
+    }
+
+    /// The same of one of several things that were being done with one request.
+    pub(super) fn fatal_to(&self, doing: &str, error: StoreError) -> JobError {
         let tries = match (self.failed, self.began.elapsed().as_secs()) {
             (0 | 1, _) => String::new(),
             (failed, 0) => format!(" ({failed} attempts)"),
             (failed, seconds) => format!(" ({failed} attempts in {seconds} s)"),
         };
-        JobError::Store { doing: format!("{}{tries}", self.doing), source: Box::new(error) }
+        JobError::Store { doing: format!("{doing}{tries}"), source: Box::new(error) }
     }
 
     fn limit(&self, kind: &Kind) -> u32 {

@@ -45,7 +45,7 @@ pub(super) async fn is_still_done(work: &Arc<Work>, journal: &Journal) -> Result
         }
         Task::MakeFolder { folder, .. } => is_folder(work, folder),
         // It leaves nothing that could still be true.
-        Task::Compare(_) => Ok(false),
+        Task::Compare(_) | Task::Remove(_) => Ok(false),
     }
 }
 

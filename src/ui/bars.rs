@@ -112,7 +112,7 @@ fn object(active: &Active, columns: usize, paint: Paint) -> String {
 fn display_name(job: &Job) -> String {
     match &job.task {
         Task::Download(download) => download.object.key.to_string(),
-        task @ (Task::Upload(_) | Task::Compare(_) | Task::MakeFolder { .. }) => {
+        task @ (Task::Upload(_) | Task::Compare(_) | Task::MakeFolder { .. } | Task::Remove(_)) => {
             Escaped(&task.source()).to_string()
         }
     }

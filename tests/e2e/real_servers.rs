@@ -4,6 +4,7 @@
 
 mod long_listings;
 mod refusals;
+mod removals;
 mod resuming;
 mod round_trips;
 mod single_objects;

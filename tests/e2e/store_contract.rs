@@ -3,6 +3,7 @@
 //! all of them must do.
 
 mod reading;
+mod removing;
 mod writing;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,6 +54,8 @@ struct Capabilities {
     forgets_aborted_uploads: Can,
     /// Starts no upload in a bucket that does not exist.
     misses_buckets_of_uploads: Can,
+    /// Leaves an object alone where another version than the only one is to be removed.
+    tells_versions_apart: Can,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,7 @@ const EVERYTHING: Capabilities = Capabilities {
     forgets_completed_uploads: Can::Yes,
     forgets_aborted_uploads: Can::Yes,
     misses_buckets_of_uploads: Can::Yes,
+    tells_versions_apart: Can::Yes,
 };
 
 /// To it a key is a path: `..` and empty names are refused, and `\` is `/`.
@@ -80,6 +84,7 @@ const SEAWEEDFS: Capabilities = Capabilities {
     takes_any_key: Can::No,
     forgets_completed_uploads: Can::No,
     misses_buckets_of_uploads: Can::No,
+    tells_versions_apart: Can::No,
     ..EVERYTHING
 };
 
@@ -92,6 +97,7 @@ const MOTO: Capabilities = Capabilities {
     takes_any_key: Can::No,
     forgets_completed_uploads: Can::No,
     forgets_aborted_uploads: Can::No,
+    tells_versions_apart: Can::No,
     ..EVERYTHING
 };
 
@@ -187,6 +193,7 @@ fn check_all(store: &Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
         reading::what_is_missing_is_told_by_its_kind,
         reading::pages_make_one_listing,
         reading::a_listing_stops_at_the_next_slash,
+        reading::versions_are_listed,
         reading::odd_keys_come_back_verbatim,
         reading::buckets_are_listed,
         writing::the_last_write_wins,
@@ -200,6 +207,12 @@ fn check_all(store: &Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
         writing::an_aborted_upload_is_gone,
         writing::an_upload_needs_its_bucket,
         writing::what_the_connection_takes_is_counted,
+        removing::what_is_removed_is_gone_and_nothing_else,
+        removing::a_pinned_removal_leaves_another_version,
+        removing::many_are_removed_with_one_request,
+        removing::odd_keys_are_removed_and_not_their_neighbours,
+        removing::a_bucket_comes_and_goes,
+        removing::another_version_than_the_one_that_is_there_stays,
     );
     assert!(broken.is_empty(), "broken: {broken:?}");
 }

@@ -9,8 +9,20 @@ use crate::commands::error::CommandError;
 
 /// What is removed, or how much, is said by whoever starts the command, and by nothing that was
 /// written down before.
-const TYPED_ONLY: [&str; 9] =
-    ["all", "all-versions", "delete", "force", "help", "max-delete", "recursive", "version", "yes"];
+const TYPED_ONLY: [&str; 12] = [
+    "all",
+    "all-versions",
+    "delete",
+    "force",
+    "help",
+    "max-delete",
+    "method",
+    "range",
+    "recursive",
+    "version",
+    "version-id",
+    "yes",
+];
 
 /// A value of an option that was not typed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,18 +13,18 @@ use futures::StreamExt as _;
 use futures::stream;
 use md5::{Digest as _, Md5};
 
-use super::listing::{PAGE, page};
+use super::listing::{PAGE, page, versions};
 use crate::domain::attributes::Attributes;
 use crate::domain::checksum::{Checksum, Hasher};
 use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, Key, ObjectName};
-use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
+use crate::domain::object::{ETag, ObjectDetails, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
     Assembled, Body, GetReply, ListPage, ListRequest, ListedBucket, ListedPart, ObjectStore,
-    OpenUpload, PartsPage, Read, Result, SentPartsPage, Upload, UploadId, UploadPage,
-    UploadsRequest, Write, WriteIf, Written,
+    OpenUpload, PartsPage, Read, Removal, Removed, Result, SentPartsPage, Upload, UploadId,
+    UploadPage, UploadsRequest, VersionPage, VersionsRequest, Write, WriteIf, Written,
 };
 
 /// Buckets, objects and unfinished uploads.
@@ -48,6 +48,12 @@ pub enum Operation {
     ListUploads,
     List,
     ListBuckets,
+    CreateBucket,
+    DeleteBucket,
+    ListVersions,
+    /// Of one object: by itself, or as one of many.
+    Delete,
+    DeleteMany,
 }
 
 /// How one request fails.
@@ -65,8 +71,8 @@ pub const MIN_PART: usize = 5 << 20;
 const FRAME: usize = 64 << 10;
 
 #[derive(Debug, Default)]
-struct State {
-    buckets: BTreeMap<String, BTreeMap<String, Stored>>,
+pub(super) struct State {
+    pub(super) buckets: BTreeMap<String, BTreeMap<String, Stored>>,
     uploads: BTreeMap<Arc<str>, Unfinished>,
     script: VecDeque<Scripted>,
     broken_bodies: VecDeque<BrokenBody>,
@@ -81,13 +87,13 @@ pub(super) struct Stored {
     pub(super) modified: SystemTime,
     pub(super) checksum: Checksum,
     /// Of an object that was uploaded in parts.
-    parts: Vec<StoredPart>,
+    pub(super) parts: Vec<StoredPart>,
 }
 
 #[derive(Debug)]
-struct Unfinished {
+pub(super) struct Unfinished {
     object: ObjectName,
-    parts: BTreeMap<u32, Stored>,
+    pub(super) parts: BTreeMap<u32, Stored>,
 }
 
 #[derive(Debug)]
@@ -153,20 +159,14 @@ impl MemoryStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does one request, unless the script has something else in mind.
+    /// Does one request, as the script wants it.
     fn answer<T>(
         &self,
         operation: Operation,
         key: Option<&Key>,
         work: impl FnOnce(&mut State) -> Result<T>,
     ) -> Result<T> {
-        let mut state = self.lock();
-        state.requests.push(operation);
-        match state.scripted(operation, key) {
-            Some(Failure::Refused(error)) => Err(error),
-            Some(Failure::LostReply(error)) => work(&mut state).and(Err(error)),
-            None => work(&mut state),
-        }
+        self.lock().answer(operation, key, work)
     }
 }
 
@@ -210,6 +210,15 @@ impl ObjectStore for MemoryStore {
         self.answer(Operation::Head, Some(&object.key), |state| {
             Ok(state.object("HeadObject", object)?.facts())
         })
+    }
+
+    async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails> {
+        let facts = self.head(object).await?;
+        let checksum = facts.checksum.full_object();
+        let checksums = checksum.map(|checksum| (checksum.algorithm(), checksum.to_base64()));
+        let parts = facts.etag.as_ref().and_then(ETag::parts);
+        let (told, checksums) = (Vec::new(), checksums.into_iter().collect());
+        Ok(ObjectDetails { facts, parts, told, checksums, metadata: BTreeMap::new() })
     }
 
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {
@@ -305,6 +314,42 @@ impl ObjectStore for MemoryStore {
         })
     }
 
+    async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage> {
+        self.answer(Operation::ListVersions, None, |state| {
+            versions(state.bucket("ListObjectVersions", &request.bucket)?, request)
+        })
+    }
+
+    async fn delete(&self, bucket: &Bucket, removal: &Removal) -> Result<Removed> {
+        self.answer(Operation::Delete, Some(&removal.key), |state| {
+            state.remove("DeleteObject", bucket, removal)
+        })
+    }
+
+    async fn delete_many(
+        &self,
+        bucket: &Bucket,
+        removals: &[Removal],
+    ) -> Result<Vec<Result<Removed>>> {
+        self.answer(Operation::DeleteMany, None, |state| {
+            state.bucket("DeleteObjects", bucket)?;
+            let each = removals.iter().map(|removal| {
+                state.answer(Operation::Delete, Some(&removal.key), |state| {
+                    state.remove("DeleteObjects", bucket, removal)
+                })
+            });
+            Ok(each.collect())
+        })
+    }
+
+    async fn create_bucket(&self, bucket: &Bucket) -> Result<()> {
+        self.answer(Operation::CreateBucket, None, |state| state.make_bucket(bucket))
+    }
+
+    async fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
+        self.answer(Operation::DeleteBucket, None, |state| state.remove_bucket(bucket))
+    }
+
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {
         self.answer(Operation::ListBuckets, None, |state| {
             let names = state.buckets.keys().cloned();
@@ -314,6 +359,21 @@ impl ObjectStore for MemoryStore {
 }
 
 impl State {
+    /// Does one thing, unless the script has something else in mind.
+    fn answer<T>(
+        &mut self,
+        operation: Operation,
+        key: Option<&Key>,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.requests.push(operation);
+        match self.scripted(operation, key) {
+            Some(Failure::Refused(error)) => Err(error),
+            Some(Failure::LostReply(error)) => work(self).and(Err(error)),
+            None => work(self),
+        }
+    }
+
     /// Takes the first failure that is meant for such a request.
     fn scripted(&mut self, operation: Operation, key: Option<&Key>) -> Option<Failure> {
         let is_meant = |scripted: &Scripted| {
@@ -332,7 +392,7 @@ impl State {
         self.broken_bodies.remove(at)
     }
 
-    fn bucket(
+    pub(super) fn bucket(
         &mut self,
         operation: &'static str,
         name: &Bucket,
@@ -370,7 +430,7 @@ impl State {
 }
 
 impl Stored {
-    fn new(bytes: Bytes, checksum: Checksum) -> Self {
+    pub(super) fn new(bytes: Bytes, checksum: Checksum) -> Self {
         let etag = ETag::new(&hex(&Md5::digest(&bytes)));
         Self { bytes, etag, modified: SystemTime::now(), checksum, parts: Vec::new() }
     }
@@ -392,34 +452,6 @@ impl Stored {
     }
 }
 
-impl Unfinished {
-    fn assemble(&self, wanted: &Assembled) -> Result<Stored> {
-        let refused = |text| failed("CompleteMultipartUpload", Kind::Refused, text);
-        let mut bytes = Vec::new();
-        let mut digests = Md5::new();
-        let mut parts = Vec::new();
-        for (number, part) in (1..).zip(&wanted.parts) {
-            let found = self.parts.get(&number).filter(|found| found.etag == part.etag);
-            let found = found.ok_or_else(|| refused("a part is missing, or another one"))?;
-            let is_last = usize::try_from(number).is_ok_and(|number| number == wanted.parts.len());
-            if found.bytes.len() < MIN_PART && !is_last {
-                return Err(refused("a part is too small"));
-            }
-            bytes.extend_from_slice(&found.bytes);
-            digests.update(Md5::digest(&found.bytes));
-            let (size, checksum) = (found.bytes.len() as u64, Some(found.checksum.clone()));
-            parts.push(StoredPart { size, checksum });
-        }
-        if wanted.parts.is_empty() || bytes.len() as u64 != wanted.size {
-            return Err(refused("the parts do not have that size"));
-        }
-        check("CompleteMultipartUpload", &bytes, &wanted.checksum)?;
-        let etag = format!("{}-{}", hex(&digests.finalize()), wanted.parts.len());
-        let stored = Stored::new(bytes.into(), wanted.checksum.clone());
-        Ok(Stored { etag: ETag::new(&etag), parts, ..stored })
-    }
-}
-
 fn frames(bytes: &Bytes, broken: Option<BrokenBody>) -> Vec<Result<Bytes>> {
     let after = broken.as_ref().map_or(bytes.len(), |broken| broken.after.min(bytes.len()));
     let whole = bytes.slice(..after);
@@ -428,7 +460,7 @@ fn frames(bytes: &Bytes, broken: Option<BrokenBody>) -> Vec<Result<Bytes>> {
     frames.chain(broken.map(|broken| Err(broken.error))).collect()
 }
 
-fn check(operation: &'static str, bytes: &[u8], wanted: &Checksum) -> Result<()> {
+pub(super) fn check(operation: &'static str, bytes: &[u8], wanted: &Checksum) -> Result<()> {
     let mut hasher = Hasher::new(wanted.algorithm());
     hasher.update(bytes);
     let found = hasher.finish();
@@ -444,11 +476,11 @@ fn crc_of(bytes: &[u8]) -> Checksum {
     crc.checksum(crc.of(bytes))
 }
 
-fn failed(operation: &'static str, kind: Kind, text: &str) -> StoreError {
+pub(super) fn failed(operation: &'static str, kind: Kind, text: &str) -> StoreError {
     StoreError::new(operation, kind).with_message(text)
 }
 
-fn hex(digest: &[u8]) -> String {
+pub(super) fn hex(digest: &[u8]) -> String {
     digest.iter().fold(String::new(), |mut text, byte| {
         // Writing into a text never fails.
         write!(text, "{byte:02x}").ok();

@@ -43,6 +43,21 @@ where
     }
 }
 
+/// Classifies what a reply to a request for many objects says of one of them.
+pub(super) fn error_of_one(
+    operation: &'static str,
+    code: Option<&str>,
+    message: Option<&str>,
+) -> StoreError {
+    let kind = match code {
+        Some("PreconditionFailed") => Kind::Changed,
+        Some(code) => kind_of_code(code).unwrap_or(Kind::Refused),
+        None => Kind::Refused,
+    };
+    let (code, message) = (code.map(Into::into), message.map(Into::into));
+    StoreError { code, message, ..StoreError::new(operation, kind) }
+}
+
 /// Classifies a body that broke off. The bytes before it count.
 pub(super) fn body_error(operation: &'static str, error: &(dyn Error + 'static)) -> StoreError {
     StoreError::new(operation, Kind::Transient)
@@ -196,6 +211,8 @@ fn kind_of_code(code: &str) -> Option<Kind> {
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => Kind::Denied,
         "NoSuchKey" | "NoSuchVersion" => Kind::MissingKey,
         "NoSuchBucket" => Kind::MissingBucket,
+        "BucketAlreadyOwnedByYou" | "BucketAlreadyExists" => Kind::Exists,
+        "BucketNotEmpty" => Kind::Refused,
         "NoSuchUpload" => Kind::MissingUpload,
         "ConditionalRequestConflict" => Kind::Conflict,
         "InvalidPart" => Kind::ForeignPart,

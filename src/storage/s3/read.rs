@@ -19,12 +19,13 @@ use hyper::Response;
 use hyper::body::Incoming;
 
 use super::classify::{body_error, sdk_error};
+use super::details::details;
 use super::direct::{Draft, Replay, Sent, checksum_header, header};
 use super::store::{S3Store, TOLD, told_checksums, with_customer_key, with_replay};
 use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::composite::Composite;
 use crate::domain::location::ObjectName;
-use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
+use crate::domain::object::{ETag, ObjectDetails, ObjectFacts, StoredChecksum};
 use crate::domain::range::{ByteRange, ContentRange};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{GetReply, Read, Result};
@@ -222,6 +223,16 @@ fn content_range_of_all(length: u64) -> Option<String> {
 }
 
 pub(super) async fn head(store: &S3Store, object: &ObjectName) -> Result<ObjectFacts> {
+    head_facts(&ask(store, object).await?)
+}
+
+/// As `head`, with all that there is to be told.
+pub(super) async fn stat(store: &S3Store, object: &ObjectName) -> Result<ObjectDetails> {
+    let reply = ask(store, object).await?;
+    Ok(details(&reply, head_facts(&reply)?))
+}
+
+async fn ask(store: &S3Store, object: &ObjectName) -> Result<HeadObjectOutput> {
     let request = store
         .client(&object.bucket)
         .head_object()
@@ -231,10 +242,7 @@ pub(super) async fn head(store: &S3Store, object: &ObjectName) -> Result<ObjectF
         .set_version_id(object.version.as_deref().map(str::to_owned))
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
-    match request.send().await {
-        Ok(reply) => head_facts(&reply),
-        Err(error) => Err(sdk_error(HEAD, &error)),
-    }
+    request.send().await.map_err(|error| sdk_error(HEAD, &error))
 }
 
 fn head_facts(reply: &HeadObjectOutput) -> Result<ObjectFacts> {

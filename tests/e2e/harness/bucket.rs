@@ -5,7 +5,9 @@ use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Region, ResponseChecksumValidation};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, Delete, ObjectIdentifier, VersioningConfiguration,
+};
 use tokio::runtime::Runtime;
 
 use super::server::{ACCESS_KEY, REGION, SECRET_KEY, Server};
@@ -134,5 +136,24 @@ impl Bucket {
         let reply = reply.expect("the listing works");
         let keys = reply.uploads().iter().filter_map(|upload| upload.key());
         keys.map(str::to_owned).collect()
+    }
+
+    /// Keeps all versions from now on.
+    pub(crate) fn keep_versions(&self) {
+        let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let request = self.client.put_bucket_versioning().bucket(&self.name);
+        let sent = request.versioning_configuration(on).send();
+        self.runtime.block_on(sent).expect("versions can be kept");
+    }
+
+    /// Keys of all versions and delete markers, in order.
+    pub(crate) fn versions(&self) -> Vec<String> {
+        let request = self.client.list_object_versions().bucket(&self.name).send();
+        let reply = self.runtime.block_on(request).expect("the listing works");
+        let markers = reply.delete_markers().iter().filter_map(|marker| marker.key());
+        let versions = reply.versions().iter().filter_map(|version| version.key());
+        let mut keys: Vec<_> = versions.chain(markers).map(str::to_owned).collect();
+        keys.sort();
+        keys
     }
 }

@@ -46,6 +46,11 @@ pub enum FaultKind {
     /// Do the work, run a function on a thread of its own, then reply.
     CallbackAfter(Callback),
 
+    /// Refuse these of a `DeleteObjects`' keys, behind a 200.
+    RefuseKeys { s3_code: String, keys: Vec<String> },
+    /// Remove these of a `DeleteObjects`' keys, and do not say so.
+    HideKeys { keys: Vec<String> },
+
     /// Take the request's body in slowly.
     SlowRequest { bytes_per_second: u64 },
 
@@ -149,6 +154,15 @@ impl FaultKind {
     pub fn xml(body: impl Into<Bytes>) -> Self {
         let content_type = ("content-type".to_owned(), "application/xml".to_owned());
         Self::Reply { status: 200, headers: vec![content_type], body: body.into() }
+    }
+
+    pub fn refuse_keys(s3_code: &str, keys: &[&str]) -> Self {
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        Self::RefuseKeys { s3_code: s3_code.to_owned(), keys }
+    }
+
+    pub fn hide_keys(keys: &[&str]) -> Self {
+        Self::HideKeys { keys: keys.iter().map(|key| (*key).to_owned()).collect() }
     }
 
     pub fn set_header(name: &str, value: &str) -> Self {

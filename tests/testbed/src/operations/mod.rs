@@ -12,6 +12,7 @@ mod copy;
 mod delete;
 mod list;
 mod list_uploads;
+mod list_versions;
 mod multipart;
 mod read;
 mod receive;
@@ -19,6 +20,6 @@ mod tagging;
 mod write;
 
 use backend::Answer;
-pub(crate) use backend::{Backend, IgnoreRange, service};
+pub(crate) use backend::{Backend, IgnoreRange, KeyFaults, service};
 pub(crate) use copy::etag_of;
 pub(crate) use receive::opaque_etag;

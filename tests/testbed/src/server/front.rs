@@ -16,7 +16,7 @@ use super::reply_body::{Hangup, ReplyBody, Spoil};
 use super::request_body::RequestBody;
 use crate::faults::{Callback, FaultKind, Faults, Script};
 use crate::log::{InFlight, Log};
-use crate::operations::{self, Backend, IgnoreRange};
+use crate::operations::{self, Backend, IgnoreRange, KeyFaults};
 use crate::request::Target;
 use crate::seed::{self, PutOptions};
 
@@ -107,7 +107,7 @@ impl Front {
                 }
                 (FaultKind::DeleteObject, Some((bucket, key))) => {
                     // A missing bucket is what the request itself will be told about.
-                    self.backend.store.delete(bucket, key, |_| Ok(())).ok();
+                    self.backend.store.delete(bucket, (key, None), |_| Ok(())).ok();
                 }
                 _ => {}
             }
@@ -161,6 +161,17 @@ impl Front {
         if script.changes.iter().any(|kind| matches!(kind, FaultKind::WholeObjectForRange)) {
             request.extensions_mut().insert(IgnoreRange);
         }
+        let mut keys = KeyFaults::default();
+        for kind in &script.changes {
+            match kind {
+                FaultKind::RefuseKeys { s3_code, keys: refused } => {
+                    keys.refused.extend(refused.iter().map(|key| (key.clone(), s3_code.clone())));
+                }
+                FaultKind::HideKeys { keys: hidden } => keys.hidden.extend(hidden.iter().cloned()),
+                _ => {}
+            }
+        }
+        request.extensions_mut().insert(keys);
         self.service.call(request).await.map_err(|_| Hangup)
     }
 
