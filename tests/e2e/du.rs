@@ -78,6 +78,7 @@ fn all_versions_are_summed_up_where_that_is_asked_for() {
     stage.run(["rm", "s3://bucket/k"]).code(0);
     assert_eq!(sums(&stage, &["s3://bucket"]), [of("", 0, 0)]);
     assert_eq!(sums(&stage, &["s3://bucket", "--all-versions"]), [of("", 3, 6)]);
+    stage.testbed.put_object(BUCKET, "k2", "4444");
     assert_eq!(sums(&stage, &["s3://bucket/k", "--all-versions"]), [of("k", 3, 6)]);
     let output = stage.run(["du", "s3://bucket", "--all-versions"]);
     output.code(0).stdout_has("and 1 delete marker");

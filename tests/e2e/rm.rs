@@ -403,6 +403,30 @@ fn all_versions_go_of_what_was_named_and_of_nothing_else() {
     assert!(versions(&stage).is_empty());
 }
 
+/// What begins alike is not below it, and what a store sends besides is not believed.
+#[test]
+fn versions_of_what_begins_alike_stay() {
+    let stage = Stage::new();
+    stage.testbed.keep_versions(BUCKET);
+    for key in ["p", "p/k", "p2", "p2/k", "pq"] {
+        stage.testbed.put_object(BUCKET, key, key);
+    }
+    stage.run(["rm", "-r", "s3://bucket/p", "--all-versions"]).code(0);
+    assert_eq!(stage.keys(), ["p2", "p2/k", "pq"]);
+    stage.run(["rm", "s3://bucket/p2", "--all-versions"]).code(0);
+    assert_eq!(stage.keys(), ["p2/k", "pq"]);
+    let version = &stage.testbed.versions(BUCKET)[1].1;
+    let page = format!(
+        "<ListVersionsResult><IsTruncated>false</IsTruncated><Version><Key>pq</Key>\
+         <VersionId>{version}</VersionId><Size>2</Size></Version></ListVersionsResult>"
+    );
+    let fault = Fault::new(Operation::ListObjectVersions, FaultKind::xml(page));
+    stage.testbed.fault(fault.always());
+    let output = stage.run(["rm", "-r", "s3://bucket/p2/", "--all-versions"]);
+    output.code(1).stderr_has("which is not below it");
+    assert_eq!(stage.keys(), ["p2/k", "pq"]);
+}
+
 #[test]
 fn many_versions_go_page_by_page() {
     let stage = Stage::on(testbed::Testbed::builder().page_size(3).spawn().expect("a testbed"));
