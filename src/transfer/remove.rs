@@ -46,28 +46,24 @@ pub(super) async fn find(
     let head = || context.in_time("HeadObject", 0, context.store.head(object));
     match until_done(tries, head).await {
         // Some stores remove the only version there is, whatever version was asked for.
-        Ok(facts) if !is_meant(object, facts.version.as_deref()) => {
+        Ok(facts) if !object.is_answered_by(facts.version.as_deref()) => {
             Err(JobError::Impossible(NO_VERSIONS.to_owned()))
         }
-        Err(JobError::Store { source, .. }) if may_be_there(&source) => Ok(()),
+        Err(JobError::Store { source, .. }) if may_be_there(object, &source) => Ok(()),
         found => found.map(drop),
     }
 }
 
-/// Whether what was found is the version that was asked for.
-fn is_meant(object: &ObjectName, found: Option<&str>) -> bool {
-    let asked = object.version.as_deref();
-    asked.is_none_or(|asked| asked == found.unwrap_or(ONLY_VERSION))
-}
-
-/// What S3 calls the version of an object that was there before versions were kept.
-const ONLY_VERSION: &str = "null";
 const NO_VERSIONS: &str =
     "the store does not tell versions of it apart, and might remove another one";
 
-/// Whoever may remove need not be allowed to look; and nobody may look at a delete marker.
-fn may_be_there(error: &StoreError) -> bool {
-    error.kind == Kind::Denied || error.status == Some(405)
+/// Whoever may remove need not be allowed to look, nor have the customer's key of the object; and
+/// nobody may look at a delete marker. A version that nobody saw is not removed for all that: the
+/// store might take another one for it.
+fn may_be_there(object: &ObjectName, error: &StoreError) -> bool {
+    let is_hidden =
+        error.kind == Kind::Denied || error.kind == Kind::Refused && error.status == Some(400);
+    error.status == Some(405) || is_hidden && object.version.is_none()
 }
 
 /// Removes up to `MOST_REMOVED` objects of a bucket, and says of each, in the same order, what came
