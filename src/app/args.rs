@@ -7,11 +7,21 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::commands::cat::CatArgs;
 use crate::commands::clean::CleanArgs;
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::config::ConfigArgs;
 use crate::commands::cp::CpArgs;
 use crate::commands::download::DownloadArgs;
+use crate::commands::du::DuArgs;
 use crate::commands::ls::LsArgs;
+use crate::commands::man::ManArgs;
+use crate::commands::mb::MbArgs;
 use crate::commands::mv::MvArgs;
+use crate::commands::presign::PresignArgs;
+use crate::commands::rb::RbArgs;
+use crate::commands::rm::RmArgs;
+use crate::commands::stat::StatArgs;
 use crate::commands::typed::Typed;
 use crate::commands::upload::UploadArgs;
 use crate::commands::verify::VerifyArgs;
@@ -37,6 +47,7 @@ Examples:
   haul mv s3://bucket/old s3://bucket/new
   haul verify site/ s3://bucket/www/
   haul ls s3://bucket/
+  haul rm -r s3://bucket/2023/
 
 Exit codes: 0 all is done; 1 something is not, the last lines say what; 2 wrong usage, nothing was
 started; 130 and 143 interrupted; 141 the reader of an object's bytes went away. `haul COMMAND --help` has more."
@@ -56,8 +67,18 @@ pub enum Command {
     Cp(CpArgs),
     Mv(MvArgs),
     Verify(VerifyArgs),
+    Rm(RmArgs),
     Ls(LsArgs),
+    Cat(CatArgs),
+    Stat(StatArgs),
+    Du(DuArgs),
+    Presign(PresignArgs),
+    Mb(MbArgs),
+    Rb(RbArgs),
     Clean(CleanArgs),
+    Config(ConfigArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 impl Command {
@@ -69,7 +90,10 @@ impl Command {
             Self::Cp(args) => Some(args),
             Self::Mv(args) => Some(args),
             Self::Verify(args) => Some(args),
-            Self::Ls(_) | Self::Clean(_) => None,
+            Self::Rm(args) => Some(args),
+            Self::Cat(args) => Some(args),
+            Self::Rb(args) => Some(args),
+            _ => None,
         }
     }
 }

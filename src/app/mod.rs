@@ -4,10 +4,12 @@
 pub mod args;
 pub mod exit;
 
+mod described;
 mod logging;
 mod pages;
 mod planned;
 mod run;
+mod settings;
 mod shell;
 mod signals;
 mod threads;

@@ -16,8 +16,10 @@ pub(super) fn missing(error: &clap::Error) -> Option<CommandError> {
         "sync" => {
             "what is missing or different: `haul download` or `haul upload` with --overwrite changed"
         }
-        "mv" | "move" => "copy it with `haul cp`, and remove the source with another tool",
-        "rm" | "delete" | "presign" | "mb" | "rb" => "another tool does that meanwhile",
+        "move" | "rename" => "objects and files are moved with `haul mv`",
+        "copy" => "objects and files are copied with `haul cp`",
+        "del" | "delete" | "remove" => "objects are removed with `haul rm`",
+        "sign" => "links are made with `haul presign`",
         _ => return None,
     };
     Some(CommandError::misuse(format!("haul has no `{verb}` yet")).hint(hint))

@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::sync::mpsc;
 
 use super::args::{Cli, Command, Output};
+use super::described::describe;
 use super::exit::Exit;
+use super::settings::{Setting, Settings};
 use super::{logging, pages, planned, shell, signals, threads};
 use crate::commands::error::{CommandError, Kind};
 use crate::commands::session::{self, Session};
@@ -19,8 +21,9 @@ use crate::transfer::cancel::Cancel;
 use crate::transfer::gauge::Gauge;
 use crate::transfer::outcome::{End, Summary};
 use crate::ui::listing::{self, Listing, Sizes};
-use crate::ui::options::{Options, Purpose, Verbosity};
+use crate::ui::options::{Options, Purpose, ShowProgress, Verbosity};
 use crate::ui::reporter::Reporter;
+use crate::ui::streams::Answer;
 use crate::ui::style::{ColorChoice, Paint};
 use crate::ui::{failure, lines, streams};
 
@@ -30,8 +33,20 @@ const EVENTS: usize = 1024;
 /// Does what `arguments` ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
-        Ok(cli) => cli,
+    let whole = Cli::command();
+    // Help is to be had whatever is set.
+    let (settings, refused) = match Settings::load(&whole) {
+        Ok(settings) => (settings, None),
+        Err(error) => (Settings::default(), Some(error)),
+    };
+    let mut command = settings.apply(whole.clone());
+    let tried = command.try_get_matches_from_mut(&arguments);
+    let parsed = tried.and_then(|typed| {
+        let cli = Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut command))?;
+        Ok((cli, typed))
+    });
+    let (cli, typed) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version go to stdout, the rest to stderr; a closed pipe is no news.
             if let Some(missing) = planned::missing(&error) {
@@ -46,6 +61,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.exit_code() == 0 { Exit::Success } else { Exit::Usage };
         }
     };
+    if let Some(error) = refused {
+        return refuse(&error, &cli.output);
+    }
+    tell_settings(&settings, &settings.in_use(&command, &typed), &cli.output);
+    if let Some(described) = describe(&cli.command, &whole, &settings, &cli.output) {
+        return described.map_or_else(|error| refuse(&error, &cli.output), |()| Exit::Success);
+    }
     logging::start(cli.output.verbosity());
     pages::keep_small();
     let open_files = limits::raise_open_files();
@@ -57,10 +79,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // On a worker: each job that ends wakes whoever waits for it, and this thread sleeps apart.
     let ran = runtime.spawn(async move {
         match &cli.command {
-            command @ (Command::Ls(_) | Command::Clean(_)) => {
-                list(command, &cli.output, open_files).await
+            command if command.typed().is_some() => {
+                transfer(command, &cli.output, &arguments, open_files).await
             }
-            command => transfer(command, &cli.output, &arguments, open_files).await,
+            command => list(command, &cli.output, open_files).await,
         }
     });
     let exit = match runtime.block_on(ran) {
@@ -70,6 +92,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // A thread may be in a read of standard input that never ends: it is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
+}
+
+/// Says where values come from that were not typed, to who wants to know; and of what was meant to
+/// be one and is none, to everybody.
+fn tell_settings(settings: &Settings, in_use: &[&Setting], output: &Output) {
+    let paint = Paint::stderr(output.color);
+    if output.verbosity() == Verbosity::Quiet {
+        return;
+    }
+    for note in &settings.notes {
+        failure::print_note(note, paint);
+    }
+    if output.verbosity() != Verbosity::Normal {
+        for Setting { option, values, origin } in in_use {
+            let values = values.join(" ");
+            failure::print_note(&format!("--{option} is {values}, by {origin}"), paint);
+        }
+    }
 }
 
 /// The runtime does not fail where it gets too few, it panics.
@@ -106,7 +146,7 @@ async fn transfer(
     arguments: &[OsString],
     open_files: Option<u64>,
 ) -> Exit {
-    if let Err(error) = check_streams(command, output) {
+    if let Err(error) = check_streams(command, output).and_then(|()| ask(command, output)) {
         return refuse(&error, output);
     }
     let (events, heard) = mpsc::channel(EVENTS);
@@ -129,7 +169,11 @@ async fn transfer(
         Command::Cp(args) => Box::pin(args.run(&session)).await,
         Command::Mv(args) => Box::pin(args.run(&session)).await,
         Command::Verify(args) => args.run(&session).await,
-        Command::Ls(_) | Command::Clean(_) => Ok(Summary::default()),
+        Command::Rm(args) => args.run(&session).await,
+        Command::Cat(args) => args.run(&session).await,
+        Command::Rb(args) => args.run(&session).await,
+        // Those that only say what there is.
+        _ => Ok(Summary::default()),
     };
     // The reporter ends when nobody can tell it anything any more.
     drop(session);
@@ -185,11 +229,22 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
         object_output: streams::object_output,
         open_files,
     };
-    let is_readable = matches!(command, Command::Ls(args) if args.is_human_readable());
+    let is_readable = match command {
+        Command::Ls(args) => args.is_human_readable(),
+        Command::Du(args) => args.is_human_readable(),
+        _ => false,
+    };
     let sizes = if is_readable { Sizes::Readable } else { Sizes::Bytes };
     let mut listing = Listing::new(listing::Options { format: output.format(), sizes });
     let listed = match command {
         Command::Ls(args) => args.run(&session, &mut listing).await.map(|()| Closing::default()),
+        Command::Stat(args) => args.run(&session, &mut listing).await.map(Closing::with),
+        Command::Du(args) => args.run(&session, &mut listing).await.map(Closing::with),
+        Command::Presign(args) => args
+            .run(&session, &mut listing)
+            .await
+            .map(|warning| Closing { text: warning, errors: Vec::new() }),
+        Command::Mb(args) => args.run(&session, &mut listing).await.map(|()| Closing::default()),
         Command::Clean(args) => args
             .run(&session, &mut listing)
             .await
@@ -226,6 +281,12 @@ struct Closing {
     errors: Vec<CommandError>,
 }
 
+impl Closing {
+    fn with(errors: Vec<CommandError>) -> Self {
+        Self { text: None, errors }
+    }
+}
+
 /// Says why a command did not run, or not to its end.
 fn refuse(error: &CommandError, output: &Output) -> Exit {
     failure::print_error(error.source.as_ref(), &error.hints, Paint::stderr(output.color));
@@ -253,18 +314,38 @@ fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError>
         return Err(CommandError::misuse("standard output is closed: nobody would get the bytes"));
     }
     // Bytes that mean something else to a terminal may leave it unusable.
-    if streams::stdout_is_terminal() && typed.purpose() == session::Purpose::Transfer {
+    let is_meant = matches!(command, Command::Cat(_));
+    if streams::stdout_is_terminal() && typed.purpose() == session::Purpose::Transfer && !is_meant {
         return Err(CommandError::misuse("the object's bytes would go to the terminal")
             .hint("pipe them (`| less`, `| cat`), or name a file instead of -"));
     }
     Ok(())
 }
 
+/// What destroys more than a name says is agreed to first. Nothing in the environment can do that.
+fn ask(command: &Command, output: &Output) -> Result<(), CommandError> {
+    let question = command.typed().map_or(Ok(None), Typed::question)?;
+    let Some(question) = question else { return Ok(()) };
+    match failure::ask(&question, Paint::stderr(output.color)) {
+        Answer::Yes => Ok(()),
+        Answer::No => Err(CommandError::failed(anyhow::anyhow!("it was not agreed to {question}"))
+            .hint("nothing was changed")),
+        Answer::Nobody => {
+            Err(CommandError::misuse(format!("nobody is there to be asked whether to {question}"))
+                .hint("--yes says so; --dry-run shows what would go"))
+        }
+    }
+}
+
 fn options(command: &Command, output: &Output) -> Options {
     let typed = command.typed();
     Options {
         format: output.format(),
-        progress: output.progress,
+        progress: match command {
+            // They would be drawn into the text that is to be read.
+            Command::Cat(_) if streams::stdout_is_terminal() => ShowProgress::None,
+            _ => output.progress,
+        },
         verbosity: output.verbosity(),
         color: output.color,
         purpose: match typed.map(Typed::purpose) {

@@ -21,19 +21,19 @@ pub(super) fn workers(wanted: usize) -> Option<usize> {
 
 /// How many threads of `wanted` there can be at once, by having them.
 fn available(wanted: usize) -> usize {
-    let held = Arc::new(RwLock::new(()));
-    let holder = held.write();
+    let end = Arc::new(RwLock::new(()));
+    let not_yet = end.write();
     let mut threads = Vec::with_capacity(wanted);
     while threads.len() < wanted {
-        let held = Arc::clone(&held);
+        let end = Arc::clone(&end);
         // They do nothing but wait, all for one thing, and end together.
-        let wait = move || drop(held.read());
+        let wait = move || drop(end.read());
         match Builder::new().stack_size(SMALL_STACK).spawn(wait) {
             Ok(thread) => threads.push(thread),
             Err(_) => break,
         }
     }
-    drop(holder);
+    drop(not_yet);
     let count = threads.len();
     for thread in threads {
         // It has nothing that could panic.

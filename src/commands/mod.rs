@@ -5,11 +5,21 @@
     reason = "doc comments of arguments are the help: text for a terminal"
 )]
 
+pub mod cat;
 pub mod clean;
+pub mod completions;
+pub mod config;
 pub mod cp;
 pub mod download;
+pub mod du;
 pub mod ls;
+pub mod man;
+pub mod mb;
 pub mod mv;
+pub mod presign;
+pub mod rb;
+pub mod rm;
+pub mod stat;
 pub mod upload;
 pub mod verify;
 

@@ -130,6 +130,11 @@ impl Session {
         Ok(Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone()))
     }
 
+    /// For what needs no request.
+    pub async fn store(&self, connection: &Connection) -> Result<S3Store, CommandError> {
+        self.connect(connection.resolve()?).await
+    }
+
     async fn connect(&self, options: s3::Options) -> Result<S3Store, CommandError> {
         // Weak: a task of the store's may outlive the run, and must not hold up its last words.
         let events = self.events.downgrade();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::error::CommandError;
 use super::session::Purpose;
 
 /// A command that goes over many objects.
@@ -13,6 +14,11 @@ pub trait Typed {
 
     /// Whether standard input is a source, or the manifest.
     fn reads_stdin(&self) -> bool;
+
+    /// What somebody has to agree to first, such as "remove everything in s3://bucket".
+    fn question(&self) -> Result<Option<String>, CommandError> {
+        Ok(None)
+    }
 
     /// The folder to which destinations are relative, as it was typed, or as a journal that is the
     /// manifest tells it; `-` for standard output.

@@ -58,6 +58,10 @@ impl Digest {
                 fields.place(&pair.destination, here);
                 fields.expected(&pair.expected);
             }
+            Task::Remove(removal) => {
+                fields.text("remove");
+                fields.object(&removal.object);
+            }
             Task::MakeFolder { marker, folder, expected } => {
                 fields.text("folder");
                 fields.object(marker);

@@ -50,6 +50,7 @@ pub enum Task {
         /// says that it is there and has no bytes.
         expected: Option<Expected>,
     },
+    Remove(Remove),
 }
 
 impl Task {
@@ -61,6 +62,7 @@ impl Task {
             Self::Copy(copy) => copy.size,
             Self::Compare(pair) => pair.size,
             Self::MakeFolder { .. } => Some(0),
+            Self::Remove(removal) => removal.size,
         }
     }
 
@@ -72,10 +74,12 @@ impl Task {
             Self::Copy(copy) => copy.source.uri(),
             Self::Compare(pair) => pair.source.exact(),
             Self::MakeFolder { marker, .. } => marker.uri(),
+            Self::Remove(removal) => removal.object.uri(),
         }
     }
 
-    /// Exact, for programs. Relative paths are below the run's destination.
+    /// Exact, for programs. Relative paths are below the run's destination. Empty where there is
+    /// none.
     pub fn destination(&self) -> String {
         match self {
             Self::Download(download) => download.target.exact(),
@@ -83,6 +87,7 @@ impl Task {
             Self::Copy(copy) => copy.object.uri(),
             Self::Compare(pair) => pair.destination.exact(),
             Self::MakeFolder { folder, .. } => folder.as_str().to_owned(),
+            Self::Remove(_) => String::new(),
         }
     }
 }
@@ -182,6 +187,14 @@ impl ObjectCopy {
     pub fn is_in_place(&self) -> bool {
         self.source.bucket == self.object.bucket && self.source.key == self.object.key
     }
+}
+
+/// An object that goes, or one version of it.
+#[derive(Debug, Clone)]
+pub struct Remove {
+    pub object: ObjectName,
+    /// From a listing. `None`: nobody has seen yet that it is there.
+    pub size: Option<u64>,
 }
 
 /// What a manifest says of an object: it must hold, or the job fails before it changes anything.

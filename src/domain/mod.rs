@@ -13,6 +13,7 @@ pub mod location;
 pub mod object;
 pub mod overwrite;
 pub mod pattern;
+pub mod period;
 pub mod quantity;
 pub mod range;
 pub mod record;

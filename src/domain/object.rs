@@ -1,10 +1,11 @@
 //! What a store says of an object.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::checksum::Checksum;
+use super::checksum::{Algorithm, Checksum};
 use super::composite::Composite;
 use super::location::Key;
 
@@ -30,6 +31,13 @@ impl ETag {
     pub fn unquoted(&self) -> &str {
         self.0.trim_matches('"')
     }
+
+    /// In how many parts the object was uploaded, where the tag is written as S3 writes it.
+    pub fn parts(&self) -> Option<u32> {
+        let (digest, parts) = self.unquoted().rsplit_once('-')?;
+        let is_digest = digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        parts.parse().ok().filter(|_| is_digest)
+    }
 }
 
 impl fmt::Display for ETag {
@@ -48,6 +56,44 @@ pub struct ObjectFacts {
     pub version: Option<Arc<str>>,
     pub last_modified: Option<SystemTime>,
     pub checksum: StoredChecksum,
+}
+
+/// All that a store tells of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectDetails {
+    pub facts: ObjectFacts,
+    /// In how many parts it was uploaded, where its tag tells.
+    pub parts: Option<u32>,
+    /// Those of `TOLD` that were told, as they were.
+    pub told: Vec<(&'static str, String)>,
+    /// As they were told: one of the parts has their number behind it.
+    pub checksums: Vec<(Algorithm, String)>,
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl ObjectDetails {
+    /// What may be told of an object beside its facts, by the names that JSON has.
+    pub const TOLD: [&'static str; 19] = [
+        "storage_class",
+        "content_type",
+        "content_encoding",
+        "content_disposition",
+        "content_language",
+        "cache_control",
+        "expires",
+        "website_redirect",
+        "checksum_type",
+        "encryption",
+        "kms_key_id",
+        "customer_key_md5",
+        "restore",
+        "archive_status",
+        "expiration",
+        "replication",
+        "lock_mode",
+        "lock_until",
+        "legal_hold",
+    ];
 }
 
 /// What the store knows of an object's content.

@@ -1,6 +1,7 @@
 //! Ranges of an object's bytes, and the headers that speak of them.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// `length` bytes from `start`; never empty, since HTTP has no way to ask for nothing: some servers
 /// answer `bytes=5-4` with the whole object.
@@ -39,6 +40,48 @@ impl ByteRange {
 impl fmt::Display for ByteRange {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "bytes={}-{}", self.start, self.end() - 1)
+    }
+}
+
+/// Bytes that a person asks for, of an object of whatever size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// From the first to the last, both included, or to the end.
+    From { first: u64, last: Option<u64> },
+    /// The last so many.
+    Last(u64),
+}
+
+impl Span {
+    /// Those of an object of this size; `None`: there are none.
+    pub fn of(self, size: u64) -> Option<ByteRange> {
+        let (start, end) = match self {
+            Self::From { first, last } => {
+                (first, last.map_or(size, |last| last.saturating_add(1).min(size)))
+            }
+            Self::Last(length) => (size.saturating_sub(length), size),
+        };
+        ByteRange::new(start, end.checked_sub(start)?)
+    }
+}
+
+/// `0-99`, `100-`, `-100`, also with `bytes=` before it, as in a `Range` header.
+impl FromStr for Span {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = "it must be like 0-99, 100- or -100";
+        let text = text.strip_prefix("bytes=").unwrap_or(text);
+        let (first, last) = text.split_once('-').ok_or(error)?;
+        let filled = |text: &str| if text.is_empty() { None } else { Some(number(text)) };
+        match (filled(first), filled(last)) {
+            (None, Some(Some(length))) if length > 0 => Ok(Self::Last(length)),
+            (Some(Some(first)), None) => Ok(Self::From { first, last: None }),
+            (Some(Some(first)), Some(Some(last))) if first <= last => {
+                Ok(Self::From { first, last: Some(last) })
+            }
+            _ => Err(error),
+        }
     }
 }
 
@@ -108,6 +151,27 @@ mod tests {
         #[test]
         fn any_text_is_read_without_a_panic(text in ".*") {
             let _read = ContentRange::parse(&text);
+        }
+    }
+
+    #[test]
+    fn what_a_person_asks_for_is_cut_to_what_there_is() {
+        let of = |text: &str, size| {
+            let range = text.parse::<Span>().expect("a span").of(size);
+            range.map(|range| (range.start(), range.end()))
+        };
+        assert_eq!(of("0-0", 10), Some((0, 1)));
+        assert_eq!(of("bytes=2-4", 10), Some((2, 5)));
+        assert_eq!(of("8-99", 10), Some((8, 10)));
+        assert_eq!(of("3-", 10), Some((3, 10)));
+        assert_eq!(of("-3", 10), Some((7, 10)));
+        assert_eq!(of("-30", 10), Some((0, 10)));
+        assert_eq!(of("0-18446744073709551615", 10), Some((0, 10)));
+        assert_eq!((of("10-", 10), of("0-", 0), of("-1", 0)), (None, None, None));
+        for text in
+            ["", "-", "x", "1", "5-4", "-0", "+1-2", "1-2,4-5", "1--2", "99999999999999999999-"]
+        {
+            assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }
 }

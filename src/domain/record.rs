@@ -5,8 +5,8 @@
 use std::io;
 use std::time::SystemTime;
 
-use super::location::Bucket;
-use super::object::ListedObject;
+use super::location::{Bucket, ObjectName};
+use super::object::{ListedObject, ObjectDetails};
 
 /// One line of output.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,31 @@ pub enum Record<'a> {
         name: &'a str,
         created: Option<SystemTime>,
     },
+    /// All that is told of one object.
+    Stat {
+        object: &'a ObjectName,
+        details: &'a ObjectDetails,
+    },
+    /// Lets whoever has it do one thing with an object.
+    Link {
+        object: &'a ObjectName,
+        method: &'a str,
+        url: &'a str,
+        expires: Option<SystemTime>,
+    },
+    /// A bucket that is there now.
+    Made {
+        bucket: &'a Bucket,
+    },
+    /// What there is below a name, summed up.
+    Usage {
+        bucket: &'a Bucket,
+        /// A prefix, a key, or the pattern that was typed.
+        name: &'a str,
+        /// `None`: of all classes.
+        storage_class: Option<&'a str>,
+        usage: Usage,
+    },
     /// What an unfinished transfer left behind.
     Unfinished {
         /// The URI of an object, or a path.
@@ -33,6 +58,15 @@ pub enum Record<'a> {
         since: Option<SystemTime>,
         outcome: Cleaning,
     },
+}
+
+/// Objects, and their bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Versions, where all of them are counted; without delete markers.
+    pub objects: u64,
+    pub bytes: u64,
+    pub delete_markers: u64,
 }
 
 /// What became of something that was left behind.

@@ -115,7 +115,7 @@ pub fn of_job(job: Job, base: &std::path::Path, unproven: Unproven) -> Option<Jo
             (sides.0, sides.1, task.size, task.expected)
         }
         Task::Compare(_) => return Some(job),
-        Task::MakeFolder { .. } => return None,
+        Task::MakeFolder { .. } | Task::Remove(_) => return None,
     };
     let presence = Presence::Open;
     let pair = Compare { source, destination, size, presence, expected, unproven };

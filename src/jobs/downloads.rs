@@ -244,7 +244,7 @@ pub(super) fn full_marker(object: &ObjectName, size: u64) -> Refused {
     Refused { hint: error.hint(), ..Refused::new(object.uri(), error.cause(), reason) }
 }
 
-pub(super) fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
+pub fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
     let reason = crate::transfer::error::chain(error);
     Refused {
         hint: error.hint(),
@@ -254,7 +254,7 @@ pub(super) fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
     }
 }
 
-pub(super) fn nothing_found(uri: &S3Uri) -> Refused {
+pub fn nothing_found(uri: &S3Uri) -> Refused {
     let (reason, hint) = if uri.is_prefix() {
         (
             format!("nothing is below {uri}"),

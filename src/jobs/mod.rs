@@ -6,7 +6,9 @@ pub mod copies;
 pub mod downloads;
 pub mod manifested;
 pub mod planner;
+pub mod removals;
 mod row_names;
+pub mod trees;
 pub mod uploads;
 
 pub mod guard;

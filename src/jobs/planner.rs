@@ -219,7 +219,7 @@ fn admission(guard: &mut Guard, task: &Task) -> Result<Admission, GuardError> {
             guard.admit(Destination::Folder(folder.as_str()), &identity)
         }
         // Only one job has such a source, or such a destination.
-        Task::Download(_) | Task::Upload(_) => Ok(Admission::Fresh),
+        Task::Download(_) | Task::Upload(_) | Task::Remove(_) => Ok(Admission::Fresh),
     }
 }
 

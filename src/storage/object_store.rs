@@ -17,8 +17,10 @@ use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
 use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, Key, ObjectName};
-use crate::domain::object::{ETag, ListedObject, ObjectFacts};
+use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts};
 use crate::domain::range::ByteRange;
+
+pub use super::copying::{CopiedPart, CopyObject, CopySource, Described, Directive};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -48,6 +50,9 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     async fn describe(&self, object: &ObjectName) -> Result<Described>;
 
     async fn tags(&self, object: &ObjectName) -> Result<Vec<(String, String)>>;
+
+    /// As `head`, with all that there is to be told.
+    async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails>;
 
     /// One page of the parts that an object was uploaded in, those behind part number `after`.
     /// Not every store knows them: then it refuses, or there are none.
@@ -91,6 +96,10 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage>;
 
+    /// One page of all versions below a prefix, delete markers included; of a bucket that keeps
+    /// none, each object is its only version.
+    async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage>;
+
     /// Removes an object, or one version of it. That there was none is no error, but where a tag
     /// must hold: then it is `MissingKey` or `Changed`. Idempotent but for that, and for the delete
     /// markers of a bucket that keeps versions. Some stores remove the only version there is,
@@ -105,6 +114,12 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
         bucket: &Bucket,
         removals: &[Removal],
     ) -> Result<Vec<Result<Removed>>>;
+
+    /// Makes a bucket, in the store's region.
+    async fn create_bucket(&self, bucket: &Bucket) -> Result<()>;
+
+    /// Removes a bucket that has nothing in it.
+    async fn delete_bucket(&self, bucket: &Bucket) -> Result<()>;
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>>;
 }
@@ -232,49 +247,6 @@ pub enum WriteIf {
     Absent,
 }
 
-/// An object, and what it was told to keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    pub facts: ObjectFacts,
-    /// Headers, metadata and storage class, as they are needed to write the like; no tags, no rights.
-    /// `None` where the store has more of them than it can tell, or some that can't be sent.
-    pub attributes: Option<Attributes>,
-}
-
-/// What is copied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopySource {
-    pub object: ObjectName,
-    /// Only if the object still has this tag.
-    pub if_match: Option<ETag>,
-}
-
-/// How a whole object is copied.
-#[derive(Debug, Clone)]
-pub struct CopyObject {
-    pub source: CopySource,
-    pub attributes: Arc<Attributes>,
-    /// Of headers and metadata, all of them together.
-    pub headers: Directive,
-    pub tags: Directive,
-    pub condition: WriteIf,
-}
-
-/// Where a copy has its attributes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Directive {
-    Keep,
-    Replace,
-}
-
-/// What the store says of a part that it copied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopiedPart {
-    pub etag: ETag,
-    /// Of its bytes, where the store tells it.
-    pub checksum: Option<Checksum>,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UploadId(pub Arc<str>);
 
@@ -343,6 +315,38 @@ pub struct UploadPage {
 pub struct OpenUpload {
     pub upload: Upload,
     pub started: Option<SystemTime>,
+}
+
+/// One page of a list of versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionsRequest {
+    pub bucket: Bucket,
+    pub prefix: String,
+    /// Where the page before ended: a key, and a version of it.
+    pub after: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VersionPage {
+    /// Objects first, then delete markers, each in the store's order.
+    pub versions: Vec<ListedVersion>,
+    pub next: Option<(String, String)>,
+}
+
+/// What a key had at some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// A delete marker has no bytes.
+    pub object: ListedObject,
+    pub version: Arc<str>,
+    pub kind: VersionKind,
+    pub is_latest: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionKind {
+    Object,
+    DeleteMarker,
 }
 
 /// What the store says it wrote.

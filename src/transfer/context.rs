@@ -31,10 +31,11 @@ use crate::domain::job::Job;
 use crate::domain::location::Bucket;
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::domain::overwrite::Overwrite;
+use crate::domain::range::Span;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::{Destination, SourceFile};
 use crate::storage::meter::Meter;
-use crate::storage::object_store::ObjectStore;
+use crate::storage::object_store::{ObjectStore, Removed};
 
 /// How much a run may take, and when it gives up.
 #[derive(Debug, Clone)]
@@ -154,6 +155,8 @@ pub struct Context {
     pub state_folder: Option<PathBuf>,
     /// Names of the records of uploads that were there when the first one was looked for.
     pub(super) left_records: OnceLock<HashSet<String>>,
+    /// What of each object `-` gets; `None`: all of it.
+    pub span: Option<Span>,
     /// Where `-` as a destination writes.
     pub output: Mutex<Option<Output>>,
     /// What became of each job, here and in earlier runs.
@@ -194,6 +197,7 @@ impl Context {
             landing: None,
             state_folder: None,
             left_records: OnceLock::new(),
+            span: None,
             output: Mutex::new(None),
             journal: OnceLock::new(),
             uplink: Uplink::new(),
@@ -218,7 +222,7 @@ impl Context {
     }
 
     /// Runs until done, or until the run stops.
-    pub(super) async fn or_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, JobError> {
+    pub async fn or_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, JobError> {
         tokio::select! {
             biased;
             () = self.cancel.stopped() => Err(JobError::Stopped),
@@ -460,5 +464,6 @@ impl Drop for InFlight {
 pub(super) enum Outcome {
     Done(Done),
     Compared(Comparison),
+    Removed(Removed),
     Skipped(Skip),
 }

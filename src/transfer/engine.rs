@@ -13,10 +13,11 @@ use super::error::JobError;
 use super::event::{Event, Skip};
 use super::journal::{self as entry, Course};
 use super::outcome::{End, Failure, Summary};
-use super::{compare, copy, download, marker, moving, own_journal, still_done, upload};
+use super::{compare, copy, download, marker, moving, own_journal, remove, still_done, upload};
 use crate::domain::job::{Fate, Job, LocalSource, LocalTarget, Refused, Task};
 use crate::domain::journal::Entry;
 use crate::storage::error::Kind;
+use crate::storage::object_store::Removed;
 
 /// Does all jobs of a stream, as many at once as the limits allow, and says what became of them.
 ///
@@ -77,24 +78,24 @@ const LOOKS_AT_ONCE: usize = 64;
 
 /// A job, and what its gauge shows from the start.
 #[derive(Debug)]
-struct Attempt {
-    job: Arc<Job>,
+pub(super) struct Attempt {
+    pub(super) job: Arc<Job>,
     size: Option<u64>,
     /// Requests that were tried again when the job was started before.
     retries: u32,
 }
 
 impl Attempt {
-    fn first(job: Job) -> Self {
+    pub(super) fn first(job: Job) -> Self {
         Self { size: job.task.size(), job: Arc::new(job), retries: 0 }
     }
 }
 
 /// A job that came to an end.
-struct Ended {
-    attempt: Attempt,
-    course: Course,
-    result: Result<Outcome, JobError>,
+pub(super) struct Ended {
+    pub(super) attempt: Attempt,
+    pub(super) course: Course,
+    pub(super) result: Result<Outcome, JobError>,
 }
 
 async fn one(context: Arc<Context>, attempt: Attempt) -> Ended {
@@ -118,7 +119,7 @@ async fn look(context: Arc<Context>, planned: Result<Job, Refused>) -> Result<En
         Task::Download(task) => download::look(&work, task).await,
         Task::Upload(task) => upload::look(&work, task).await,
         Task::Copy(task) => copy::look(&work, task).await,
-        Task::Compare(_) | Task::MakeFolder { .. } => Ok(None),
+        Task::Compare(_) | Task::MakeFolder { .. } | Task::Remove(_) => Ok(None),
     };
     let result = skip.map(|skip| Outcome::Skipped(skip.unwrap_or(Skip::DryRun)));
     Ok(Ended { course: work.course(), attempt, result })
@@ -154,12 +155,13 @@ async fn carry(work: &Arc<Work>) -> Result<Outcome, JobError> {
         Task::MakeFolder { marker, folder, expected } => {
             marker::make_folder(work, (marker, folder), expected.as_ref()).await
         }
+        Task::Remove(removal) => remove::remove(work, removal).await,
     }
 }
 
 /// Which time it is that jobs are started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Round {
+pub(super) enum Round {
     First,
     Last,
     /// Of a run that starts nothing at all.
@@ -180,9 +182,9 @@ const MOST_POSTPONED: usize = 4096;
 /// the store is dead: all others would be tried in vain, too.
 const LOST_IN_A_ROW: u32 = 10;
 
-struct Run {
+pub(super) struct Run {
     context: Arc<Context>,
-    summary: Summary,
+    pub(super) summary: Summary,
     round: Round,
     postponed: Vec<Postponed>,
     lost_in_a_row: u32,
@@ -191,7 +193,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(context: &Arc<Context>) -> Self {
+    pub(super) fn new(context: &Arc<Context>) -> Self {
         Self {
             context: Arc::clone(context),
             summary: Summary::default(),
@@ -246,7 +248,7 @@ impl Run {
         }
     }
 
-    async fn note(&mut self, ended: Result<Ended, JoinError>) {
+    pub(super) async fn note(&mut self, ended: Result<Ended, JoinError>) {
         let Ended { attempt, course, result } = match ended {
             Ok(ended) => ended,
             Err(error) => return self.failed(None, internal(&error)).await,
@@ -261,6 +263,10 @@ impl Run {
             Ok(Outcome::Compared(comparison)) => {
                 self.summary.add_compared(&comparison);
                 self.context.tell(Event::Compared { job, comparison }).await;
+            }
+            Ok(Outcome::Removed(Removed { marker })) => {
+                self.summary.removed += 1;
+                self.context.tell(Event::Removed { job, marker }).await;
             }
             Ok(Outcome::Skipped(why)) => {
                 self.summary.add_skipped(why);
@@ -278,6 +284,9 @@ impl Run {
         if matches!(error, JobError::Stopped) || was_hopeless && self.is_hopeless(error) {
             self.summary.stopped += 1;
             self.summary.add_kept(course.kept);
+            let is_open =
+                matches!((&attempt.job.task, error), (Task::Remove(_), JobError::Stopped));
+            self.summary.unconfirmed += u64::from(is_open);
             return;
         }
         if error.store_kind() == Some(&Kind::MissingKey) {
@@ -364,7 +373,7 @@ impl Run {
         self.lost_in_a_row == LOST_IN_A_ROW
     }
 
-    async fn refuse(&mut self, refused: Refused) {
+    pub(super) async fn refuse(&mut self, refused: Refused) {
         if refused.ends_run {
             if self.context.cancel.is_draining() {
                 // Said of a job that failed before: one line for all of them.
@@ -384,7 +393,7 @@ impl Run {
         self.failed(None, failure).await;
     }
 
-    async fn failed(&mut self, job: Option<(Arc<Job>, Course)>, failure: Failure) {
+    pub(super) async fn failed(&mut self, job: Option<(Arc<Job>, Course)>, failure: Failure) {
         if let Some((_, course)) = &job {
             self.summary.add_kept(course.kept);
         }
@@ -441,11 +450,13 @@ fn is_repeatable(task: &Task) -> bool {
         Task::Download(download) => download.target != LocalTarget::Stdout,
         Task::Upload(upload) => matches!(upload.source, LocalSource::File { .. }),
         Task::Copy(_) | Task::MakeFolder { .. } | Task::Compare(_) => true,
+        // What else has the key by then would go.
+        Task::Remove(_) => false,
     }
 }
 
 /// A task that panicked: a defect of ours, and no reason to lose the other jobs.
-fn internal(error: &JoinError) -> Failure {
+pub(super) fn internal(error: &JoinError) -> Failure {
     Failure {
         line: None,
         source: String::new(),

@@ -166,6 +166,7 @@ impl JobError {
             Task::Upload(_) => "upload",
             Task::Copy(_) => "copy",
             Task::Compare(_) => "compare",
+            Task::Remove(_) => "remove",
         };
         match self {
             Self::Store { .. } | Self::Local(_) | Self::Io { .. } => chain(self),
@@ -178,7 +179,7 @@ impl JobError {
         Failure {
             line: job.line,
             source: job.task.source(),
-            destination: Some(job.task.destination()),
+            destination: Some(job.task.destination()).filter(|place| !place.is_empty()),
             cause: self.cause(),
             message: self.message(job),
             hint: self.hint(),

@@ -31,6 +31,12 @@ pub enum Event {
         job: Arc<Job>,
         comparison: Comparison,
     },
+    /// The store says that an object is gone.
+    Removed {
+        job: Arc<Job>,
+        /// The delete marker that has taken its place.
+        marker: Option<Arc<str>>,
+    },
     /// Nothing was to be done.
     Skipped {
         job: Arc<Job>,

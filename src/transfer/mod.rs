@@ -15,6 +15,7 @@ pub mod listing;
 pub mod outcome;
 pub mod output;
 pub mod part_size;
+pub mod removals;
 pub mod remove;
 pub mod resume;
 pub mod spool;

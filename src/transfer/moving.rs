@@ -172,7 +172,7 @@ fn source_object(work: &Work) -> Option<&ObjectName> {
         Task::Download(job) => Some(&job.object),
         Task::Copy(job) => Some(&job.source),
         Task::MakeFolder { marker, .. } => Some(marker),
-        Task::Upload(_) | Task::Compare(_) => None,
+        Task::Upload(_) | Task::Compare(_) | Task::Remove(_) => None,
     }
 }
 
@@ -181,7 +181,7 @@ async fn see(work: &Work, done: &Done) -> Result<(), JobError> {
     let object = match &work.job.task {
         Task::Upload(job) => &job.object,
         Task::Copy(job) => &job.object,
-        Task::Download(_) | Task::MakeFolder { .. } | Task::Compare(_) => return Ok(()),
+        _ => return Ok(()),
     };
     let found = find(work, object).await?;
     let is_there = found.is_some_and(|found| {

@@ -186,6 +186,12 @@ pub struct Summary {
     pub verified_by_parts: u64,
     /// Those of which only length and ETag were checked.
     pub length_only: u64,
+    /// Objects, and versions, that the store says are gone.
+    pub removed: u64,
+    /// Buckets that are gone.
+    pub buckets: u64,
+    /// Of those that were given up, objects that may be gone: nobody heard the store's reply.
+    pub unconfirmed: u64,
     pub compared: Comparisons,
     /// Requests that were tried again, of all jobs and listings.
     pub retries: u64,
@@ -220,6 +226,25 @@ impl Summary {
         }
     }
 
+    /// Takes what a run after this one came to.
+    pub fn add(&mut self, next: &Self) {
+        self.done += next.done;
+        self.bytes += next.bytes;
+        self.resumed += next.resumed;
+        self.skipped += next.skipped;
+        self.failed += next.failed;
+        self.missing += next.missing;
+        self.stopped += next.stopped;
+        self.verified += next.verified;
+        self.verified_by_parts += next.verified_by_parts;
+        self.length_only += next.length_only;
+        self.output_closed |= next.output_closed;
+        self.elapsed += next.elapsed;
+        // Of the run's context, and so of all runs so far.
+        self.retries = next.retries;
+        self.end = next.end;
+    }
+
     pub fn add_compared(&mut self, comparison: &Comparison) {
         // What is not there was not compared with anything.
         if comparison.verdict != Verdict::Missing {
@@ -243,7 +268,7 @@ impl Summary {
 
     /// Jobs that came to an end other than a failure.
     pub(super) fn went_well(&self) -> u64 {
-        self.done + self.skipped + self.compared.total()
+        self.done + self.skipped + self.compared.total() + self.removed
     }
 
     /// Whether everything asked for is done.

@@ -15,7 +15,8 @@ pub(super) fn refuse(work: &Work, journal: &Journal) -> Result<(), JobError> {
         }
         Task::Download(Download { target: LocalTarget::Exact(path), .. })
         | Task::Upload(Upload { source: LocalSource::File { path, .. }, .. }) => path.clone(),
-        Task::Download(_)
+        Task::Remove(_)
+        | Task::Download(_)
         | Task::Upload(_)
         | Task::Copy(_)
         | Task::MakeFolder { .. }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 
-use super::context::Context;
+use super::context::{Context, Outcome, Work};
 use super::error::JobError;
 use super::gate::Class;
 use super::retry::{Tries, until_done};
+use crate::domain::job::Remove;
 use crate::domain::location::{Bucket, ObjectName};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{Removal, Removed};
@@ -19,6 +20,55 @@ const MANY: &str = "DeleteObjects";
 const ALONE_AT_ONCE: usize = 64;
 /// What an entry takes in a request, beside its key.
 const ENTRY: usize = 100;
+
+/// Removes the object that a job is about, which must be there.
+pub(super) async fn remove(work: &Work, task: &Remove) -> Result<Outcome, JobError> {
+    let (context, turn) = (&work.context, work.job.number);
+    if task.size.is_none() {
+        find(context, &task.object, turn).await?;
+    }
+    let removed = remove_one(context, &task.object.bucket, &removal_of(&task.object), turn).await?;
+    Ok(Outcome::Removed(removed))
+}
+
+pub(super) fn removal_of(object: &ObjectName) -> Removal {
+    Removal { version: object.version.clone(), ..Removal::new(object.key.clone()) }
+}
+
+/// Sees that there is what was named, and that the store would remove that and nothing else.
+pub(super) async fn find(
+    context: &Context,
+    object: &ObjectName,
+    turn: u64,
+) -> Result<(), JobError> {
+    let mut in_flight = context.pass(Class::Object, turn, 0).await?;
+    let tries = Tries::new(context, format!("look at {object}")).under(&mut in_flight);
+    let head = || context.in_time("HeadObject", 0, context.store.head(object));
+    match until_done(tries, head).await {
+        // Some stores remove the only version there is, whatever version was asked for.
+        Ok(facts) if !is_meant(object, facts.version.as_deref()) => {
+            Err(JobError::Impossible(NO_VERSIONS.to_owned()))
+        }
+        Err(JobError::Store { source, .. }) if may_be_there(&source) => Ok(()),
+        found => found.map(drop),
+    }
+}
+
+/// Whether what was found is the version that was asked for.
+fn is_meant(object: &ObjectName, found: Option<&str>) -> bool {
+    let asked = object.version.as_deref();
+    asked.is_none_or(|asked| asked == found.unwrap_or(ONLY_VERSION))
+}
+
+/// What S3 calls the version of an object that was there before versions were kept.
+const ONLY_VERSION: &str = "null";
+const NO_VERSIONS: &str =
+    "the store does not tell versions of it apart, and might remove another one";
+
+/// Whoever may remove need not be allowed to look; and nobody may look at a delete marker.
+fn may_be_there(error: &StoreError) -> bool {
+    error.kind == Kind::Denied || error.status == Some(405)
+}
 
 /// Removes up to `MOST_REMOVED` objects of a bucket, and says of each, in the same order, what came
 /// of it. `turn`: those with the lowest one go first.

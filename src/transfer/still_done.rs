@@ -41,7 +41,7 @@ pub(super) async fn is_still_done(work: &Arc<Work>, journal: &Journal) -> Result
         }
         Task::MakeFolder { folder, .. } => is_folder(work, folder),
         // It leaves nothing that could still be true.
-        Task::Compare(_) => Ok(false),
+        Task::Compare(_) | Task::Remove(_) => Ok(false),
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn is_at_destination(work: &Work, entry: &Entry) -> Result<bool
     let object = match &work.job.task {
         Task::Download(job) => return Ok(is_file_the_same(at_target(work, job)?, entry)),
         Task::MakeFolder { folder, .. } => return is_folder(work, folder),
-        Task::Compare(_) => return Ok(false),
+        Task::Compare(_) | Task::Remove(_) => return Ok(false),
         Task::Upload(job) => &job.object,
         Task::Copy(job) => &job.object,
     };

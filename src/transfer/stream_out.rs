@@ -11,6 +11,8 @@ use super::context::{InFlight, Outcome, Verify, Work};
 use super::download::{ChecksumLater, Opened, open, provable};
 use super::error::JobError;
 use super::fetch::{Fetch, Pin, fetch};
+use super::head::head;
+use super::outcome::Verified;
 use super::output::Output;
 use super::plan::{self, DownloadPlan};
 use super::verify::{Content, USUAL_CRC, Wanted};
@@ -18,7 +20,7 @@ use crate::domain::checksum::Crc;
 use crate::domain::evidence::Witness;
 use crate::domain::job::Download;
 use crate::domain::object::StoredChecksum;
-use crate::domain::range::ByteRange;
+use crate::domain::range::{ByteRange, Span};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::SpecialFile;
 use crate::storage::object_store::GetReply;
@@ -31,7 +33,10 @@ pub(super) async fn to_stdout(work: &Arc<Work>, job: &Download) -> Result<Outcom
         work.context.output.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     let output = output
         .ok_or_else(|| JobError::Impossible("standard output takes one object only".to_owned()))?;
-    stream(work, job, output).await
+    match work.context.span {
+        Some(span) => slice(work, job, span, output).await,
+        None => stream(work, job, output).await,
+    }
 }
 
 pub(super) async fn to_special(
@@ -71,12 +76,41 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
         stored.full_object().and_then(|checksum| checksum.algorithm().crc()).unwrap_or(USUAL_CRC);
     provable(work, job, &reply.facts, is_whole, &stored)?;
     let wanted = Wanted::of(work, (&job.object, &job.expected), &facts, &stored).await?;
-    let parts = Ahead { work, job, pin: &pin, crc };
+    let parts = Ahead { work, job, pin: &pin, crc, end: pin.size };
     let target = Target { output, witnesses: wanted.witnesses(crc) };
-    let (value, witnesses) = parts.write_all(first, (reply, in_flight), target).await?;
+    let (value, witnesses) = parts.write_all(first, (Some(reply), in_flight), target).await?;
     let content = Content { size: facts.size, crc, value };
     let verified = wanted.judge(&content, witnesses)?;
     Ok(work.done(facts.size, verified))
+}
+
+/// Some of an object's bytes. No checksum is of them alone: they are counted, and of one version.
+async fn slice(
+    work: &Arc<Work>,
+    job: &Download,
+    span: Span,
+    output: Output,
+) -> Result<Outcome, JobError> {
+    let facts = head(work, &job.object).await?;
+    let range = span.of(facts.size).ok_or_else(|| {
+        JobError::Impossible(format!("it has {} bytes, and none of those asked for", facts.size))
+    })?;
+    if range.length() == facts.size {
+        return stream(work, job, output).await;
+    }
+    work.gauge.discover(range.length());
+    work.left_object(facts.etag.as_ref(), facts.version.as_ref());
+    let part_size = work.context.limits.part_size;
+    let first = ByteRange::new(range.start(), range.length().min(part_size));
+    if first.is_some_and(|first| first.length() < range.length()) && facts.etag.is_none() {
+        let text = "the store gives it no ETag, and its parts might be of two versions";
+        return Err(JobError::Impossible(text.to_owned()));
+    }
+    let in_flight = work.pass_part(range.length().min(part_size)).await?;
+    let parts = Ahead { work, job, pin: &Pin::of(&facts), crc: USUAL_CRC, end: range.end() };
+    let target = Target { output, witnesses: Vec::new() };
+    parts.write_all(first, (None, in_flight), target).await?;
+    Ok(work.done(range.length(), Verified::Length))
 }
 
 /// A part is held in memory, and all of an object may be more than there is.
@@ -98,6 +132,8 @@ struct Ahead<'a> {
     job: &'a Download,
     pin: &'a Pin,
     crc: Crc,
+    /// The first byte that is not wanted any more.
+    end: u64,
 }
 
 /// A part in memory, and the permit for that memory.
@@ -112,7 +148,7 @@ impl Ahead<'_> {
     async fn write_all(
         &self,
         first: Option<ByteRange>,
-        begun: (GetReply, InFlight),
+        begun: (Option<GetReply>, InFlight),
         mut target: Target,
     ) -> Result<(u64, Vec<Witness>), JobError> {
         let mut whole = self.crc.empty();
@@ -121,9 +157,9 @@ impl Ahead<'_> {
             return Ok((whole, target.witnesses));
         };
         let part_size = self.work.context.limits.part_size;
-        let mut rest = plan::ranges(first.end(), self.pin.size, part_size).zip(2..);
+        let mut rest = plan::ranges(first.end(), self.end, part_size).zip(2..);
         let mut ahead: VecDeque<Owned> = VecDeque::new();
-        ahead.push_back(self.spawn(first, 1, Some(begun.0), begun.1));
+        ahead.push_back(self.spawn(first, 1, begun.0, begun.1));
         loop {
             while ahead.len() < AHEAD {
                 let Some((range, number)) = rest.next() else { break };
@@ -137,7 +173,7 @@ impl Ahead<'_> {
                     {
                         in_flight?
                     } else {
-                        rest = plan::ranges(range.start(), self.pin.size, part_size).zip(number..);
+                        rest = plan::ranges(range.start(), self.end, part_size).zip(number..);
                         break;
                     }
                 };

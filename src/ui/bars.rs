@@ -112,9 +112,11 @@ fn object(active: &Active, columns: usize, paint: Paint) -> String {
 fn display_name(job: &Job) -> String {
     match &job.task {
         Task::Download(download) => download.object.key.to_string(),
-        task @ (Task::Upload(_) | Task::Copy(_) | Task::Compare(_) | Task::MakeFolder { .. }) => {
-            Escaped(&task.source()).to_string()
-        }
+        task @ (Task::Upload(_)
+        | Task::Copy(_)
+        | Task::Compare(_)
+        | Task::MakeFolder { .. }
+        | Task::Remove(_)) => Escaped(&task.source()).to_string(),
     }
 }
 

@@ -10,13 +10,15 @@ use super::comparison::CompareLine;
 use super::failure::Failures;
 use super::lines::{EventLine, FailedFields, JobFields, PlanLine};
 use super::listing::{RecordLine, Sizes};
+use super::setting::SettingLine;
 use super::state::tests::{failure, job};
 use super::summary::{Account, Planned};
+use crate::domain::checksum::Algorithm;
 use crate::domain::comparison::{Proof, Verdict};
-use crate::domain::job::Job;
-use crate::domain::location::{Bucket, Key};
-use crate::domain::object::{ETag, ListedObject};
-use crate::domain::record::{Cleaning, Record};
+use crate::domain::job::{Job, Remove, Task};
+use crate::domain::location::{Bucket, Key, ObjectName};
+use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts, StoredChecksum};
+use crate::domain::record::{Cleaning, Record, Usage};
 use crate::transfer::event::Skip;
 use crate::transfer::gauge::Sample;
 use crate::transfer::outcome::{Comparison, Comparisons, End, Failure, SameBy, Summary};
@@ -78,6 +80,12 @@ fn lines() -> Vec<Value> {
     job.line = Some(3);
     let mut lines: Vec<Value> = events(&job).iter().map(to_value).collect();
     lines.push(to_value(&PlanLine::new(&job, None)));
+    let object = ObjectName {
+        version: Some("x".into()),
+        ..ObjectName::new(Bucket::new("b").expect("a name"), Key::new("k").expect("a key"))
+    };
+    let task = Task::Remove(Remove { object, size: Some(5) });
+    lines.push(to_value(&PlanLine::new(&Job { task, ..job.clone() }, None)));
     let text = || "x".to_owned();
     for verdict in [
         Verdict::Same(Proof::Read),
@@ -90,6 +98,12 @@ fn lines() -> Vec<Value> {
         lines.push(to_value(&CompareLine::new(&job, &comparison)));
     }
     lines.extend(records());
+    lines.push(to_value(&SettingLine {
+        option: text(),
+        command: Some(text()),
+        values: vec![text()],
+        origin: text(),
+    }));
     lines.push(summary());
     lines
 }
@@ -118,13 +132,19 @@ fn events(job: &Job) -> Vec<EventLine> {
             seconds: 1.0,
             retries: 0,
         },
+        EventLine::Removed {
+            job: job.clone(),
+            version_id: Some(text()),
+            size: Some(5),
+            marker: Some(text()),
+        },
         EventLine::Skipped { job: job.clone(), reason: "exists", why: Skip::Exists },
         EventLine::Postponed { job: job.clone(), cause: text(), message: text() },
         EventLine::Failed(FailedFields {
             number: Some(job.number),
             line: job.line,
             source: job.source,
-            destination: Some(job.destination),
+            destination: job.destination,
             cause: text(),
             message: text(),
             hint: Some(text()),
@@ -144,10 +164,34 @@ fn records() -> Vec<Value> {
         last_modified: now,
         storage_class: Some("STANDARD".into()),
     };
+    let name = ObjectName::new(bucket.clone(), object.key.clone());
+    let text = || "x".to_owned();
+    let details = ObjectDetails {
+        facts: ObjectFacts {
+            size: 5,
+            etag: object.etag.clone(),
+            version: Some("x".into()),
+            last_modified: now,
+            checksum: StoredChecksum::None,
+        },
+        parts: Some(1),
+        told: ObjectDetails::TOLD.map(|name| (name, text())).into(),
+        checksums: Algorithm::ALL.map(|algorithm| (algorithm, text())).into(),
+        metadata: [("name".to_owned(), text())].into(),
+    };
     let records = [
         Record::Object { bucket: &bucket, object: &object },
         Record::Prefix { bucket: &bucket, prefix: "p/" },
         Record::Bucket { name: "bucket", created: now },
+        Record::Link { object: &name, method: "GET", url: "https://h/k?x", expires: now },
+        Record::Made { bucket: &bucket },
+        Record::Stat { object: &name, details: &details },
+        Record::Usage {
+            bucket: &bucket,
+            name: "p/",
+            storage_class: Some("STANDARD"),
+            usage: Usage { objects: 1, bytes: 2, delete_markers: 3 },
+        },
         Record::Unfinished {
             name: "s3://bucket/k",
             upload_id: Some("id"),

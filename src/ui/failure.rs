@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::io::Write as _;
 
-use super::streams::Stderr;
+use super::streams::{Answer, Stderr, read_answer};
 use super::style::Paint;
 use crate::domain::escape::Escaped;
 use crate::transfer::outcome::Failure;
@@ -18,6 +18,12 @@ pub fn print_error(error: &(dyn Error + 'static), hints: &[String], paint: Paint
 pub fn print_note(text: &str, paint: Paint) {
     let line = format!("{} {}\n", paint.hint("note:"), Escaped(text));
     Stderr.write_all(line.as_bytes()).ok();
+}
+
+/// Asks a person, if there is one: `remove everything in s3://bucket? [y/N]`.
+pub fn ask(question: &str, paint: Paint) -> Answer {
+    let text = format!("{} {}? [y/N] ", paint.warning("please confirm:"), Escaped(question));
+    read_answer(&text)
 }
 
 /// As `print_error` shows it: `error: …`, `caused by: …`, `hint: …`, a line each.
@@ -94,7 +100,6 @@ impl Failures {
     pub fn add(&mut self, failure: &Failure) -> Tell {
         self.total += 1;
         self.may_pass |= failure.may_pass;
-        self.refused += u64::from(failure.destination.is_none());
         let is_new = self.group(failure);
         if is_new || self.total <= TOLD_IN_FULL {
             Tell::InFull
@@ -104,6 +109,11 @@ impl Failures {
         } else {
             Tell::Nothing
         }
+    }
+
+    /// The next one never became a job.
+    pub fn count_refused(&mut self) {
+        self.refused += 1;
     }
 
     /// Whether this is the first of a cause.

@@ -61,6 +61,16 @@ pub enum EventLine {
         message: String,
     },
     Failed(FailedFields),
+    Removed {
+        #[serde(flatten)]
+        job: JobFields,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        marker: Option<String>,
+    },
     Notice {
         message: String,
     },
@@ -73,7 +83,8 @@ pub struct JobFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
     pub source: String,
-    pub destination: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
 }
 
 impl JobFields {
@@ -90,6 +101,7 @@ impl JobFields {
             }
             _ => job.task.destination(),
         };
+        let destination = Some(destination).filter(|destination| !destination.is_empty());
         Self { number: job.number, line: job.line, source: job.task.source(), destination }
     }
 }
@@ -97,7 +109,11 @@ impl JobFields {
 /// `s3://b/k -> out/k`, safe to show.
 impl std::fmt::Display for JobFields {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} -> {}", Escaped(&self.source), Escaped(&self.destination))
+        Escaped(&self.source).fmt(formatter)?;
+        match &self.destination {
+            Some(destination) => write!(formatter, " -> {}", Escaped(destination)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -148,6 +164,12 @@ impl EventLine {
                 message: failure.message.clone(),
             },
             Event::Failed { job, failure } => Self::failed(job.as_deref(), failure, base),
+            Event::Removed { job, marker } => Self::Removed {
+                version_id: removed_version(job),
+                size: job.task.size(),
+                marker: marker.as_deref().map(Into::into),
+                job: JobFields::new(job, base),
+            },
             Event::Notice(message) => Self::Notice { message: message.clone() },
             // Data of its own kind, see `comparison`.
             Event::Compared { .. } | Event::PlanComplete => return None,
@@ -173,7 +195,7 @@ impl EventLine {
 
     fn failed(job: Option<&Job>, failure: &Failure, base: Option<&str>) -> Self {
         let destination = match job {
-            Some(job) => Some(JobFields::new(job, base).destination),
+            Some(job) => JobFields::new(job, base).destination,
             None => failure.destination.clone(),
         };
         Self::Failed(FailedFields {
@@ -214,6 +236,9 @@ impl EventLine {
                 format!("{label} {}; it starts once more after all others", Escaped(message))
             }
             Self::Failed(failed) => failed.text(paint),
+            Self::Removed { job, version_id, .. } => {
+                format!("removed: {job}{}", version_text(version_id.as_deref()))
+            }
             Self::Notice { message } => format!("{} {}", paint.hint("note:"), Escaped(message)),
         }
     }
@@ -235,6 +260,8 @@ pub struct PlanLine {
     #[serde(flatten)]
     job: JobFields,
     #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
 }
 
@@ -247,8 +274,10 @@ impl PlanLine {
             Task::Copy(_) => "copy",
             Task::Compare(_) => "compare",
             Task::MakeFolder { .. } => "make_folder",
+            Task::Remove(_) => "remove",
         };
-        Self { action, job: JobFields::new(job, base), size: job.task.size() }
+        let version_id = removed_version(job);
+        Self { action, job: JobFields::new(job, base), version_id, size: job.task.size() }
     }
 }
 
@@ -257,8 +286,20 @@ impl DataLine for PlanLine {
     fn text(&self) -> String {
         let action = self.action.replace('_', " ");
         let size = self.size.map_or("size unknown".to_owned(), |size| ByteSize(size).to_string());
-        format!("{action}  {}  {size}", self.job)
+        format!("{action}  {}{}  {size}", self.job, version_text(self.version_id.as_deref()))
     }
+}
+
+/// The version that is to go, or is gone, where one was named.
+fn removed_version(job: &Job) -> Option<String> {
+    match &job.task {
+        Task::Remove(removal) => removal.object.version.as_deref().map(Into::into),
+        _ => None,
+    }
+}
+
+fn version_text(version: Option<&str>) -> String {
+    version.map_or_else(String::new, |version| format!(" (version {})", Escaped(version)))
 }
 
 fn skip_name(why: Skip) -> &'static str {

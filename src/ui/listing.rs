@@ -3,6 +3,7 @@
 //! As JSON (`--json`) they are told apart by `event`; `docs/json.md` lists their fields. Names are
 //! exact there, and escaped as text.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -10,10 +11,11 @@ use serde::Serialize;
 
 use super::data::{DataLine, DataLines, Format};
 use super::streams::Output;
+use super::style;
 use crate::domain::escape::Escaped;
-use crate::domain::location::{Bucket, S3Uri};
-use crate::domain::object::ListedObject;
-use crate::domain::quantity::ByteSize;
+use crate::domain::location::{Bucket, ObjectName, S3Uri};
+use crate::domain::object::{ListedObject, ObjectDetails};
+use crate::domain::quantity::{ByteSize, KIB};
 use crate::domain::record::{Cleaning, OutputError, Record, RecordSink};
 
 /// How a listing looks.
@@ -75,6 +77,18 @@ pub enum RecordLine {
         #[serde(skip_serializing_if = "Option::is_none")]
         created: Option<String>,
     },
+    Stat(StatFields),
+    Usage(UsageFields),
+    Link {
+        source: String,
+        method: String,
+        url: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires: Option<String>,
+    },
+    Made {
+        source: String,
+    },
     Unfinished {
         name: String,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +116,112 @@ pub struct ObjectFields {
     sizes: Sizes,
 }
 
+#[derive(Debug, Clone, Serialize)]
+pub struct StatFields {
+    source: String,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_modified: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<u32>,
+    #[serde(flatten)]
+    told: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    checksums: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+}
+
+impl StatFields {
+    fn new(object: &ObjectName, details: &ObjectDetails) -> Self {
+        let facts = &details.facts;
+        let checksums = details.checksums.iter();
+        Self {
+            source: object.uri(),
+            size: facts.size,
+            last_modified: facts.last_modified.and_then(utc),
+            etag: facts.etag.as_ref().map(|etag| etag.unquoted().to_owned()),
+            version_id: facts.version.as_deref().map(ToOwned::to_owned),
+            parts: details.parts,
+            told: details.told.iter().cloned().collect(),
+            checksums: checksums.map(|(kind, value)| (kind.name(), value.clone())).collect(),
+            metadata: details.metadata.clone(),
+        }
+    }
+
+    /// A line for each fact below the name.
+    fn text(&self) -> String {
+        let size = match ByteSize(self.size).to_string() {
+            size if self.size < KIB => size,
+            size => format!("{} B ({size})", self.size),
+        };
+        let parts = self.parts.map(|parts| parts.to_string());
+        let known = [
+            ("size", Some(size.as_str())),
+            ("last modified", self.last_modified.as_deref()),
+            ("etag", self.etag.as_deref()),
+            ("version id", self.version_id.as_deref()),
+            ("parts", parts.as_deref()),
+        ];
+        let mut lines = vec![Escaped(&self.source).to_string()];
+        let mut push = |name: &str, value: &str| {
+            lines.push(format!("  {:<20} {}", Escaped(name).to_string(), Escaped(value)));
+        };
+        for (name, value) in known {
+            if let Some(value) = value {
+                push(name, value);
+            }
+        }
+        for name in ObjectDetails::TOLD {
+            if let Some(value) = self.told.get(name) {
+                push(&name.replace('_', " "), value);
+            }
+        }
+        self.checksums.iter().for_each(|(name, value)| push(name, value));
+        self.metadata.iter().for_each(|(name, value)| push(&format!("meta {name}"), value));
+        lines.join("\n")
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct UsageFields {
+    source: String,
+    objects: u64,
+    bytes: u64,
+    #[serde(skip_serializing_if = "is_none_of_them")]
+    delete_markers: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage_class: Option<String>,
+    #[serde(skip)]
+    sizes: Sizes,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_none_of_them(count: &u64) -> bool {
+    *count == 0
+}
+
+impl UsageFields {
+    /// `1234567       12  s3://b/p/`: bytes, objects, name.
+    fn text(&self) -> String {
+        let size = match self.sizes {
+            Sizes::Bytes => self.bytes.to_string(),
+            Sizes::Readable => ByteSize(self.bytes).to_string(),
+        };
+        let class = self.storage_class.as_deref().map(|class| format!("  {}", Escaped(class)));
+        let markers = match self.delete_markers {
+            0 => String::new(),
+            count => format!("  and {}", style::count(count, "delete marker")),
+        };
+        let (name, class) = (Escaped(&self.source), class.unwrap_or_default());
+        format!("{size:>15} {:>12}  {name}{class}{markers}", self.objects)
+    }
+}
+
 impl RecordLine {
     pub fn new(record: &Record<'_>, sizes: Sizes) -> Self {
         match record {
@@ -114,6 +234,22 @@ impl RecordLine {
                 name: (*name).to_owned(),
                 created: created.and_then(utc),
             },
+            Record::Stat { object, details } => Self::Stat(StatFields::new(object, details)),
+            Record::Link { object, method, url, expires } => Self::Link {
+                source: object.uri(),
+                method: (*method).to_owned(),
+                url: (*url).to_owned(),
+                expires: expires.and_then(utc),
+            },
+            Record::Made { bucket } => Self::Made { source: uri(bucket.as_str(), "") },
+            Record::Usage { bucket, name, storage_class, usage } => Self::Usage(UsageFields {
+                source: uri(bucket.as_str(), name),
+                objects: usage.objects,
+                bytes: usage.bytes,
+                delete_markers: usage.delete_markers,
+                storage_class: storage_class.map(ToOwned::to_owned),
+                sizes,
+            }),
             Record::Unfinished { name, upload_id, size, since, outcome } => Self::Unfinished {
                 name: (*name).to_owned(),
                 upload_id: upload_id.map(ToOwned::to_owned),
@@ -153,6 +289,11 @@ impl DataLine for RecordLine {
                 };
                 columns(object.last_modified.as_deref(), &size, &object.key)
             }
+            Self::Stat(fields) => fields.text(),
+            Self::Usage(fields) => fields.text(),
+            // To be pasted, and nothing else.
+            Self::Link { url, .. } => Escaped(url).to_string(),
+            Self::Made { source } => format!("made {}", Escaped(source)),
             Self::Prefix { prefix, .. } => columns(None, "PRE", prefix),
             Self::Bucket { name, created, .. } => columns(created.as_deref(), "", name),
             Self::Unfinished { name, upload_id, size, since, outcome } => {

@@ -5,6 +5,7 @@
 pub mod options;
 pub mod report;
 pub mod reporter;
+pub mod setting;
 
 // What is known.
 pub mod progress;

@@ -159,7 +159,12 @@ impl Reporter {
             return;
         }
         let tell = match event {
-            Event::Failed { failure, .. } => self.report.failures.add(failure),
+            Event::Failed { job, failure } => {
+                if job.is_none() {
+                    self.report.failures.count_refused();
+                }
+                self.report.failures.add(failure)
+            }
             _ => Tell::InFull,
         };
         let is_text = self.is_text(event);
@@ -196,9 +201,10 @@ impl Reporter {
         let least = match event {
             Event::Failed { .. } => Verbosity::Quiet,
             Event::Notice(_) => Verbosity::Normal,
-            Event::Retrying { .. } | Event::Postponed { .. } | Event::Skipped { .. } => {
-                Verbosity::Verbose
-            }
+            Event::Retrying { .. }
+            | Event::Postponed { .. }
+            | Event::Skipped { .. }
+            | Event::Removed { .. } => Verbosity::Verbose,
             Event::Started { .. } | Event::Done { .. } | Event::Compared { .. } => {
                 Verbosity::Everything
             }
@@ -299,6 +305,9 @@ mod tests {
         stopped: 0,
         kept: 0,
         kept_bytes: 0,
+        removed: 0,
+        buckets: 0,
+        unconfirmed: 0,
         verified: 0,
         verified_by_parts: 0,
         length_only: 1,

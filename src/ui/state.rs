@@ -63,6 +63,7 @@ impl State {
             Event::Postponed { job, .. } => {
                 self.active.remove(&job.number);
             }
+            Event::Removed { .. } => self.settled += 1,
             Event::Compared { job, .. } | Event::Skipped { job, .. } => self.write_off(job),
             Event::Failed { job, .. } => {
                 self.failed += 1;

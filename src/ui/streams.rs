@@ -89,6 +89,29 @@ fn is_stand_in(stream: impl std::os::fd::AsFd) -> bool {
         })
 }
 
+/// What a person said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Yes,
+    No,
+    /// Nobody can be asked: standard input or error is no terminal.
+    Nobody,
+}
+
+/// Asks, and waits for a line.
+pub fn read_answer(question: &str) -> Answer {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Answer::Nobody;
+    }
+    Stderr.write_all(question.as_bytes()).ok();
+    let mut line = String::new();
+    let is_yes = |line: &str| matches!(line.trim().to_lowercase().as_str(), "y" | "yes");
+    match io::stdin().read_line(&mut line) {
+        Ok(_) if is_yes(&line) => Answer::Yes,
+        Ok(_) | Err(_) => Answer::No,
+    }
+}
+
 /// Standard output for the bytes of an object: unbuffered, and every error is told.
 pub fn object_output() -> Box<dyn Write + Send> {
     Box::new(Patient(raw_stdout()))

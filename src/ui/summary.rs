@@ -1,7 +1,7 @@
 //! The end of a run, told: what was done, what was not and why, and what to type next. Pure.
 //!
 //! As JSON, `docs/json.md` lists its fields. Whatever was asked for is in exactly one of `objects`,
-//! `skipped`, `done_before`, `failed` and `stopped`.
+//! `removed`, `skipped`, `done_before`, `failed` and `stopped`.
 
 use serde::Serialize;
 
@@ -44,6 +44,9 @@ pub struct SummaryLine<'a> {
     bytes: u64,
     resumed: u64,
     seconds: f64,
+    removed: u64,
+    buckets: u64,
+    unconfirmed: u64,
     verified: u64,
     verified_by_parts: u64,
     length_only: u64,
@@ -79,6 +82,9 @@ impl<'a> Account<'a> {
             bytes: summary.bytes,
             resumed: summary.resumed,
             seconds: summary.elapsed.as_secs_f64(),
+            removed: summary.removed,
+            buckets: summary.buckets,
+            unconfirmed: summary.unconfirmed,
             verified: summary.verified,
             verified_by_parts: summary.verified_by_parts,
             length_only: summary.length_only,
@@ -119,8 +125,8 @@ impl<'a> Account<'a> {
 
     /// One object was asked for and failed: its error said everything.
     fn is_one_failure(&self) -> bool {
-        let Summary { done, skipped, failed, stopped, end, .. } = self.summary;
-        (*done, *skipped, *failed, *stopped) == (0, 0, 1, 0)
+        let Summary { done, removed, skipped, failed, stopped, end, .. } = self.summary;
+        (*done, *removed, *skipped, *failed, *stopped) == (0, 0, 0, 1, 0)
             && self.summary.compared.total() == 0
             && self.failures.total() == 1
             && match end {
@@ -158,6 +164,9 @@ impl<'a> Account<'a> {
         if self.not_done() > 0 {
             facts.push(format!("{}{} not done", self.not_done(), self.or_more()));
         }
+        if summary.unconfirmed > 0 {
+            facts.push(format!("{} of them may be gone: no reply came", summary.unconfirmed));
+        }
         let facts = facts.join(", ");
         match summary.end {
             End::Complete => facts,
@@ -169,8 +178,15 @@ impl<'a> Account<'a> {
     fn done(&self) -> Vec<String> {
         let summary = self.summary;
         let looked_at = self.settled() + summary.skipped + summary.failed + summary.stopped;
+        let buckets = (summary.buckets > 0)
+            .then(|| format!("{} removed", style::count(summary.buckets, "bucket")));
         if looked_at == 0 && summary.end == End::Complete {
-            return vec!["nothing to do".to_owned()];
+            return vec![buckets.unwrap_or_else(|| "nothing to do".to_owned())];
+        }
+        let retries = (summary.retries > 0).then(|| style::count(summary.retries, "retry"));
+        if self.is_removal() {
+            let fact = format!("{} in {}", self.objects(), style::elapsed(summary.elapsed));
+            return [fact].into_iter().chain(buckets).chain(retries).collect();
         }
         let seconds = summary.elapsed.as_secs_f64();
         let mut amount =
@@ -188,9 +204,10 @@ impl<'a> Account<'a> {
         }
         facts.extend(comparison::facts(&summary.compared));
         facts.extend(self.verified());
-        if summary.retries > 0 {
-            facts.push(style::count(summary.retries, "retry"));
+        if summary.removed > 0 {
+            facts.push(format!("{} removed", summary.removed));
         }
+        facts.extend(retries);
         facts
     }
 
@@ -206,20 +223,30 @@ impl<'a> Account<'a> {
         ways.map(|(count, way)| format!("{count} {way}")).collect()
     }
 
-    /// Objects that were done, or compared.
+    /// Objects that were done, compared, or removed.
     fn settled(&self) -> u64 {
-        self.summary.done + self.summary.compared.total()
+        self.summary.done + self.summary.compared.total() + self.summary.removed
+    }
+
+    /// Whether objects only went.
+    fn is_removal(&self) -> bool {
+        self.summary.removed > 0 && self.settled() == self.summary.removed
     }
 
     fn objects(&self) -> String {
-        let done = self.settled();
+        let (done, verb) = if self.is_removal() {
+            (self.summary.removed, "removed")
+        } else {
+            (self.settled() - self.summary.removed, "done")
+        };
         if self.summary.end == End::Complete {
-            return style::count(done, "object");
+            let objects = style::count(done, "object");
+            return if verb == "removed" { format!("{objects} {verb}") } else { objects };
         }
         let all = self.asked_for();
         match self.or_more() {
-            "" => format!("{done} of {} done", style::count(all, "object")),
-            more => format!("{done} of {all}{more} objects done"),
+            "" => format!("{done} of {} {verb}", style::count(all, "object")),
+            more => format!("{done} of {all}{more} objects {verb}"),
         }
     }
 
@@ -301,6 +328,9 @@ mod tests {
             stopped: 0,
             kept: 0,
             kept_bytes: 0,
+            removed: 0,
+            buckets: 0,
+            unconfirmed: 0,
             verified: 310,
             verified_by_parts: 0,
             length_only: 2,
@@ -377,6 +407,7 @@ mod tests {
     fn a_run_that_stops_early_counts_all_that_it_was_asked_for() {
         let mut failures = Failures::default();
         for name in ["a/../b", "/c"] {
+            failures.count_refused();
             failures.add(&failure("unsafe name", name));
         }
         let summary = Summary {
@@ -454,6 +485,6 @@ mod tests {
             failures: &failures,
             planned: None,
         };
-        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"verified":310,"verified_by_parts":0,"length_only":2,"retries":3,"skipped":0,"done_before":0,"failed":1,"stopped":0,"kept":0,"kept_bytes":0,"causes":[{"cause":"access denied","count":1}]}"#);
+        insta::assert_snapshot!(serde_json::to_string(&account.json()).expect("JSON"), @r#"{"event":"summary","success":false,"end":"interrupted","signal":15,"objects":312,"bytes":1498415104,"resumed":0,"seconds":12.3,"removed":0,"buckets":0,"unconfirmed":0,"verified":310,"verified_by_parts":0,"length_only":2,"retries":3,"skipped":0,"done_before":0,"failed":1,"stopped":0,"kept":0,"kept_bytes":0,"causes":[{"cause":"access denied","count":1}]}"#);
     }
 }

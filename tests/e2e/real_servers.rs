@@ -5,6 +5,7 @@
 mod copies;
 mod long_listings;
 mod refusals;
+mod removals;
 mod resuming;
 mod round_trips;
 mod single_objects;

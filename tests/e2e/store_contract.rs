@@ -208,6 +208,7 @@ fn check_all(store: &Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
         reading::what_is_missing_is_told_by_its_kind,
         reading::pages_make_one_listing,
         reading::a_listing_stops_at_the_next_slash,
+        reading::versions_are_listed,
         reading::odd_keys_come_back_verbatim,
         reading::buckets_are_listed,
         writing::the_last_write_wins,
@@ -225,6 +226,7 @@ fn check_all(store: &Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
         removing::a_pinned_removal_leaves_another_version,
         removing::many_are_removed_with_one_request,
         removing::odd_keys_are_removed_and_not_their_neighbours,
+        removing::a_bucket_comes_and_goes,
         removing::another_version_than_the_one_that_is_there_stays,
     );
     assert!(broken.is_empty(), "broken: {broken:?}");

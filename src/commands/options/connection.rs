@@ -87,6 +87,10 @@ impl Connection {
         Duration::from_secs(self.timeout)
     }
 
+    pub fn is_anonymous(&self) -> bool {
+        self.no_sign_request
+    }
+
     pub fn resolve(&self) -> Result<Options, CommandError> {
         Ok(Options {
             endpoint_url: self.endpoint_url.clone(),

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::transfer::context::Tolerance;
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Failure")]
 pub struct Failure {
     /// Stop everything at the first object that fails [default: the others go on]

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::removing::ONLY_VERSION;
 use super::stored::Stored;
 use crate::domain::location::Key;
 use crate::domain::object::ListedObject;
 use crate::storage::error::{Kind, StoreError};
-use crate::storage::object_store::{Depth, ListPage, ListRequest, Result};
+use crate::storage::object_store::{
+    Depth, ListPage, ListRequest, ListedVersion, Result, VersionKind, VersionPage, VersionsRequest,
+};
 
 /// What S3 lists at most at once.
 pub(super) const PAGE: usize = 1000;
@@ -39,6 +42,24 @@ pub(super) fn page(objects: &BTreeMap<String, Stored>, request: &ListRequest) ->
         }
     }
     Ok(page)
+}
+
+/// One page of objects, each its only version.
+pub(super) fn versions(
+    objects: &BTreeMap<String, Stored>,
+    request: &VersionsRequest,
+) -> Result<VersionPage> {
+    let (prefix, after) = (request.prefix.as_str(), request.after.as_ref());
+    let below = objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+    let mut behind = below.filter(|(key, _)| after.is_none_or(|(after, _)| *key > after));
+    let versions = behind.by_ref().take(PAGE).map(|(key, stored)| {
+        let (version, kind) = (ONLY_VERSION.into(), VersionKind::Object);
+        Ok(ListedVersion { object: listed(key, stored)?, version, kind, is_latest: true })
+    });
+    let versions = versions.collect::<Result<Vec<_>>>()?;
+    let last = versions.last().map(|last| last.object.key.as_str().to_owned());
+    let next = behind.next().and(last).map(|last| (last, ONLY_VERSION.to_owned()));
+    Ok(VersionPage { versions, next })
 }
 
 fn listed(key: &str, stored: &Stored) -> Result<ListedObject> {

@@ -1,5 +1,7 @@
-//! How objects go. Nothing keeps versions here: each object is its only version, `null`, as in a
+//! How objects and buckets go, and come. Nothing keeps versions here: each object is its only version, `null`, as in a
 //! bucket of S3's that never kept any.
+
+use std::collections::BTreeMap;
 
 use super::store::{State, failed};
 use crate::domain::location::Bucket;
@@ -32,5 +34,21 @@ impl State {
             }
         }
         Ok(Removed::default())
+    }
+
+    pub(super) fn make_bucket(&mut self, bucket: &Bucket) -> Result<()> {
+        if self.buckets.contains_key(bucket.as_str()) {
+            return Err(failed("CreateBucket", Kind::Exists, "the bucket is there already"));
+        }
+        self.buckets.insert(bucket.as_str().to_owned(), BTreeMap::new());
+        Ok(())
+    }
+
+    pub(super) fn remove_bucket(&mut self, bucket: &Bucket) -> Result<()> {
+        if !self.bucket("DeleteBucket", bucket)?.is_empty() {
+            return Err(failed("DeleteBucket", Kind::Refused, "the bucket is not empty"));
+        }
+        self.buckets.remove(bucket.as_str());
+        Ok(())
     }
 }

@@ -10,18 +10,18 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::listing::{PAGE, page};
+use super::listing::{PAGE, page, versions};
 use super::stored::{Stored, Unfinished, crc_of};
 use crate::domain::attributes::Attributes;
 use crate::domain::location::{Bucket, Key, ObjectName};
-use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
+use crate::domain::object::{ETag, ObjectDetails, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
     Assembled, Body, CopiedPart, CopyObject, CopySource, Described, GetReply, ListPage,
     ListRequest, ListedBucket, ListedPart, ObjectStore, OpenUpload, PartsPage, Read, Removal,
-    Removed, Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, Write, WriteIf,
-    Written,
+    Removed, Result, SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, VersionPage,
+    VersionsRequest, Write, WriteIf, Written,
 };
 
 /// Buckets, objects and unfinished uploads.
@@ -48,6 +48,9 @@ pub enum Operation {
     ListUploads,
     List,
     ListBuckets,
+    CreateBucket,
+    DeleteBucket,
+    ListVersions,
     /// Of one object: by itself, or as one of many.
     Delete,
     DeleteMany,
@@ -69,7 +72,7 @@ const FRAME: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    buckets: BTreeMap<String, BTreeMap<String, Stored>>,
+    pub(super) buckets: BTreeMap<String, BTreeMap<String, Stored>>,
     uploads: BTreeMap<Arc<str>, Unfinished>,
     script: VecDeque<Scripted>,
     broken_bodies: VecDeque<BrokenBody>,
@@ -205,6 +208,15 @@ impl ObjectStore for MemoryStore {
         })
     }
 
+    async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails> {
+        let facts = self.head(object).await?;
+        let checksum = facts.checksum.full_object();
+        let checksums = checksum.map(|checksum| (checksum.algorithm(), checksum.to_base64()));
+        let parts = facts.etag.as_ref().and_then(ETag::parts);
+        let (told, checksums) = (Vec::new(), checksums.into_iter().collect());
+        Ok(ObjectDetails { facts, parts, told, checksums, metadata: BTreeMap::new() })
+    }
+
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {
         self.answer(Operation::Parts, Some(&object.key), |state| {
             let stored = state.object("GetObjectAttributes", object)?;
@@ -320,6 +332,12 @@ impl ObjectStore for MemoryStore {
         })
     }
 
+    async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage> {
+        self.answer(Operation::ListVersions, None, |state| {
+            versions(state.bucket("ListObjectVersions", &request.bucket)?, request)
+        })
+    }
+
     async fn delete(&self, bucket: &Bucket, removal: &Removal) -> Result<Removed> {
         self.answer(Operation::Delete, Some(&removal.key), |state| {
             state.remove("DeleteObject", bucket, removal)
@@ -340,6 +358,14 @@ impl ObjectStore for MemoryStore {
             });
             Ok(each.collect())
         })
+    }
+
+    async fn create_bucket(&self, bucket: &Bucket) -> Result<()> {
+        self.answer(Operation::CreateBucket, None, |state| state.make_bucket(bucket))
+    }
+
+    async fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
+        self.answer(Operation::DeleteBucket, None, |state| state.remove_bucket(bucket))
     }
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {

@@ -97,6 +97,7 @@ fn end_of(operation: &str) -> Option<&'static [u8]> {
         "ListBuckets" => Some(b"ListAllMyBucketsResult>"),
         "ListMultipartUploads" => Some(b"ListMultipartUploadsResult>"),
         "ListParts" => Some(b"ListPartsResult>"),
+        "ListObjectVersions" => Some(b"ListVersionsResult>"),
         "DeleteObjects" => Some(b"DeleteResult>"),
         _ => None,
     }

@@ -216,6 +216,8 @@ fn kind_of_code(code: &str) -> Option<Kind> {
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => Kind::Denied,
         "NoSuchKey" | "NoSuchVersion" => Kind::MissingKey,
         "NoSuchBucket" => Kind::MissingBucket,
+        "BucketAlreadyOwnedByYou" | "BucketAlreadyExists" => Kind::Exists,
+        "BucketNotEmpty" => Kind::Refused,
         "NoSuchUpload" => Kind::MissingUpload,
         "ConditionalRequestConflict" => Kind::Conflict,
         "InvalidPart" => Kind::ForeignPart,

@@ -115,9 +115,13 @@ impl SharedCredentials {
 
     /// Whether the credentials in use say of themselves that they are too old.
     pub(super) fn are_past_their_end(&self) -> bool {
-        let state = self.0.lock();
-        let end = state.current.as_ref().and_then(|current| current.credentials.expiry());
+        let end = self.in_use().and_then(|credentials| credentials.expiry());
         end.is_some_and(|end| end <= SystemTime::now())
+    }
+
+    /// Those in use.
+    pub(super) fn in_use(&self) -> Option<Credentials> {
+        self.0.lock().current.as_ref().map(|current| current.credentials.clone())
     }
 
     /// The store accepted a request: one refusal before was its mistake.

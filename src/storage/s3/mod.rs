@@ -18,15 +18,19 @@ mod store;
 
 mod direct;
 
+mod buckets;
 mod copy;
 mod delete;
+mod details;
 mod list;
 mod list_reply;
 mod multipart;
 mod parts;
+mod presign;
 mod quick_list;
 mod read;
 mod unfinished;
+mod versions;
 mod write;
 
 mod classify;
@@ -37,4 +41,5 @@ pub use connect::{
     Signing, connect,
 };
 pub use notice::{Listener, Notice};
+pub use presign::{CredentialsEnd, LONGEST_LINK, Link, LinkTo, Presigned};
 pub use store::S3Store;

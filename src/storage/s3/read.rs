@@ -19,12 +19,13 @@ use hyper::Response;
 use hyper::body::Incoming;
 
 use super::classify::{body_error, sdk_error};
+use super::details::details;
 use super::direct::{Draft, Replay, Sent, checksum_header, header};
 use super::store::{S3Store, TOLD, told_checksums, with_customer_key, with_replay};
 use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::composite::Composite;
 use crate::domain::location::ObjectName;
-use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
+use crate::domain::object::{ETag, ObjectDetails, ObjectFacts, StoredChecksum};
 use crate::domain::range::{ByteRange, ContentRange};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{GetReply, Read, Result};
@@ -223,6 +224,12 @@ fn content_range_of_all(length: u64) -> Option<String> {
 
 pub(super) async fn head(store: &S3Store, object: &ObjectName) -> Result<ObjectFacts> {
     head_facts(&ask_head(store, object).await?)
+}
+
+/// As `head`, with all that there is to be told.
+pub(super) async fn stat(store: &S3Store, object: &ObjectName) -> Result<ObjectDetails> {
+    let reply = ask_head(store, object).await?;
+    Ok(details(&reply, head_facts(&reply)?))
 }
 
 /// The whole reply to a HEAD.

@@ -12,16 +12,17 @@ use md5::Digest as _;
 use super::connect::{Options, Payer, Replies};
 use super::direct::{Direct, Draft, Extras, Sent};
 use super::recovery::Recovery;
-use super::{copy, delete, list, multipart, parts, read, unfinished, write};
+use super::{buckets, copy, delete, list, multipart, parts, read, unfinished, versions, write};
 use crate::domain::attributes::{Attributes, CustomerKey};
 use crate::domain::checksum::Algorithm;
 use crate::domain::location::{Bucket, ObjectName};
-use crate::domain::object::{ETag, ObjectFacts};
+use crate::domain::object::{ETag, ObjectDetails, ObjectFacts};
 use crate::domain::range::ByteRange;
 use crate::storage::object_store::{
     Assembled, Body, CopiedPart, CopyObject, CopySource, Described, GetReply, ListPage,
     ListRequest, ListedBucket, ObjectStore, PartsPage, Read, Removal, Removed, Result,
-    SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, Write, Written,
+    SentPartsPage, Upload, UploadId, UploadPage, UploadsRequest, VersionPage, VersionsRequest,
+    Write, Written,
 };
 
 /// S3, or a server that speaks as it does.
@@ -135,6 +136,11 @@ impl ObjectStore for S3Store {
         self.recovery.judge(&sent, copy::tags(self, object).await)
     }
 
+    async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails> {
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, read::stat(self, object).await)
+    }
+
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {
         let sent = self.recovery.sending(Some(&object.bucket));
         self.recovery.judge(&sent, parts::page(self, object, after).await)
@@ -200,6 +206,11 @@ impl ObjectStore for S3Store {
         self.recovery.judge(&sent, list::page(self, request).await)
     }
 
+    async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage> {
+        let sent = self.recovery.sending(Some(&request.bucket));
+        self.recovery.judge(&sent, versions::page(self, request).await)
+    }
+
     async fn delete(&self, bucket: &Bucket, removal: &Removal) -> Result<Removed> {
         let sent = self.recovery.sending(Some(bucket));
         self.recovery.judge(&sent, delete::one(self, bucket, removal).await)
@@ -212,6 +223,16 @@ impl ObjectStore for S3Store {
     ) -> Result<Vec<Result<Removed>>> {
         let sent = self.recovery.sending(Some(bucket));
         self.recovery.judge(&sent, delete::many(self, bucket, removals).await)
+    }
+
+    async fn create_bucket(&self, bucket: &Bucket) -> Result<()> {
+        let sent = self.recovery.sending(None);
+        self.recovery.judge(&sent, buckets::create(self, bucket).await)
+    }
+
+    async fn delete_bucket(&self, bucket: &Bucket) -> Result<()> {
+        let sent = self.recovery.sending(Some(bucket));
+        self.recovery.judge(&sent, buckets::delete(self, bucket).await)
     }
 
     async fn list_buckets(&self) -> Result<Vec<ListedBucket>> {

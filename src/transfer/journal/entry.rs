@@ -93,14 +93,14 @@ pub(in crate::transfer) fn failed(
             ..wanted(&copy.expected)
         },
         Task::MakeFolder { expected: Some(expected), .. } => wanted(expected),
-        Task::Compare(_) | Task::MakeFolder { .. } => Want::default(),
+        Task::Compare(_) | Task::MakeFolder { .. } | Task::Remove(_) => Want::default(),
     };
     let version = match &job.task {
         Task::Download(Download { object, .. }) | Task::MakeFolder { marker: object, .. } => {
             object.version.as_deref()
         }
         Task::Copy(copy) => copy.source.version.as_deref(),
-        Task::Upload(_) | Task::Compare(_) => None,
+        Task::Upload(_) | Task::Compare(_) | Task::Remove(_) => None,
     };
     Entry {
         outcome: Outcome::Failed,

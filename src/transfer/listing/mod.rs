@@ -8,10 +8,12 @@ mod requests;
 mod round;
 
 mod uploads;
+mod versions;
 
 #[cfg(test)]
 mod ranges_tests;
 
 pub use pages::Pages;
-pub use requests::{abort, buckets, facts, newest_part, page};
+pub use requests::{abort, buckets, details, facts, make_bucket, newest_part, page, remove_bucket};
 pub use uploads::UploadPages;
+pub use versions::VersionPages;

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use crate::domain::escape::Escaped;
-use crate::domain::location::ObjectName;
-use crate::domain::object::ObjectFacts;
+use crate::domain::location::{Bucket, ObjectName};
+use crate::domain::object::{ObjectDetails, ObjectFacts};
 use crate::storage::error::Kind;
 use crate::storage::object_store::{ListPage, ListRequest, ListedBucket, Upload};
 use crate::transfer::context::Context;
@@ -28,9 +28,32 @@ pub async fn facts(context: &Context, object: &ObjectName) -> Result<ObjectFacts
     .await
 }
 
+/// All that is told of an object.
+pub async fn details(context: &Context, object: &ObjectName) -> Result<ObjectDetails, JobError> {
+    until_done(Tries::new(context, format!("look at {object}")), || {
+        context.in_time("HeadObject", 0, context.store.stat(object))
+    })
+    .await
+}
+
 pub async fn buckets(context: &Context) -> Result<Vec<ListedBucket>, JobError> {
     until_done(Tries::new(context, "list the buckets".to_owned()), || {
         context.in_time("ListBuckets", 0, context.store.list_buckets())
+    })
+    .await
+}
+
+/// A try whose reply was lost looks like one too many: the bucket that it made is there.
+pub async fn make_bucket(context: &Context, bucket: &Bucket) -> Result<(), JobError> {
+    until_done(Tries::new(context, format!("make s3://{bucket}")), || {
+        context.in_time("CreateBucket", 0, context.store.create_bucket(bucket))
+    })
+    .await
+}
+
+pub async fn remove_bucket(context: &Context, bucket: &Bucket) -> Result<(), JobError> {
+    until_done(Tries::new(context, format!("remove s3://{bucket}")), || {
+        context.in_time("DeleteBucket", 0, context.store.delete_bucket(bucket))
     })
     .await
 }

@@ -6,7 +6,9 @@ use haul::domain::location::{Bucket, Key, ObjectName};
 use haul::domain::object::{ETag, StoredChecksum};
 use haul::domain::range::ByteRange;
 use haul::storage::error::Kind;
-use haul::storage::object_store::{Depth, ListPage, ListRequest, Read};
+use haul::storage::object_store::{
+    Depth, ListPage, ListRequest, Read, VersionKind, VersionsRequest,
+};
 
 use super::{Can, Contract, body, bytes_of, kind};
 use crate::harness::content;
@@ -229,4 +231,25 @@ fn below(contract: &Contract, page: &ListPage) -> Vec<String> {
 
 fn offset(position: u64) -> usize {
     usize::try_from(position).expect("a small number")
+}
+
+/// Of a bucket that keeps none, each object is the only version.
+pub(super) async fn versions_are_listed(contract: &Contract) {
+    for key in ["a", "b c", "d"] {
+        contract.put(key, key).await;
+    }
+    let request = VersionsRequest {
+        bucket: contract.bucket.clone(),
+        prefix: contract.prefix.clone(),
+        after: None,
+    };
+    let page = contract.store.list_versions(&request).await.expect("it can be listed");
+    assert_eq!(page.next, None);
+    let told = page.versions.iter().map(|version| {
+        assert!(version.is_latest && version.kind == VersionKind::Object, "{version:?}");
+        (version.object.key.as_str().to_owned(), version.object.size)
+    });
+    let wanted = [("a", 1), ("b c", 3), ("d", 1)];
+    let wanted = wanted.map(|(key, size)| (format!("{}{key}", contract.prefix), size));
+    assert_eq!(told.collect::<Vec<_>>(), wanted);
 }

@@ -74,6 +74,15 @@ pub(super) async fn odd_keys_are_removed_and_not_their_neighbours(contract: &Con
     }
 }
 
+pub(super) async fn a_bucket_comes_and_goes(contract: &Contract) {
+    let bucket = Bucket::new("contract-comes-and-goes").expect("a name");
+    contract.store.create_bucket(&bucket).await.expect("nothing has the name");
+    let listed = contract.store.list_buckets().await.expect("they can be listed");
+    assert!(listed.iter().any(|listed| listed.name == bucket.as_str()), "{listed:?}");
+    contract.store.delete_bucket(&bucket).await.expect("it is empty");
+    assert_eq!(kind(contract.store.delete_bucket(&bucket).await), Kind::MissingBucket);
+}
+
 /// Whether that is an error differs from store to store.
 pub(super) async fn another_version_than_the_one_that_is_there_stays(contract: &Contract) {
     if contract.can.tells_versions_apart == Can::No {

@@ -18,6 +18,7 @@ pub enum Operation {
     GetBucketLocation,
     ListObjects,
     ListObjectsV2,
+    ListObjectVersions,
     ListMultipartUploads,
     GetObject,
     HeadObject,
@@ -102,6 +103,7 @@ fn bucket_operation(method: &Method, query: &Query<'_>) -> Operation {
     match method.as_str() {
         "HEAD" => Operation::HeadBucket,
         "GET" if query.has("uploads") => Operation::ListMultipartUploads,
+        "GET" if query.has("versions") => Operation::ListObjectVersions,
         "GET" if query.has("location") => Operation::GetBucketLocation,
         "GET" if query.get("list-type").as_deref() == Some("2") => Operation::ListObjectsV2,
         "GET" if query.is_listing() => Operation::ListObjects,

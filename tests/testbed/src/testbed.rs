@@ -12,7 +12,7 @@ use crate::log::{Request, Totals};
 use crate::request::Operation;
 use crate::seed::{self, PutOptions};
 use crate::server::{Front, Running};
-use crate::store::{Condition, StoredObject};
+use crate::store::{Bucket, Condition, StoredObject};
 
 /// A running S3 server. It stops when this is dropped.
 #[derive(Debug)]
@@ -138,6 +138,26 @@ impl Testbed {
         self.front.backend.store.create_bucket(bucket, Some(region.to_owned())).ok();
     }
 
+    /// Keeps all versions of all objects from now on.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such bucket.
+    pub fn keep_versions(&self, bucket: &str) {
+        let kept = self.front.backend.store.with_mut(bucket, Bucket::keep_versions);
+        kept.expect("the bucket must exist");
+    }
+
+    /// Keys and ids of all versions, delete markers included, by key and the newest first.
+    pub fn versions(&self, bucket: &str) -> Vec<(String, String)> {
+        let store = &self.front.backend.store;
+        let versions = store.with(bucket, |bucket| {
+            let versions = bucket.all_versions().into_iter();
+            versions.map(|(key, version)| (key.to_owned(), version.id.clone())).collect()
+        });
+        versions.unwrap_or_default()
+    }
+
     /// Puts an object, with an MD5 `ETag` and a CRC64NVME of the whole; gives the `ETag`.
     ///
     /// # Panics
@@ -217,7 +237,7 @@ impl Testbed {
     /// Removes an object, if it is there.
     pub fn delete_object(&self, bucket: &str, key: &str) {
         // A bucket that is not there has no such object either.
-        self.front.backend.store.delete(bucket, key, |_| Ok(())).ok();
+        self.front.backend.store.delete(bucket, (key, None), |_| Ok(())).ok();
     }
 
     /// The multipart uploads that were neither completed nor aborted.

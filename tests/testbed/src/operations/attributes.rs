@@ -17,7 +17,8 @@ pub(super) fn get(
     backend: &Backend,
     input: &GetObjectAttributesInput,
 ) -> Answer<GetObjectAttributesOutput> {
-    let object = backend.store.object(&input.bucket, &input.key)?;
+    let (object, version_id) =
+        backend.store.version(&input.bucket, &input.key, input.version_id.as_deref())?;
     // Clients send them as one header or as several; `s3s` splits neither way reliably.
     let names = input.object_attributes.iter().flat_map(|names| names.as_str().split(','));
     let names: Vec<&str> = names.map(str::trim).collect();
@@ -25,6 +26,7 @@ pub(super) fn get(
     let class = object.attributes.storage_class.clone();
     let mut output = GetObjectAttributesOutput {
         last_modified: Some(Timestamp::from(object.last_modified)),
+        version_id,
         ..Default::default()
     };
     if asked(ObjectAttributes::ETAG) {

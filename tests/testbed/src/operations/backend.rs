@@ -13,16 +13,18 @@ use s3s::dto::{
     GetBucketLocationOutput, GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectInput,
     GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput, HeadBucketInput,
     HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
-    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutObjectInput,
-    PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput, UploadPartCopyInput,
-    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectVersionsInput,
+    ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutObjectInput, PutObjectOutput,
+    PutObjectTaggingInput, PutObjectTaggingOutput, UploadPartCopyInput, UploadPartCopyOutput,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::{
-    access, attributes, buckets, copy, delete, list, list_uploads, multipart, read, tagging, write,
+    access, attributes, buckets, copy, delete, list, list_uploads, list_versions, multipart, read,
+    tagging, write,
 };
 use crate::settings::Settings;
 use crate::store::Store;
@@ -75,6 +77,8 @@ impl S3 for Backend {
 
     async fn list_objects(&self, r: S3Request<ListObjectsInput>) -> Answer<ListObjectsOutput> { list::v1(self, r.input) }
     async fn list_objects_v2(&self, r: S3Request<ListObjectsV2Input>) -> Answer<ListObjectsV2Output> { list::v2(self, r.input) }
+
+    async fn list_object_versions(&self, r: S3Request<ListObjectVersionsInput>) -> Answer<ListObjectVersionsOutput> { list_versions::versions(self, r.input) }
 
     async fn get_object(&self, r: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> { read::get(self, &r) }
     async fn head_object(&self, r: S3Request<HeadObjectInput>) -> Answer<HeadObjectOutput> { read::head(self, &r) }

@@ -9,20 +9,20 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use super::checksums::{announced_trailer, in_headers};
 use super::conditions::write_condition;
 use super::{Answer, Backend, KeyFaults};
-use crate::store::Condition;
+use crate::store::{Condition, Gone};
 
 /// What one `DeleteObjects` may name.
 const MAX_KEYS: usize = 1000;
 
-/// What S3 calls the version of an object that has none.
-const ONLY_VERSION: &str = "null";
-
 pub(super) fn one(backend: &Backend, input: &DeleteObjectInput) -> Answer<DeleteObjectOutput> {
     let condition = write_condition(input.if_match.as_ref(), None)?;
-    if input.version_id.as_deref().is_none_or(|version| version == ONLY_VERSION) {
-        backend.store.delete(&input.bucket, &input.key, |object| condition.check(object))?;
-    }
-    Ok(S3Response::new(DeleteObjectOutput::default()))
+    let which = (input.key.as_str(), input.version_id.as_deref());
+    let gone = backend.store.delete(&input.bucket, which, |object| condition.check(object))?;
+    Ok(S3Response::new(DeleteObjectOutput {
+        delete_marker: gone.marker.is_some().then_some(true),
+        version_id: gone.marker.or_else(|| input.version_id.clone()),
+        ..Default::default()
+    }))
 }
 
 pub(super) fn many(
@@ -59,9 +59,12 @@ pub(super) fn many(
         }
         let ObjectIdentifier { key, version_id, .. } = object;
         match result {
-            Ok(()) => {
-                deleted.push(DeletedObject { key: Some(key), version_id, ..Default::default() });
-            }
+            Ok(gone) => deleted.push(DeletedObject {
+                key: Some(key),
+                delete_marker: gone.marker.is_some().then_some(true),
+                delete_marker_version_id: gone.marker,
+                version_id,
+            }),
             Err(error) => errors.push(Error {
                 code: Some(error.code().as_str().to_owned()),
                 key: Some(key),
@@ -78,15 +81,13 @@ pub(super) fn many(
     }))
 }
 
-fn one_of_many(backend: &Backend, bucket: &str, object: &ObjectIdentifier) -> S3Result<()> {
+fn one_of_many(backend: &Backend, bucket: &str, object: &ObjectIdentifier) -> S3Result<Gone> {
     let condition = match &object.e_tag {
         Some(etag) => Condition::Matches(etag.value().to_owned()),
         None => Condition::None,
     };
-    if object.version_id.as_deref().is_some_and(|version| version != ONLY_VERSION) {
-        return Ok(());
-    }
-    backend.store.delete(bucket, &object.key, |stored| condition.check(stored))
+    let which = (object.key.as_str(), object.version_id.as_deref());
+    backend.store.delete(bucket, which, |stored| condition.check(stored))
 }
 
 fn scripted(code: &str) -> S3Error {

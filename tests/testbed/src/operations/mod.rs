@@ -12,6 +12,7 @@ mod copy;
 mod delete;
 mod list;
 mod list_uploads;
+mod list_versions;
 mod multipart;
 mod read;
 mod receive;

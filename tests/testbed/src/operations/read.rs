@@ -17,7 +17,8 @@ use crate::store::{CUSTOMER_KEY_MD5, Checksum, StoredObject};
 
 pub(super) fn get(backend: &Backend, r: &S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
     let input = &r.input;
-    let object = backend.store.object(&input.bucket, &input.key)?;
+    let (object, version_id) =
+        backend.store.version(&input.bucket, &input.key, input.version_id.as_deref())?;
     let conditions = ReadConditions {
         matches: input.if_match.as_ref(),
         none_match: input.if_none_match.as_ref(),
@@ -49,6 +50,7 @@ pub(super) fn get(backend: &Backend, r: &S3Request<GetObjectInput>) -> Answer<Ge
         e_tag: Some(etag(&object)),
         last_modified: Some(Timestamp::from(object.last_modified)),
         parts_count: selection.parts_count(),
+        version_id,
         body: Some(StreamingBlob::new(content.stream())),
         ..Default::default()
     };
@@ -63,7 +65,8 @@ pub(super) fn get(backend: &Backend, r: &S3Request<GetObjectInput>) -> Answer<Ge
 
 pub(super) fn head(backend: &Backend, r: &S3Request<HeadObjectInput>) -> Answer<HeadObjectOutput> {
     let input = &r.input;
-    let object = backend.store.object(&input.bucket, &input.key)?;
+    let (object, version_id) =
+        backend.store.version(&input.bucket, &input.key, input.version_id.as_deref())?;
     let conditions = ReadConditions {
         matches: input.if_match.as_ref(),
         none_match: input.if_none_match.as_ref(),
@@ -80,6 +83,7 @@ pub(super) fn head(backend: &Backend, r: &S3Request<HeadObjectInput>) -> Answer<
         e_tag: Some(etag(&object)),
         last_modified: Some(Timestamp::from(object.last_modified)),
         parts_count: selection.parts_count(),
+        version_id,
         ..Default::default()
     };
     let checksum = selection.checksum(backend, &object, input.checksum_mode.as_ref());

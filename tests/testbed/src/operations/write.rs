@@ -39,9 +39,9 @@ pub(super) async fn put(
         last_modified: SystemTime::now(),
         attributes: Arc::new(attributes),
     };
-    backend.store.put(&input.bucket, &input.key, object, &condition)?;
-    let mut output =
-        PutObjectOutput { e_tag: Some(ETag::Strong(received.etag)), ..Default::default() };
+    let version_id = backend.store.put(&input.bucket, &input.key, object, &condition)?;
+    let e_tag = Some(ETag::Strong(received.etag));
+    let mut output = PutObjectOutput { e_tag, version_id, ..Default::default() };
     set_checksum!(output, &checksum);
     output.checksum_type = type_of(checksum.as_ref());
     Ok(S3Response::new(output))

@@ -107,7 +107,7 @@ impl Front {
                 }
                 (FaultKind::DeleteObject, Some((bucket, key))) => {
                     // A missing bucket is what the request itself will be told about.
-                    self.backend.store.delete(bucket, key, |_| Ok(())).ok();
+                    self.backend.store.delete(bucket, (key, None), |_| Ok(())).ok();
                 }
                 _ => {}
             }

@@ -11,6 +11,7 @@ use s3s::{S3Result, s3_error};
 
 use super::multipart::Upload;
 use super::object::StoredObject;
+use super::versions::{Gone, Version};
 
 /// Everything the server holds.
 #[derive(Debug, Default)]
@@ -24,7 +25,10 @@ pub(crate) struct Bucket {
     /// Set for buckets that only answer requests signed for that region.
     pub(crate) region: Option<String>,
     pub(crate) created: SystemTime,
+    /// What each key has now.
     pub(crate) objects: BTreeMap<String, Arc<StoredObject>>,
+    /// All that each key ever had, the oldest first; `None` for a bucket that keeps no versions.
+    pub(super) versions: Option<BTreeMap<String, Vec<Version>>>,
     pub(crate) uploads: BTreeMap<(String, String), Upload>,
 }
 
@@ -49,6 +53,7 @@ impl Store {
             region,
             created: SystemTime::now(),
             objects: BTreeMap::new(),
+            versions: None,
             uploads: BTreeMap::new(),
         };
         buckets.insert(name.to_owned(), bucket);
@@ -58,7 +63,7 @@ impl Store {
     pub(crate) fn delete_bucket(&self, name: &str) -> S3Result<()> {
         let mut buckets = self.write();
         let bucket = buckets.get(name).ok_or_else(|| no_such_bucket(name))?;
-        if !bucket.objects.is_empty() {
+        if !bucket.is_empty() {
             return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty."));
         }
         buckets.remove(name);
@@ -80,18 +85,18 @@ impl Store {
             .ok_or_else(|| s3_error!(NoSuchKey, "The specified key does not exist."))
     }
 
+    /// Puts an object; its version, where the bucket keeps them.
     pub(crate) fn put(
         &self,
         bucket: &str,
         key: &str,
         object: StoredObject,
         condition: &Condition,
-    ) -> S3Result<()> {
+    ) -> S3Result<Option<String>> {
+        let number = self.next_number();
         self.with_mut(bucket, |bucket| {
             condition.check(bucket.objects.get(key).map(|object| &**object))?;
-            let replaced = bucket.objects.insert(key.to_owned(), Arc::new(object));
-            drop(replaced);
-            Ok(())
+            Ok(bucket.place(key, Arc::new(object), number))
         })?
     }
 
@@ -109,17 +114,17 @@ impl Store {
         })?
     }
 
-    /// Removes an object if `allowed` says so of what is there.
+    /// Removes an object, or one version of it, if `allowed` says so of what is there.
     pub(crate) fn delete(
         &self,
         bucket: &str,
-        key: &str,
+        (key, version): (&str, Option<&str>),
         allowed: impl FnOnce(Option<&StoredObject>) -> S3Result<()>,
-    ) -> S3Result<()> {
+    ) -> S3Result<Gone> {
+        let number = self.next_number();
         self.with_mut(bucket, |bucket| {
             allowed(bucket.objects.get(key).map(|object| &**object))?;
-            drop(bucket.objects.remove(key));
-            Ok(())
+            Ok(bucket.remove(key, version, number))
         })?
     }
 

@@ -129,6 +129,7 @@ mod tests {
             region: None,
             created: SystemTime::UNIX_EPOCH,
             objects: keys.iter().map(|key| ((*key).to_owned(), Arc::clone(&object))).collect(),
+            versions: None,
             uploads: std::collections::BTreeMap::default(),
         }
     }

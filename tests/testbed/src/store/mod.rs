@@ -7,8 +7,9 @@ mod content;
 mod listing;
 mod multipart;
 mod object;
+mod versions;
 
-pub(crate) use buckets::{Condition, Store};
+pub(crate) use buckets::{Bucket, Condition, Store};
 pub(crate) use checksum::Hasher;
 pub use checksum::{Algorithm, Checksum, ChecksumType};
 pub use content::Content;
@@ -16,3 +17,4 @@ pub(crate) use listing::{Entry, ListRequest};
 pub(crate) use multipart::{Completion, ListedPart, NewUpload, UploadedPart, etag_of_parts, hex};
 pub(crate) use object::CUSTOMER_KEY_MD5;
 pub use object::{Attributes, StoredObject, StoredPart};
+pub(crate) use versions::{Gone, Version};

@@ -121,11 +121,12 @@ impl Store {
         (key, id): (&str, &str),
         completion: &Completion,
     ) -> S3Result<StoredObject> {
+        let number = self.next_number();
         self.with_mut(bucket, |bucket| {
             let object = bucket.upload(key, id)?.assemble(completion)?;
             completion.condition.check(bucket.objects.get(key).map(|object| &**object))?;
             drop(bucket.uploads.remove(&(key.to_owned(), id.to_owned())));
-            drop(bucket.objects.insert(key.to_owned(), Arc::new(object.clone())));
+            bucket.place(key, Arc::new(object.clone()), number);
             Ok(object)
         })?
     }

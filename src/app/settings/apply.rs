@@ -1,0 +1,165 @@
+//! Settings as the defaults of a command line: whatever is typed goes before them.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+
+use super::setting::{Origin, Setting};
+use super::{environment, file};
+use crate::commands::error::CommandError;
+
+/// All that is set, for this call of the program.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Settings {
+    /// The first that is about an option is the one that counts.
+    settings: Vec<Setting>,
+    /// What is worth saying of those that do not count at all.
+    pub(in crate::app) notes: Vec<String>,
+}
+
+impl Settings {
+    /// Of the environment and the file that it names, or the usual one.
+    pub(in crate::app) fn load(command: &Command) -> Result<Self, CommandError> {
+        let named = std::env::var_os(environment::FILE);
+        Self::of(command, std::env::vars_os(), named.as_deref())
+    }
+
+    fn of(
+        command: &Command,
+        variables: impl Iterator<Item = (OsString, OsString)>,
+        file: Option<&OsStr>,
+    ) -> Result<Self, CommandError> {
+        let (mut settings, notes) = environment::read(command, variables)?;
+        let mut of_file = file::read(command, file)?;
+        // What is said of one command goes before what is said of all.
+        of_file.sort_by_key(|setting| matches!(setting.origin, Origin::File(_, None)));
+        settings.append(&mut of_file);
+        Ok(Self { settings, notes })
+    }
+
+    /// The command line, with what is set as its defaults.
+    pub(in crate::app) fn apply(&self, command: Command) -> Command {
+        let names: Vec<_> = command.get_subcommands().map(|of| of.get_name().to_owned()).collect();
+        let mut command = command.mut_args(|arg| self.set(arg, None));
+        for name in names {
+            command = command.mut_subcommand(&name, |of| {
+                let name = of.get_name().to_owned();
+                of.mut_args(|arg| self.set(arg, Some(&name)))
+            });
+        }
+        command
+    }
+
+    fn set(&self, arg: Arg, command: Option<&str>) -> Arg {
+        let setting = arg.get_long().and_then(|long| self.of_option(long, command));
+        match setting {
+            Some(setting) if !setting.values.is_empty() => {
+                arg.default_values(setting.values.iter().map(OsString::from).collect::<Vec<_>>())
+            }
+            _ => arg,
+        }
+    }
+
+    /// What is set for an option, of one command or of all.
+    pub(in crate::app) fn of_option(&self, long: &str, command: Option<&str>) -> Option<&Setting> {
+        self.settings.iter().find(|setting| {
+            let is_meant = match &setting.origin {
+                Origin::File(_, Some(of)) => Some(of.as_str()) == command,
+                Origin::File(_, None) | Origin::Environment(_) => true,
+            };
+            is_meant && setting.option == long
+        })
+    }
+
+    /// Whether the file sets it for one command alone, and nothing goes before that.
+    pub(in crate::app) fn is_set_for(&self, long: &str, command: &str) -> bool {
+        let setting = self.of_option(long, Some(command));
+        setting.is_some_and(|setting| matches!(setting.origin, Origin::File(_, Some(_))))
+    }
+
+    /// The settings that count in a command line as it was typed.
+    pub(in crate::app) fn in_use<'a>(
+        &'a self,
+        command: &'a Command,
+        matches: &'a ArgMatches,
+    ) -> Vec<&'a Setting> {
+        let Some((name, of)) = matches.subcommand() else { return Vec::new() };
+        // What is global is the subcommand's own by now.
+        let args = command.find_subcommand(name).into_iter().flat_map(Command::get_arguments);
+        let set = args.filter_map(|arg| {
+            let setting = self.of_option(arg.get_long()?, Some(name))?;
+            let source = of.value_source(arg.get_id().as_str());
+            (source == Some(ValueSource::DefaultValue)).then_some(setting)
+        });
+        set.filter(|setting| !setting.values.is_empty()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, FromArgMatches as _};
+
+    use super::*;
+    use crate::app::args::{Cli, Command as Verb};
+
+    fn settings(variables: &[(&str, &str)], file: &str) -> Result<Settings, CommandError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("c.toml");
+        std::fs::write(&path, file).expect("writable");
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        Settings::of(&Cli::command(), variables, Some(path.as_os_str()))
+    }
+
+    fn parse(settings: &Settings, typed: &[&str]) -> (Cli, Vec<String>) {
+        let mut command = settings.apply(Cli::command());
+        let matches = command.try_get_matches_from_mut(typed).expect("a command line");
+        let in_use = settings.in_use(&command, &matches);
+        let in_use = in_use.iter().map(|of| format!("{} {}", of.option, of.origin)).collect();
+        (Cli::from_arg_matches(&matches).expect("a command line"), in_use)
+    }
+
+    fn is_readable(cli: &Cli) -> bool {
+        matches!(&cli.command, Verb::Ls(args) if args.is_human_readable())
+    }
+
+    #[test]
+    fn what_is_typed_goes_before_the_environment_and_that_before_the_file() {
+        let file = "verbose = 1\nquiet = true\n[ls]\nhuman-readable = true\n";
+        let set = settings(&[("HAUL_VERBOSE", "2"), ("HAUL_QUIET", "no")], file).expect("good");
+        let (cli, in_use) = parse(&set, &["haul", "ls"]);
+        assert!(is_readable(&cli) && cli.output.verbose == 2 && !cli.output.quiet);
+        assert_eq!(in_use.len(), 2, "{in_use:?}");
+        assert!(in_use[0].starts_with("human-readable ") && in_use[0].ends_with("c.toml [ls]"));
+        assert_eq!(in_use[1], "verbose HAUL_VERBOSE");
+        let (cli, in_use) = parse(&set, &["haul", "ls", "-vvv"]);
+        assert!(cli.output.verbose == 3 && in_use.len() == 1, "{in_use:?}");
+    }
+
+    #[test]
+    fn no_setting_removes_anything() {
+        for name in ["HAUL_YES", "HAUL_ALL", "HAUL_DELETE", "HAUL_FORCE", "HAUL_RECURSIVE"] {
+            let set = settings(&[(name, "true")], "").expect("no error");
+            assert!(set.settings.is_empty());
+            assert!(set.notes[0].starts_with(name) && set.notes[0].ends_with("has to be typed"));
+        }
+    }
+
+    #[test]
+    fn every_command_line_holds_together_with_every_option_set() {
+        let command = Cli::command();
+        let mut variables = Vec::new();
+        for (long, arg) in super::super::setting::settable_anywhere(&command) {
+            let value = match arg.get_action() {
+                clap::ArgAction::SetTrue => "true",
+                clap::ArgAction::Count => "1",
+                _ => continue,
+            };
+            variables.push((format!("HAUL_{}", long.to_uppercase().replace('-', "_")), value));
+        }
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let set = Settings::of(&command, variables, Some(OsStr::new("/dev/null"))).expect("good");
+        assert!(set.settings.len() > 20 && set.notes.is_empty());
+        set.apply(command).debug_assert();
+    }
+}

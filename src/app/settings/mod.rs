@@ -1,0 +1,10 @@
+//! Where options come from that were not typed: the environment, then a file. What was typed goes
+//! before both, and the default is what is left.
+
+mod apply;
+mod environment;
+mod file;
+mod setting;
+
+pub(super) use apply::Settings;
+pub(super) use setting::{Setting, settable};
