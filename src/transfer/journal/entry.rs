@@ -225,7 +225,7 @@ mod tests {
             expected: Expected::default(),
         };
         let task = Task::Copy(Box::new(copy));
-        let job = Job { number: 1, line: None, task, fate: Fate::Removed };
+        let job = Job { fate: Fate::Removed, ..Job::new(1, None, task) };
         let left = Left { version: Some("of-the-copy".into()), ..Left::default() };
         let elapsed = Duration::ZERO;
         let verified = Verified::Length;
