@@ -145,6 +145,9 @@ async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
             return Ok(Outcome::Skipped(Skip::DoneBefore));
         }
     }
+    if work.job.fate == Fate::Removed {
+        moving::tell_file_apart(work).await?;
+    }
     if let Some(pair) = &work.job.unless_same
         && compare::is_same(work, pair).await?
     {
