@@ -30,7 +30,7 @@ use crate::transfer::spool::spool;
 /// Words are split as a shell does it: spaces and tabs separate them; 'single' and "double" quotes
 /// and a backslash take characters literally; `#` at the beginning of a line or of a word begins a
 /// comment. Nothing is expanded: no variables, no `~`; `*` and `?` are wildcards of keys. Lines
-/// written for `s5cmd run` work as they are.
+/// written for `s5cmd run` work, where the options in them are haul's, too.
 ///
 /// A line that is no command, or fails, is an error that names it (exit 1); the others go on.
 #[derive(Debug, Clone, Args)]

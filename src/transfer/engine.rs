@@ -145,13 +145,13 @@ async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
             return Ok(Outcome::Skipped(Skip::DoneBefore));
         }
     }
-    if work.job.fate == Fate::Removed {
-        moving::tell_file_apart(work).await?;
-    }
     if let Some(pair) = &work.job.unless_same
         && compare::is_same(work, pair).await?
     {
         return Ok(Outcome::Skipped(Skip::UpToDate));
+    }
+    if work.job.fate == Fate::Removed {
+        moving::tell_file_apart(work).await?;
     }
     let outcome = carry(work).await?;
     if let (Fate::Removed, Outcome::Done(done)) = (work.job.fate, &outcome) {

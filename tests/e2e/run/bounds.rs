@@ -53,9 +53,6 @@ fn an_interrupt_ends_all_lines_and_leaves_whole_files() {
 #[test]
 fn standard_input_that_says_nothing_holds_up_no_interrupt() {
     let stage = Stage::with_keys(&["a"]);
-    let mut script = std::process::Command::new("sh");
-    script.args(["-c", "sleep 30 | exec \"$0\" run -"]);
-    drop(script);
     let (mut command, _home) = stage.haul().args(["run", "-"]).into_parts();
     command.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().expect("it starts");
@@ -89,7 +86,7 @@ fn fail_fast_and_max_errors_count_all_lines() {
 fn credentials_that_end_are_told_once() {
     let stage = Stage::new();
     let lines = many(&stage);
-    let expired = FaultKind::Error { status: 400, code: "ExpiredToken".to_owned() };
+    let expired = FaultKind::expired_token();
     stage.testbed.fault(Fault::new(Operation::GetObject, expired));
     let output = script(&stage, &lines, &["--concurrency", "4", "--json"]);
     let lines = output.code(1).json_lines();

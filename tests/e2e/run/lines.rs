@@ -52,7 +52,7 @@ rm s3://bucket/tmp/*";
     let jobs = ended.iter().filter(|line| line["event"] == "done" || line["event"] == "removed");
     let (mut numbers, mut count) = (HashSet::new(), 0);
     for job in jobs {
-        numbers.insert(job["job"].as_u64().expect("a number"));
+        numbers.insert(job["number"].as_u64().expect("a number"));
         let name = job["source"].as_str().expect("a source");
         let line = job["line"].as_u64().expect("a line");
         let text = lines.lines().nth(usize::try_from(line).expect("small") - 1).expect("a line");
@@ -149,7 +149,7 @@ fn a_dry_run_says_what_all_lines_would_do() {
 #[test]
 fn options_of_the_run_are_those_of_its_lines_unless_they_have_their_own() {
     let stage = Stage::with_keys(&["a"]);
-    let server = stage.testbed.url();
+    let server = stage.testbed.endpoint();
     let nowhere = "http://127.0.0.1:9";
     let lines = format!("cp s3://bucket/a out/\ncp s3://bucket/a own --endpoint-url {nowhere}\n");
     let output = script(&stage, &lines, &["--endpoint-url", &server, "--max-attempts", "1"]);
@@ -161,7 +161,8 @@ fn options_of_the_run_are_those_of_its_lines_unless_they_have_their_own() {
 #[test]
 fn what_may_pass_is_tried_again_and_counted() {
     let stage = Stage::with_keys(&["a", "b"]);
-    stage.testbed.fault(Fault::new(Operation::GetObject, FaultKind::Status(503)).occurrence(1..=2));
+    let busy = Fault::new(Operation::GetObject, FaultKind::slow_down());
+    stage.testbed.fault(busy.occurrence(1..=2));
     let output = script(&stage, "cp s3://bucket/a out/\ncp s3://bucket/b out/\n", &["--json"]);
     assert_eq!(summary(output.code(0))["retries"], 2);
 }
