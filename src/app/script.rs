@@ -169,14 +169,16 @@ fn bad(reason: &str) -> Bad {
 
 fn no_command(number: u64, content: Result<String, String>, bad: Bad) -> Failure {
     let text = content.unwrap_or_default();
-    let message = format!("not a command: {}", bad.reason);
-    Failure { hint: bad.hint, ..failure(Some(number), text, ("not a command", message)) }
+    // Lines are wrong in many ways, and each way has a hint of its own.
+    let hint = bad.hint.map_or_else(String::new, |hint| format!("; {hint}"));
+    let message = format!("not a command: {}{hint}", bad.reason);
+    failure(Some(number), text, ("not a command", message))
 }
 
 fn not_done((number, text): (u64, String), error: &CommandError) -> Failure {
-    let message = format!("could not do `{}`: {:#}", text.trim(), error.source);
-    let hint = error.hints.first().cloned();
-    Failure { hint, ..failure(Some(number), text, ("the command failed", message)) }
+    let hint = error.hints.first().map_or_else(String::new, |hint| format!("; {hint}"));
+    let message = format!("could not do `{}`: {:#}{hint}", text.trim(), error.source);
+    failure(Some(number), text, ("the command failed", message))
 }
 
 fn cut_off(name: &str, error: &CommandError) -> Failure {

@@ -23,7 +23,7 @@ fn lines_of_every_direction_do_what_they_say() {
         let (up, copied, gone) =
             (bucket.uri("run/up/"), bucket.uri("run/copied/"), bucket.uri("run/gone"));
         let lines = format!(
-            "cp {up}1* down/\ncp {up} {copied}\nmv {up}99 {gone}\nrm {up}98\ncp {up}none here\n"
+            "cp {up}1* down/\ncp {up}4* {copied}\nmv {up}99 {gone}\nrm {up}98\ncp {up}none here\n"
         );
         run(lines).code(1).stderr_has("(line 5)").stderr_has("1 failed");
         assert_eq!(sandbox.tree("down").len(), 11);

@@ -21,7 +21,8 @@ fn lines_share_one_limit_of_requests_and_few_connections() {
     let stage = Stage::new();
     let lines = many(&stage);
     let gate = Gate::new();
-    stage.testbed.fault(Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone())));
+    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.occurrence(1..=u64::MAX));
     stage.sandbox.write("commands", lines);
     let running = stage.haul().args(["run", "commands", "--concurrency", "8"]).spawn();
     gate.wait_for(8);
@@ -87,7 +88,7 @@ fn credentials_that_end_are_told_once() {
     let stage = Stage::new();
     let lines = many(&stage);
     let expired = FaultKind::expired_token();
-    stage.testbed.fault(Fault::new(Operation::GetObject, expired));
+    stage.testbed.fault(Fault::new(Operation::GetObject, expired).occurrence(1..=u64::MAX));
     let output = script(&stage, &lines, &["--concurrency", "4", "--json"]);
     let lines = output.code(1).json_lines();
     let failed = lines.iter().filter(|line| line["event"] == "failed").count();

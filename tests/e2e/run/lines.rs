@@ -80,13 +80,15 @@ cp out nowhere
 cp s3://bucket/b out/";
     let output = script(&stage, lines, &[]);
     output.code(1);
-    output.stderr_has("not a command: unrecognized subcommand 'cpp' (line 2)");
+    output.stderr_has(
+        "not a command: unrecognized subcommand 'cpp'; a similar subcommand exists: 'cp' (line 2)",
+    );
     output.stderr_has("a ' is opened and not closed (line 3)");
     output.stderr_has("s3://bucket/missing").stderr_has("(line 4)");
     output.stderr_has("NoSuchBucket").stderr_has("(line 5)");
-    output.stderr_has("`ls` is nothing that a line may do (line 6)");
-    output.stderr_has("could not do `cp out nowhere`: neither side is an S3 URI (line 7)");
-    output.stderr_has("2 of 4").stderr_has("6 failed");
+    output.stderr_has("`ls` is nothing that a line may do; lines may do: download");
+    output.stderr_has("could not do `cp out nowhere`: neither side is an S3 URI; ");
+    output.stderr_has("2 objects").stderr_has("6 failed");
     assert_eq!(stage.files("out"), ["a", "b"]);
     let output = script(&stage, lines, &["--json"]);
     let failed: Vec<_> = output.code(1).json_lines();
