@@ -84,6 +84,39 @@ fn fail_fast_and_max_errors_count_all_lines() {
 }
 
 #[test]
+fn a_bucket_that_is_missing_for_one_line_ends_no_other() {
+    let stage = Stage::new();
+    let lines = format!("cp s3://no-such-bucket/k out/\n{}", many(&stage));
+    let output = script(&stage, &lines, &["--concurrency", "1"]);
+    output.code(1).stderr_has("(line 1)").stderr_has("300 objects").stderr_has("1 failed");
+    assert_eq!(stage.files("out").len(), LINES);
+}
+
+#[test]
+fn a_key_of_one_line_encrypts_nothing_of_another() {
+    let stage = Stage::new();
+    for (name, key) in [("one.key", [1_u8; 32]), ("two.key", [2_u8; 32])] {
+        stage.sandbox.write(name, key);
+    }
+    stage.sandbox.write("f", "bytes");
+    let lines = "\
+upload f s3://bucket/one --sse-c-key-file one.key
+upload f s3://bucket/two --sse-c-key-file two.key
+upload f s3://bucket/none
+upload f s3://bucket/again --sse-c-key-file one.key
+";
+    script(&stage, lines, &[]).code(0);
+    let key = |name: &str| {
+        let encryption = stage.object(name).attributes.encryption.clone();
+        encryption.get("x-amz-server-side-encryption-customer-key-md5").cloned()
+    };
+    assert!(key("one").is_some() && key("two").is_some());
+    assert_ne!(key("one"), key("two"));
+    assert_eq!(key("one"), key("again"));
+    assert_eq!(key("none"), None);
+}
+
+#[test]
 fn credentials_that_end_are_told_once() {
     let stage = Stage::new();
     let lines = many(&stage);

@@ -77,7 +77,9 @@ cp s3://bucket/missing out/
 cp s3://no-such-bucket/k out/
 ls s3://bucket/
 cp out nowhere
-cp s3://bucket/b out/";
+cp s3://bucket/b out/
+cp s3://bucket/q* out/
+sync not-here s3://bucket/www/";
     let output = script(&stage, lines, &[]);
     output.code(1);
     output.stderr_has(
@@ -88,15 +90,16 @@ cp s3://bucket/b out/";
     output.stderr_has("NoSuchBucket").stderr_has("(line 5)");
     output.stderr_has("`ls` is nothing that a line may do; lines may do: download");
     output.stderr_has("could not do `cp out nowhere`: neither side is an S3 URI; ");
-    output.stderr_has("2 objects").stderr_has("6 failed");
+    output.stderr_has("2 objects").stderr_has("8 failed");
+    output.stderr_has("no object matches").stderr_has("(line 9)").stderr_has("(line 10)");
     assert_eq!(stage.files("out"), ["a", "b"]);
     let output = script(&stage, lines, &["--json"]);
     let failed: Vec<_> = output.code(1).json_lines();
     let failed = failed.iter().filter(|line| line["event"] == "failed");
     let mut numbers: Vec<_> = failed.map(|line| line["line"].as_u64().expect("a line")).collect();
     numbers.sort_unstable();
-    assert_eq!(numbers, [2, 3, 4, 5, 6, 7]);
-    assert_eq!(summary(&output)["failed"], 6);
+    assert_eq!(numbers, [2, 3, 4, 5, 6, 7, 9, 10]);
+    assert_eq!(summary(&output)["failed"], 8);
 }
 
 #[test]
