@@ -33,6 +33,7 @@ mod real_servers;
 mod refusals;
 mod resume;
 mod rm;
+mod run;
 mod settings;
 #[cfg(target_os = "linux")]
 mod soak;

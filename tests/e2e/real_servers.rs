@@ -8,6 +8,7 @@ mod refusals;
 mod removals;
 mod resuming;
 mod round_trips;
+mod scripts;
 mod single_objects;
 mod syncing;
 mod verified;
