@@ -63,6 +63,10 @@ impl StatArgs {
         let mut errors = Vec::new();
         while let Some((object, details)) = looked.next().await {
             match details {
+                Ok(details) if !object.is_answered_by(details.facts.version.as_deref()) => {
+                    let text = "the store does not tell versions of it apart, and has another one";
+                    errors.push(CommandError::failed(anyhow::anyhow!("{object}: {text}")));
+                }
                 Ok(details) => {
                     let record = Record::Stat { object: &object, details: &details };
                     match records.push(&record) {

@@ -83,6 +83,9 @@ impl fmt::Display for Key {
     }
 }
 
+/// What S3 calls the version of an object that was there before versions were kept.
+pub const ONLY_VERSION: &str = "null";
+
 /// One object, and one version of it where a version was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectName {
@@ -94,6 +97,13 @@ pub struct ObjectName {
 impl ObjectName {
     pub fn new(bucket: Bucket, key: Key) -> Self {
         Self { bucket, key, version: None }
+    }
+
+    /// Whether a reply that tells this version is about what was asked for. Some stores answer with
+    /// what there is now, whatever version was asked for.
+    pub fn is_answered_by(&self, version: Option<&str>) -> bool {
+        let asked = self.version.as_deref();
+        asked.is_none_or(|asked| asked == version.unwrap_or(ONLY_VERSION))
     }
 
     /// The exact URI, for programs. `Display` is for people.

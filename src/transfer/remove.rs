@@ -46,7 +46,7 @@ pub(super) async fn find(
     let head = || context.in_time("HeadObject", 0, context.store.head(object));
     match until_done(tries, head).await {
         // Some stores remove the only version there is, whatever version was asked for.
-        Ok(facts) if !is_meant(object, facts.version.as_deref()) => {
+        Ok(facts) if !object.is_answered_by(facts.version.as_deref()) => {
             Err(JobError::Impossible(NO_VERSIONS.to_owned()))
         }
         Err(JobError::Store { source, .. }) if may_be_there(&source) => Ok(()),
@@ -54,14 +54,6 @@ pub(super) async fn find(
     }
 }
 
-/// Whether what was found is the version that was asked for.
-fn is_meant(object: &ObjectName, found: Option<&str>) -> bool {
-    let asked = object.version.as_deref();
-    asked.is_none_or(|asked| asked == found.unwrap_or(ONLY_VERSION))
-}
-
-/// What S3 calls the version of an object that was there before versions were kept.
-const ONLY_VERSION: &str = "null";
 const NO_VERSIONS: &str =
     "the store does not tell versions of it apart, and might remove another one";
 

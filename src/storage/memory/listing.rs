@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::removing::ONLY_VERSION;
 use super::stored::Stored;
-use crate::domain::location::Key;
+use crate::domain::location::{Key, ONLY_VERSION};
 use crate::domain::object::ListedObject;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{

@@ -4,12 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::store::{State, failed};
-use crate::domain::location::Bucket;
+use crate::domain::location::{Bucket, ONLY_VERSION};
 use crate::storage::error::Kind;
 use crate::storage::object_store::{Removal, Removed, Result};
-
-/// What S3 calls the version of an object that has none.
-pub(super) const ONLY_VERSION: &str = "null";
 
 impl State {
     pub(super) fn remove(

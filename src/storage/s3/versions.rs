@@ -7,7 +7,7 @@ use super::classify::sdk_error;
 use super::list::decode;
 use super::read::system_time;
 use super::store::S3Store;
-use crate::domain::location::Key;
+use crate::domain::location::{Key, ONLY_VERSION};
 use crate::domain::object::{ETag, ListedObject};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
@@ -15,8 +15,6 @@ use crate::storage::object_store::{
 };
 
 const VERSIONS: &str = "ListObjectVersions";
-/// What S3 calls the version of an object that was there before versions were kept.
-const ONLY_VERSION: &str = "null";
 
 pub(super) async fn page(store: &S3Store, request: &VersionsRequest) -> Result<VersionPage> {
     let (key, version) = request.after.clone().unzip();

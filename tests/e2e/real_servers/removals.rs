@@ -86,6 +86,11 @@ fn what_is_there_is_shown_summed_up_and_printed() {
         assert_eq!((&sum["objects"], &sum["bytes"]), (&2.into(), &7.into()));
         haul(&["cat", &bucket.uri("show/*")]).code(0).stdout_is("one two");
         haul(&["cat", &bucket.uri("show/b"), "--range", "1-"]).code(0).stdout_is("wo");
+        // No version is told or printed but the one that was asked for.
+        for verb in ["cat", "stat"] {
+            let other = haul(&[verb, &bucket.uri("show/b"), "--version-id", "3sL4kqtJlcpXroDT"]);
+            other.code(1).stdout_is("");
+        }
         haul(&["rm", "-r", &bucket.uri("show/"), &bucket.uri("show2")]).code(0);
     });
 }
