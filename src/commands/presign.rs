@@ -17,6 +17,8 @@ use crate::storage::s3::{CredentialsEnd, LONGEST_LINK, Link, LinkTo, S3Store};
 ///
 /// Whoever has the link may read the object, or with --method put write it, until it expires; it is
 /// as good as a password. Keys are taken literally, nothing is sent, and the object need not exist.
+/// It is signed for the region of --region, the profile or the environment, which has to be the
+/// bucket's.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:

@@ -49,7 +49,7 @@ pub(super) async fn find(
         Ok(facts) if !object.is_answered_by(facts.version.as_deref()) => {
             Err(JobError::Impossible(NO_VERSIONS.to_owned()))
         }
-        Err(JobError::Store { source, .. }) if may_be_there(&source) => Ok(()),
+        Err(JobError::Store { source, .. }) if may_be_there(object, &source) => Ok(()),
         found => found.map(drop),
     }
 }
@@ -57,9 +57,13 @@ pub(super) async fn find(
 const NO_VERSIONS: &str =
     "the store does not tell versions of it apart, and might remove another one";
 
-/// Whoever may remove need not be allowed to look; and nobody may look at a delete marker.
-fn may_be_there(error: &StoreError) -> bool {
-    error.kind == Kind::Denied || error.status == Some(405)
+/// Whoever may remove need not be allowed to look, nor have the customer's key of the object; and
+/// nobody may look at a delete marker. A version that nobody saw is not removed for all that: the
+/// store might take another one for it.
+fn may_be_there(object: &ObjectName, error: &StoreError) -> bool {
+    let is_hidden =
+        error.kind == Kind::Denied || error.kind == Kind::Refused && error.status == Some(400);
+    error.status == Some(405) || is_hidden && object.version.is_none()
 }
 
 /// Removes up to `MOST_REMOVED` objects of a bucket, and says of each, in the same order, what came

@@ -144,6 +144,12 @@ impl Progress {
         Duration::try_from_secs_f64(seconds).ok()
     }
 
+    /// Whether it is about bytes at all: objects that are removed move none.
+    fn moves_bytes(&self) -> bool {
+        let is_none_known = matches!(self.all_bytes, Total::Unknown | Total::Exact(0));
+        self.bytes > 0 || self.objects == 0 || !is_none_known
+    }
+
     /// `12.3 MiB of 1.0 GiB`, `12.3 MiB of 1.0 GiB+` or `12.3 MiB`.
     pub fn bytes_text(&self) -> String {
         let bytes = ByteSize(self.bytes);
@@ -181,10 +187,11 @@ impl Progress {
     /// cursor moves.
     pub fn plain_line(&self) -> String {
         let failed = (self.failed > 0).then(|| format!("{} failed", self.failed));
+        let moves = self.moves_bytes();
         [
-            Some(self.bytes_text()),
+            moves.then(|| self.bytes_text()),
             Some(self.objects_text()),
-            self.rate_text(),
+            self.rate_text().filter(|_| moves),
             self.left_text(),
             self.waiting_text(),
             failed,
@@ -230,6 +237,14 @@ mod tests {
         let mut meters = Meters::new();
         meters.push(10 * SECOND, sample, state);
         Progress::new(10 * SECOND, sample, state, &meters)
+    }
+
+    #[test]
+    fn of_objects_that_only_go_no_bytes_are_told() {
+        let sample = Sample { bytes: 0, planned_bytes: 0, planned_objects: 15, ..sample() };
+        let text = progress(&sample, &state()).plain_line();
+        assert!(text.starts_with("15 of 15 objects"), "{text}");
+        assert!(!text.contains(" B"), "{text}");
     }
 
     #[test]

@@ -331,7 +331,15 @@ fn answered(stage: &Stage, line: &str, answer: &str) -> Option<String> {
 fn who_may_not_look_may_still_remove() {
     let stage = Stage::with_keys(&["k"]);
     stage.testbed.fault(Fault::new(Operation::HeadObject, FaultKind::access_denied()).always());
+    stage.run(["rm", "s3://bucket/k", "--version-id", "null"]).code(1);
+    assert_eq!(stage.keys(), ["k"]);
     stage.run(["rm", "s3://bucket/k"]).code(0);
+    assert!(stage.keys().is_empty());
+    stage.testbed.clear_faults();
+    stage.sandbox.write("key", "0123456789abcdef0123456789abcdef");
+    stage.sandbox.write("f", "bytes");
+    stage.run(["upload", "f", "s3://bucket/secret", "--sse-c-key-file", "key"]).code(0);
+    stage.run(["rm", "s3://bucket/secret"]).code(0);
     assert!(stage.keys().is_empty());
 }
 
