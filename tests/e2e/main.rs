@@ -26,6 +26,7 @@ mod manifest;
 mod mv;
 mod output;
 mod pace;
+mod parity;
 mod presign;
 mod proofs;
 mod ranges;
