@@ -20,6 +20,7 @@ use crate::commands::mb::MbArgs;
 use crate::commands::mv::MvArgs;
 use crate::commands::presign::PresignArgs;
 use crate::commands::rb::RbArgs;
+use crate::commands::restore::RestoreArgs;
 use crate::commands::rm::RmArgs;
 use crate::commands::stat::StatArgs;
 use crate::commands::sync::SyncArgs;
@@ -78,6 +79,7 @@ pub enum Command {
     Presign(PresignArgs),
     Mb(MbArgs),
     Rb(RbArgs),
+    Restore(RestoreArgs),
     Clean(CleanArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),

@@ -20,3 +20,4 @@ pub mod quantity;
 pub mod range;
 pub mod record;
 pub mod relative_path;
+pub mod restore;

@@ -32,6 +32,7 @@ mod proofs;
 mod ranges;
 mod real_servers;
 mod refusals;
+mod restore;
 mod resume;
 mod rm;
 mod settings;
