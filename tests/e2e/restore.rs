@@ -151,3 +151,36 @@ fn an_interrupt_ends_the_waiting() {
     gate.open();
     restore.wait().code(130).stdout_has("asked");
 }
+
+#[test]
+fn archived_objects_are_left_out_where_that_is_wanted() {
+    let stage = cold();
+    let download = ["download", "s3://bucket/p/", "out/", "--skip-archived", "-v"];
+    let output = stage.run(download);
+    output.code(0).stderr_has("archived, and not restored").stderr_has("2 skipped");
+    assert_eq!(stage.files("out"), ["warm"]);
+    stage.run(["cp", "s3://bucket/p/", "s3://bucket/to/", "--skip-archived"]).code(0);
+    stage.run(["sync", "s3://bucket/p/", "s3://bucket/sync/", "--skip-archived"]).code(0);
+    // A move leaves where it is what it leaves out.
+    stage.run(["mv", "s3://bucket/p/", "s3://bucket/moved/", "--skip-archived"]).code(0);
+    let wanted = ["moved/warm", "p/a", "p/d/b", "p2", "q", "sync/warm", "to/warm"];
+    assert_eq!(stage.keys(), wanted);
+    let output = stage.run(["download", "s3://bucket/p/a", "-", "--skip-archived"]);
+    output.code(1).stdout_is("");
+    stage.run(["restore", "s3://bucket/p/a"]).code(0);
+    stage.testbed.finish_restores(BUCKET);
+    stage.run(download).code(0).stderr_has("1 skipped");
+    assert_eq!(stage.text("out/a"), "p/a", "its class is the same, and it can be read");
+}
+
+#[test]
+fn the_class_that_keeps_an_object_from_being_read_is_named() {
+    let stage = cold();
+    let body = "<Error><Code>InvalidObjectState</Code><Message>not now</Message>\
+                <StorageClass>DEEP_ARCHIVE</StorageClass></Error>";
+    let headers = vec![("content-type".to_owned(), "application/xml".to_owned())];
+    let reply = FaultKind::Reply { status: 403, headers, body: body.into() };
+    stage.testbed.fault(Fault::new(Operation::GetObject, reply).always());
+    let output = stage.run(["download", "s3://bucket/p/a", "a"]);
+    output.code(1).stderr_has("not now: DEEP_ARCHIVE").stderr_has("`haul restore`");
+}

@@ -13,7 +13,7 @@ fn an_archived_object_comes_back() {
     run(&["upload", "f", &bucket.uri("p/cold"), "--storage-class", "GLACIER"]).code(0);
     run(&["upload", "f", &bucket.uri("p/warm")]).code(0);
     let download = ["download", &bucket.uri("p/cold"), "g"];
-    run(&download).code(1).stderr_has("`haul restore`");
+    run(&download).code(1).stderr_has("GLACIER").stderr_has("`haul restore`");
     let restore = ["restore", "-r", &bucket.uri("p/"), "--wait"];
     run(&restore).code(0).stderr_has("1 asked for, 1 brought back, 1 in no archive");
     run(&restore).code(0).stderr_has("1 brought back, 1 in no archive");
