@@ -13,7 +13,8 @@ pub(super) fn missing(error: &clap::Error) -> Option<CommandError> {
         return None;
     };
     let hint = match verb.as_str() {
-        "mv" | "move" => "copy it with `haul cp`, and remove the source with another tool",
+        "move" | "rename" => "objects and files are moved with `haul mv`",
+        "copy" => "objects and files are copied with `haul cp`",
         "del" | "delete" | "remove" => "objects are removed with `haul rm`",
         "sign" => "links are made with `haul presign`",
         _ => return None,

@@ -21,6 +21,7 @@ use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts};
 use crate::domain::range::ByteRange;
 use crate::domain::restore::Restore;
 
+pub use super::copying::{CopiedPart, CopyObject, CopySource, Described, Directive};
 pub use super::removal::{MOST_REMOVED, Removal, Removed};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -249,49 +250,6 @@ pub enum WriteIf {
     Always,
     /// Only if nothing has the key.
     Absent,
-}
-
-/// An object, and what it was told to keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    pub facts: ObjectFacts,
-    /// Headers, metadata and storage class, as they are needed to write the like; no tags, no rights.
-    /// `None` where the store has more of them than it can tell, or some that can't be sent.
-    pub attributes: Option<Attributes>,
-}
-
-/// What is copied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopySource {
-    pub object: ObjectName,
-    /// Only if the object still has this tag.
-    pub if_match: Option<ETag>,
-}
-
-/// How a whole object is copied.
-#[derive(Debug, Clone)]
-pub struct CopyObject {
-    pub source: CopySource,
-    pub attributes: Arc<Attributes>,
-    /// Of headers and metadata, all of them together.
-    pub headers: Directive,
-    pub tags: Directive,
-    pub condition: WriteIf,
-}
-
-/// Where a copy has its attributes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Directive {
-    Keep,
-    Replace,
-}
-
-/// What the store says of a part that it copied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopiedPart {
-    pub etag: ETag,
-    /// Of its bytes, where the store tells it.
-    pub checksum: Option<Checksum>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

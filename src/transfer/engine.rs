@@ -150,6 +150,9 @@ async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
     {
         return Ok(Outcome::Skipped(Skip::UpToDate));
     }
+    if work.job.fate == Fate::Removed {
+        moving::tell_file_apart(work).await?;
+    }
     let outcome = carry(work).await?;
     if let (Fate::Removed, Outcome::Done(done)) = (work.job.fate, &outcome) {
         moving::remove_source(work, done).await?;

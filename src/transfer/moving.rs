@@ -16,12 +16,13 @@ use super::still_done::{
 };
 use super::upload;
 use crate::domain::escape::Escaped;
-use crate::domain::job::{LocalSource, LocalTarget, Task};
+use crate::domain::job::{Download, LocalSource, LocalTarget, Task, Upload};
 use crate::domain::journal::{Entry, Outcome, SourceIs};
 use crate::domain::location::ObjectName;
 use crate::domain::object::ObjectFacts;
 use crate::storage::error::Kind;
-use crate::storage::local::Existing;
+use crate::storage::local::error::Shown;
+use crate::storage::local::{Existing, is_by_program};
 use crate::storage::object_store::Removal;
 
 const DELETE: &str = "DeleteObject";
@@ -51,6 +52,38 @@ pub(super) async fn tell_apart(
         work.context.or_stopped(tokio::time::sleep(A_SECOND)).await?;
     }
     Ok(())
+}
+
+/// Before a file is moved to an object that is there, or an object to a file that is: where a program
+/// shows a bucket as a file system, both may be one, and the removal of either that of both. Two that
+/// differ in length are two.
+pub(super) async fn tell_file_apart(work: &Work) -> Result<(), JobError> {
+    let path = match &work.job.task {
+        Task::Upload(Upload { source: LocalSource::File { path, .. }, .. })
+        | Task::Download(Download { target: LocalTarget::Exact(path), .. }) => path.clone(),
+        Task::Download(Download { target: LocalTarget::Below(path), .. }) => {
+            work.context.landing()?.path().join(path.to_path())
+        }
+        _ => return Ok(()),
+    };
+    if !is_by_program(&path) {
+        return Ok(());
+    }
+    let Some(file) = Existing::at(&path)? else { return Ok(()) };
+    let found = match &work.job.task {
+        Task::Download(job) => find_source(work, &job.object).await?,
+        Task::Upload(job) => find(work, &job.object).await?,
+        _ => None,
+    };
+    if found.is_none_or(|found| found.size != file.size) {
+        return Ok(());
+    }
+    let text = format!(
+        "`{}` is on a file system that a program provides, and as long as the object: both may be \
+         one, of which a move would leave none",
+        Shown(&path)
+    );
+    Err(JobError::Impossible(text))
 }
 
 /// Removes the source of a move that has arrived.
@@ -148,9 +181,7 @@ async fn see(work: &Work, done: &Done) -> Result<(), JobError> {
     let object = match &work.job.task {
         Task::Upload(job) => &job.object,
         Task::Copy(job) => &job.object,
-        Task::Download(_) | Task::MakeFolder { .. } | Task::Compare(_) | Task::Remove(_) => {
-            return Ok(());
-        }
+        _ => return Ok(()),
     };
     let found = find(work, object).await?;
     let is_there = found.is_some_and(|found| {

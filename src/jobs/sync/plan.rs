@@ -120,6 +120,7 @@ struct Pass<'a> {
 enum Next {
     Entry(Entry),
     End,
+    Torn,
     Disorder,
 }
 
@@ -177,6 +178,8 @@ impl<'a> Pass<'a> {
                     Next::Entry(entry) => join.push(which, Some(entry)),
                     Next::End => join.push(which, None),
                     Next::Disorder => return Ok(Ended::Disorder(which)),
+                    // What is behind would be taken for missing, and all of it be transferred.
+                    Next::Torn => return Ok(Ended::Met),
                 },
                 Step::Both(source, destination) => {
                     self.know(planner, &source).await?;
@@ -215,7 +218,7 @@ impl<'a> Pass<'a> {
                 Item::Stopped => return Err(Closed),
                 Item::End(ending) => {
                     self.end(planner, which, ending).await?;
-                    return Ok(Next::End);
+                    return Ok(if ending.is_torn { Next::Torn } else { Next::End });
                 }
             }
         }

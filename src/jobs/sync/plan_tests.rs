@@ -269,6 +269,30 @@ async fn a_plan_knows_itself_what_it_does_not_know() {
     }
 }
 
+/// A destination that can't be listed is not an empty one.
+#[tokio::test]
+async fn nothing_is_transferred_to_names_that_were_not_seen() {
+    for (passing, jobs) in [(0, 0), (1, 1), (2, 2)] {
+        let case = Case {
+            way: Way::Up,
+            source: ["a", "b", "c", "d"].map(|name| (name.to_owned(), 1)).into(),
+            destination: ["a0", "b0", "c0", "d0"].map(|name| (name.to_owned(), 1)).into(),
+            delete: true,
+            by: CompareBy::Auto,
+            order: Order::Bytes,
+            page: 1,
+        };
+        let scene = Scene::new(&case);
+        for number in 0..20 {
+            let error = StoreError::new("ListObjectsV2", Kind::Denied);
+            let passing = if number == 0 { passing } else { 0 };
+            scene.store.fail_later(Operation::List, passing, Failure::Refused(error));
+        }
+        let (plan, handed_over) = planned(&scene, &case, NameRule::Exact).await;
+        assert_eq!((plan.knowledge, handed_over), (Knowledge::Cut, jobs + 1), "{passing}");
+    }
+}
+
 #[tokio::test]
 async fn names_that_the_file_system_takes_for_one_are_never_extra() {
     let case = Case {

@@ -74,6 +74,8 @@ pub(super) enum Item {
 pub(super) struct Ending {
     /// Whether all that is there was read.
     pub(super) is_whole: bool,
+    /// Whether there may be any number of names behind the last one, of which nothing is known.
+    pub(super) is_torn: bool,
     /// Whether anything was there, the marker of the folder itself included.
     pub(super) any: bool,
 }
@@ -139,7 +141,7 @@ impl Side {
 }
 
 fn broken() -> Item {
-    Item::End(Ending { is_whole: false, any: true })
+    Item::End(Ending { is_whole: false, is_torn: true, any: true })
 }
 
 /// Nobody takes entries any more.
@@ -237,7 +239,7 @@ pub(super) fn no_room(error: &io::Error) -> Refused {
 
 impl Reading {
     fn walk(&self, root: &Path, links: FollowLinks, outlet: &mut Outlet) -> Result<(), Gone> {
-        let mut ending = Ending { is_whole: true, any: false };
+        let mut ending = Ending { is_whole: true, is_torn: false, any: false };
         // A destination that is not there is made when the first file is.
         if self.which == Which::Destination && matches!(Existing::at(root), Ok(None)) {
             return outlet.finish(ending);
@@ -291,7 +293,7 @@ impl Reading {
         (uri, wildcard): (&S3Uri, Option<&Wildcard>),
         outlet: &mut Outlet,
     ) -> Result<(), Gone> {
-        let mut ending = Ending { is_whole: true, any: false };
+        let mut ending = Ending { is_whole: true, is_torn: false, any: false };
         let base = wildcard.map_or(uri.rest.len(), Wildcard::base_length);
         let prefix = wildcard.map_or(uri.rest.as_str(), Wildcard::prefix);
         let request = ListRequest::new(uri.bucket.clone(), prefix, Depth::Everything);
@@ -309,7 +311,7 @@ impl Reading {
                     return outlet.flush();
                 }
                 Err(error) => {
-                    ending.is_whole = false;
+                    (ending.is_whole, ending.is_torn) = (false, true);
                     outlet.push(Item::Refused(unlisted(uri, &error)))?;
                     break;
                 }

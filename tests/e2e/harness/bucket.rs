@@ -65,15 +65,8 @@ impl Bucket {
         reply.version_id().map(str::to_owned)
     }
 
-    pub(crate) fn keep_versions(&self) {
-        let keep = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
-        let request = self.client.put_bucket_versioning().bucket(&self.name);
-        let sent = request.versioning_configuration(keep.build()).send();
-        self.runtime.block_on(sent).expect("versions can be kept");
-    }
-
     /// The versions that there are of a key, the newest first; no delete markers.
-    pub(crate) fn versions(&self, key: &str) -> Vec<String> {
+    pub(crate) fn versions_of(&self, key: &str) -> Vec<String> {
         let request = self.client.list_object_versions().bucket(&self.name).prefix(key);
         let reply = self.runtime.block_on(request.send()).expect("the listing works");
         let versions = reply.versions().iter().filter(|version| version.key() == Some(key));
@@ -152,6 +145,14 @@ impl Bucket {
         let reply = reply.expect("the listing works");
         let keys = reply.uploads().iter().filter_map(|upload| upload.key());
         keys.map(str::to_owned).collect()
+    }
+
+    /// Keeps all versions from now on.
+    pub(crate) fn keep_versions(&self) {
+        let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let request = self.client.put_bucket_versioning().bucket(&self.name);
+        let sent = request.versioning_configuration(on).send();
+        self.runtime.block_on(sent).expect("versions can be kept");
     }
 
     /// Keys of all versions and delete markers, in order.

@@ -118,9 +118,9 @@ fn versions_are_moved_one_at_a_time() {
     haul().on(server).args(["mv", "--manifest"]).arg(manifest).run().code(0);
     assert_eq!(bucket.get("old"), b"first");
     assert_eq!(bucket.get("k"), b"second");
-    assert_eq!(bucket.versions("k"), std::slice::from_ref(&second));
+    assert_eq!(bucket.versions_of("k"), std::slice::from_ref(&second));
     haul().on(server).args(["mv", &bucket.uri("k"), &bucket.uri("new")]).run().code(0);
     assert_eq!(bucket.get("new"), b"second");
     assert!(bucket.keys("k").is_empty());
-    assert_eq!(bucket.versions("k"), [second], "behind the delete marker");
+    assert_eq!(bucket.versions_of("k"), [second], "behind the delete marker");
 }

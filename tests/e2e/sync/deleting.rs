@@ -168,6 +168,27 @@ fn an_interrupt_keeps_everything() {
     kept(&stage, &output, 130);
 }
 
+/// What is not gone by then stays, and is counted.
+#[test]
+fn an_interrupt_in_the_middle_of_removals_ends_them() {
+    let stage = with_files(["a"]);
+    stage.testbed.put_object(BUCKET, "p/a", "a");
+    for number in 0..2500 {
+        stage.testbed.put_object(BUCKET, &format!("p/old/{number}"), "x");
+    }
+    let gate = Gate::new();
+    let held = Fault::new(Operation::DeleteObjects, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.occurrence(2..=u64::MAX));
+    let sync = ["sync", "tree/", "s3://bucket/p/", "--delete", "--max-delete", "100%"];
+    let running = stage.haul().args(sync).spawn();
+    gate.wait_for(2);
+    running.signal(Signal::INT);
+    let output = running.wait();
+    output.code(130).stderr_has("interrupted: ");
+    let left = objects(&stage);
+    assert!(left.contains(&"a".to_owned()) && left.len() > 1000, "{output}");
+}
+
 #[test]
 fn a_name_that_can_not_be_here_keeps_everything() {
     for key in ["p/../up", "p//absolute", "p/full/"] {
