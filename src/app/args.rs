@@ -5,6 +5,8 @@
     reason = "doc comments of arguments are the help: text for a terminal"
 )]
 
+use std::path::Path;
+
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::cat::CatArgs;
@@ -22,6 +24,7 @@ use crate::commands::presign::PresignArgs;
 use crate::commands::rb::RbArgs;
 use crate::commands::restore::RestoreArgs;
 use crate::commands::rm::RmArgs;
+use crate::commands::run::RunArgs;
 use crate::commands::stat::StatArgs;
 use crate::commands::sync::SyncArgs;
 use crate::commands::typed::Typed;
@@ -51,6 +54,7 @@ Examples:
   haul verify site/ s3://bucket/www/
   haul ls s3://bucket/
   haul rm -r s3://bucket/2023/
+  haul run commands.txt
 
 Exit codes: 0 all is done; 1 something is not, the last lines say what; 2 wrong usage, nothing was
 started; 130 and 143 interrupted; 141 the reader of an object's bytes went away. `haul COMMAND --help` has more."
@@ -63,7 +67,7 @@ pub struct Cli {
     pub output: Output,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     Download(DownloadArgs),
     Upload(UploadArgs),
@@ -72,6 +76,7 @@ pub enum Command {
     Sync(SyncArgs),
     Verify(VerifyArgs),
     Rm(RmArgs),
+    Run(RunArgs),
     Ls(LsArgs),
     Cat(CatArgs),
     Stat(StatArgs),
@@ -97,8 +102,20 @@ impl Command {
             Self::Sync(args) => Some(args),
             Self::Verify(args) => Some(args),
             Self::Rm(args) => Some(args),
+            Self::Run(args) => Some(args),
             Self::Cat(args) => Some(args),
             Self::Rb(args) => Some(args),
+            _ => None,
+        }
+    }
+
+    /// The file that it writes down what it did in.
+    pub fn journal(&self) -> Option<&Path> {
+        match self {
+            Self::Download(args) => args.journal(),
+            Self::Upload(args) => args.journal(),
+            Self::Cp(args) => args.journal(),
+            Self::Mv(args) => args.journal(),
             _ => None,
         }
     }

@@ -5,10 +5,12 @@ pub mod args;
 pub mod exit;
 
 mod described;
+mod line;
 mod logging;
 mod pages;
 mod planned;
 mod run;
+mod script;
 mod settings;
 mod shell;
 mod signals;

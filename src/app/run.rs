@@ -10,15 +10,16 @@ use tokio::sync::mpsc;
 use super::args::{Cli, Command, Output};
 use super::described::describe;
 use super::exit::Exit;
+use super::line::Parser;
 use super::settings::{Setting, Settings};
-use super::{logging, pages, planned, shell, signals, threads};
+use super::{logging, pages, planned, script, shell, signals, threads};
 use crate::commands::error::{CommandError, Kind};
 use crate::commands::session::{self, Session};
 use crate::commands::typed::Typed;
 use crate::domain::record::OutputError;
 use crate::storage::local::limits;
 use crate::transfer::cancel::Cancel;
-use crate::transfer::gauge::Gauge;
+use crate::transfer::gauge::{Gauge, Plans};
 use crate::transfer::outcome::{End, Summary};
 use crate::ui::listing::{self, Listing, Sizes};
 use crate::ui::options::{Options, Purpose, ShowProgress, Verbosity};
@@ -68,6 +69,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     if let Some(described) = describe(&cli.command, &whole, &settings, &cli.output) {
         return described.map_or_else(|error| refuse(&error, &cli.output), |()| Exit::Success);
     }
+    let parser = match &cli.command {
+        Command::Run(args) => Some(Parser::new(&settings, &typed, args.purpose())),
+        _ => None,
+    };
     logging::start(cli.output.verbosity());
     pages::keep_small();
     let open_files = limits::raise_open_files();
@@ -80,7 +85,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let ran = runtime.spawn(async move {
         match &cli.command {
             command if command.typed().is_some() => {
-                transfer(command, &cli.output, &arguments, open_files).await
+                transfer((command, parser), &cli.output, &arguments, open_files).await
             }
             command => list(command, &cli.output, open_files).await,
         }
@@ -141,7 +146,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 async fn transfer(
-    command: &Command,
+    (command, parser): (&Command, Option<Parser>),
     output: &Output,
     arguments: &[OsString],
     open_files: Option<u64>,
@@ -150,7 +155,8 @@ async fn transfer(
         return refuse(&error, output);
     }
     let (events, heard) = mpsc::channel(EVENTS);
-    let gauge = Arc::<Gauge>::default();
+    let is_many = matches!(command, Command::Run(_));
+    let gauge = Arc::new(Gauge::new(if is_many { Plans::Many } else { Plans::One }));
     let cancel = Arc::<Cancel>::default();
     if let Err(error) = signals::listen(Arc::clone(&cancel)) {
         return refuse(&could_not_start(error), output);
@@ -162,6 +168,7 @@ async fn transfer(
         events,
         object_output: streams::object_output,
         open_files,
+        line: None,
     };
     let ran = match command {
         Command::Download(args) => args.run(&session).await,
@@ -171,6 +178,10 @@ async fn transfer(
         Command::Sync(args) => Box::pin(args.run(&session)).await,
         Command::Verify(args) => args.run(&session).await,
         Command::Rm(args) => args.run(&session).await,
+        Command::Run(args) => match parser {
+            Some(mut parser) => Box::pin(script::run(args, &session, &mut parser)).await,
+            None => Ok(Summary::default()),
+        },
         Command::Cat(args) => args.run(&session).await,
         Command::Rb(args) => args.run(&session).await,
         // Those that only say what there is.
@@ -194,8 +205,9 @@ async fn transfer(
         return exit;
     }
     let Ok(report) = report else { return Exit::Incomplete };
-    // What fed or read a stream is no part of the command that was typed.
-    let is_repeatable = !command.typed().is_some_and(Typed::moves_a_stream);
+    // What fed or read a stream is no part of the command that was typed; and a file of commands
+    // would do once more what is done.
+    let is_repeatable = !is_many && !command.typed().is_some_and(Typed::moves_a_stream);
     let is_worth_repeating =
         is_repeatable && (report.may_pass() || matches!(exit, Exit::Interrupted(_)));
     let next = is_worth_repeating.then(|| shell::typed(arguments));
@@ -229,6 +241,7 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
         events,
         object_output: streams::object_output,
         open_files,
+        line: None,
     };
     let is_readable = match command {
         Command::Ls(args) => args.is_human_readable(),

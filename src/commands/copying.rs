@@ -70,7 +70,7 @@ impl Copying<'_> {
         };
         common.check().map_err(senseless)?;
         journal::open(&context, &self.transfer.jobs, self.meaning(&common, &destination)).await?;
-        let (gauge, memory) = (Arc::clone(&session.gauge), context.limits.memory / 4);
+        let (gauge, memory) = (Arc::clone(&session.gauge), context.plan_memory() / 4);
         let (planner, jobs) = Planner::new(gauge, memory);
         let planner = planner.with_fate(self.fate).between(common.sides);
         let planning = tokio::spawn(copies::plan(Arc::clone(&context), planner, common));

@@ -1,6 +1,6 @@
 //! `haul cp`: whichever way the arguments, or the rows of a manifest, go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -86,6 +86,16 @@ impl Typed for CpArgs {
 }
 
 impl CpArgs {
+    pub fn journal(&self) -> Option<&Path> {
+        self.transfer.jobs.journal.as_deref()
+    }
+
+    /// The same with other paths.
+    #[must_use]
+    pub fn with_paths(&self, paths: Vec<PathBuf>) -> Self {
+        Self { paths, ..self.clone() }
+    }
+
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let manifest = self.transfer.jobs.manifest.as_deref();
         let [first, .., last] = self.paths.as_slice() else {

@@ -103,6 +103,16 @@ impl Typed for DownloadArgs {
 }
 
 impl DownloadArgs {
+    pub fn journal(&self) -> Option<&Path> {
+        self.transfer.jobs.journal.as_deref()
+    }
+
+    /// The same with other paths.
+    #[must_use]
+    pub fn with_paths(&self, paths: Vec<PathBuf>) -> Self {
+        Self { paths, ..self.clone() }
+    }
+
     fn manner(&self, payload: Payload, scope: Scope) -> Manner<'_> {
         let file_times = self.files.times();
         Manner { transfer: &self.transfer, payload, file_times, scope, copies: None }
@@ -140,7 +150,7 @@ impl DownloadArgs {
             }
             _ => NameRule::of_system(),
         };
-        let (gauge, memory) = (Arc::clone(&session.gauge), context.limits.memory / 4);
+        let (gauge, memory) = (Arc::clone(&session.gauge), context.plan_memory() / 4);
         let (planner, jobs) = Planner::with_names(gauge, memory, names);
         let planning = tokio::spawn(downloads::plan(
             Arc::clone(&context),

@@ -74,12 +74,12 @@ pub(super) async fn run(
     let jobs = &transfer.jobs;
     let mut opened = open(&context, jobs, name).await?;
     if jobs.strict {
-        opened = rehearsal::refuse_bad_rows(opened, &common, context.limits.memory / 4).await?;
+        opened = rehearsal::refuse_bad_rows(opened, &common, context.plan_memory() / 4).await?;
     }
     let meaning = Meaning::of_rows(name, &common, options(transfer, opened.format));
     journal::open(&context, jobs, meaning).await?;
     let opened = journal::check_rows(&context, opened, &common).await?;
-    let (planned, planning) = plan(opened, common, session, context.limits.memory / 4).await?;
+    let (planned, planning) = plan(opened, common, session, context.plan_memory() / 4).await?;
     let mut summary = session.run(context, planned, jobs.purpose()).await;
     if let Some(plan) = session.planned(planning, &mut summary).await {
         tell_plan(session, plan).await;
@@ -108,7 +108,7 @@ pub(super) async fn planned(
     common: Common,
 ) -> Result<(mpsc::Receiver<Planned>, tokio::task::JoinHandle<Plan>), CommandError> {
     let opened = open(context, jobs, name).await?;
-    plan(opened, common, session, context.limits.memory / 4).await
+    plan(opened, common, session, context.plan_memory() / 4).await
 }
 
 /// Opens the manifest. What is wrong with its name or its first row shows here, before any job.
@@ -150,7 +150,7 @@ async fn open(context: &Arc<Context>, jobs: &Jobs, name: &str) -> Result<Opened,
     Ok(Opened { read, again, format, compression, only: jobs.only })
 }
 
-fn open_file(path: &Path) -> std::io::Result<File> {
+pub(super) fn open_file(path: &Path) -> std::io::Result<File> {
     let mut file = File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());
@@ -159,7 +159,7 @@ fn open_file(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-fn is_regular(file: &File) -> bool {
+pub(super) fn is_regular(file: &File) -> bool {
     file.metadata().is_ok_and(|found| found.is_file())
 }
 

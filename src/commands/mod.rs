@@ -27,6 +27,7 @@ pub mod verify;
 
 pub mod error;
 pub mod options;
+pub mod run;
 pub mod session;
 pub mod typed;
 

@@ -1,7 +1,7 @@
 //! `haul mv`: a copy, whichever way the arguments go, and then its source goes. What could lose bytes
 //! is refused before anything starts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -80,6 +80,16 @@ impl Typed for MvArgs {
 }
 
 impl MvArgs {
+    pub fn journal(&self) -> Option<&Path> {
+        self.transfer.jobs.journal.as_deref()
+    }
+
+    /// The same with other paths.
+    #[must_use]
+    pub fn with_paths(&self, paths: Vec<PathBuf>) -> Self {
+        Self { paths, ..self.clone() }
+    }
+
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         for path in &self.paths {
             if matches!(location(path)?, Location::Stream) {

@@ -30,6 +30,25 @@ pub struct Session {
     pub object_output: fn() -> Box<dyn Write + Send>,
     /// Open files that the system allows.
     pub open_files: Option<u64>,
+    /// Of a command that is a line of a file: which, and what it shares with the others.
+    pub line: Option<Line>,
+}
+
+/// One line of a file of commands.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// From 1.
+    pub number: u64,
+    pub pool: Arc<Pool>,
+}
+
+/// What all lines of a file share.
+#[derive(Debug)]
+pub struct Pool {
+    /// Whatever bounds the run.
+    pub run: Arc<Context>,
+    /// Stores that lines have asked for: those that ask for the same get the same.
+    pub stores: tokio::sync::Mutex<Vec<(s3::Options, Arc<S3Store>)>>,
 }
 
 /// Whether a command does what it plans.
@@ -118,13 +137,11 @@ impl Session {
             tolerance: parts.failure.resolve(),
             scope: parts.scope,
         };
-        let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
-        let store = Arc::new(store);
-        let mut context = Context::new(store, limits, cancel, gauge, self.events.clone());
+        let mut context = self.new_context(store, limits);
         context.state_folder = state_folder();
         if let Some((way, source)) = source {
             context.way = way;
-            context.source = Arc::new(source);
+            context.source = source;
         }
         Ok(context)
     }
@@ -132,9 +149,7 @@ impl Session {
     /// For commands that only read: limits are the engine's usual ones.
     pub async fn reading_context(&self, connection: &Connection) -> Result<Context, CommandError> {
         let store = self.connect(connection.resolve()?).await?;
-        let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
-        let limits = Limits::for_reading(connection.timeout());
-        let mut context = Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone());
+        let mut context = self.new_context(store, Limits::for_reading(connection.timeout()));
         context.state_folder = state_folder();
         Ok(context)
     }
@@ -160,16 +175,36 @@ impl Session {
             scope,
             ..Limits::for_reading(connection.timeout())
         };
-        let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
-        Ok(Context::new(Arc::new(store), limits, cancel, gauge, self.events.clone()))
+        Ok(self.new_context(store, limits))
+    }
+
+    fn new_context(&self, store: Arc<S3Store>, limits: Limits) -> Context {
+        match &self.line {
+            Some(line) => line.pool.run.of_line(line.number, store, limits),
+            None => {
+                let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
+                Context::new(store, limits, cancel, gauge, self.events.clone())
+            }
+        }
     }
 
     /// For what needs no request.
-    pub async fn store(&self, connection: &Connection) -> Result<S3Store, CommandError> {
+    pub async fn store(&self, connection: &Connection) -> Result<Arc<S3Store>, CommandError> {
         self.connect(connection.resolve()?).await
     }
 
-    async fn connect(&self, options: s3::Options) -> Result<S3Store, CommandError> {
+    async fn connect(&self, options: s3::Options) -> Result<Arc<S3Store>, CommandError> {
+        let Some(line) = &self.line else { return self.connect_anew(options).await };
+        let mut stores = line.pool.stores.lock().await;
+        if let Some((_, store)) = stores.iter().find(|(of, _)| *of == options) {
+            return Ok(Arc::clone(store));
+        }
+        let store = self.connect_anew(options.clone()).await?;
+        stores.push((options, Arc::clone(&store)));
+        Ok(store)
+    }
+
+    async fn connect_anew(&self, options: s3::Options) -> Result<Arc<S3Store>, CommandError> {
         // Weak: a task of the store's may outlive the run, and must not hold up its last words.
         let events = self.events.downgrade();
         // From the middle of a request, which must not wait: where nobody has read the last
@@ -179,7 +214,7 @@ impl Session {
             let _unheard = events.try_send(Event::Notice(notice.to_string()));
         });
         let options = s3::Options { listener, ..options };
-        s3::connect(&options).await.map_err(CommandError::usage)
+        s3::connect(&options).await.map(Arc::new).map_err(CommandError::usage)
     }
 
     /// Does what the plan says, or only tells it.
@@ -229,11 +264,17 @@ impl Session {
 
     /// Tells a failure of the run as a whole.
     pub async fn fail(&self, summary: &mut Summary, failure: Failure) {
+        let line = self.line.as_ref().map(|line| line.number);
+        let failure = Failure { line: line.or(failure.line), ..failure };
         summary.failed += 1;
         let _unheard = self.events.send(Event::Failed { job: None, failure }).await;
     }
 
     pub async fn notice(&self, text: String) {
+        let text = match &self.line {
+            Some(line) => format!("line {}: {text}", line.number),
+            None => text,
+        };
         let _unheard = self.events.send(Event::Notice(text)).await;
     }
 }

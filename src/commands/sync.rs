@@ -179,7 +179,7 @@ impl SyncArgs {
             names,
             extras: if self.removing.delete { Wanted::Yes } else { Wanted::No },
         };
-        let (gauge, memory) = (Arc::clone(&session.gauge), context.limits.memory / 4);
+        let (gauge, memory) = (Arc::clone(&session.gauge), context.plan_memory() / 4);
         let (planner, jobs) = Planner::with_names(gauge, memory, names);
         let planner = planner.between(sides(&context));
         let from = from(&pairing);

@@ -1,6 +1,6 @@
 //! `haul upload`: local → S3.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -97,6 +97,16 @@ impl Typed for UploadArgs {
 }
 
 impl UploadArgs {
+    pub fn journal(&self) -> Option<&Path> {
+        self.transfer.jobs.journal.as_deref()
+    }
+
+    /// The same with other paths.
+    #[must_use]
+    pub fn with_paths(&self, paths: Vec<PathBuf>) -> Self {
+        Self { paths, ..self.clone() }
+    }
+
     fn manner(&self, scope: Scope) -> Manner<'_> {
         let payload = self.files.payload();
         let (transfer, file_times, copies) = (&self.transfer, FileTimes::Now, None);
@@ -115,7 +125,7 @@ impl UploadArgs {
         let context = Arc::new(session.context(&self.manner(Scope::OneBucket)).await?);
         check_part_size(context.limits.part_size)?;
         journal::open(&context, &self.transfer.jobs, self.meaning()?).await?;
-        let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.limits.memory / 4);
+        let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.plan_memory() / 4);
         let planner = planner.with_fate(self.fate);
         let journal = context.journal.get().map(|journal| Arc::clone(journal.file()));
         let planning = tokio::task::spawn_blocking(move || {

@@ -21,3 +21,4 @@ pub mod range;
 pub mod record;
 pub mod relative_path;
 pub mod restore;
+pub mod words;

@@ -13,7 +13,7 @@ use crate::domain::job::{
     Download, Expected, Fate, Job, LocalSource, LocalTarget, Refused, Task, Upload,
 };
 use crate::domain::location::ObjectName;
-use crate::transfer::gauge::Gauge;
+use crate::transfer::gauge::{Gauge, Plans};
 
 /// What planning produces.
 pub type Planned = Result<Job, Refused>;
@@ -21,6 +21,8 @@ pub type Planned = Result<Job, Refused>;
 /// Jobs that wait to be started. So many are seen ahead, so that totals are known early; some 400
 /// bytes each.
 const AHEAD: usize = 8192;
+/// The same where there are hundreds of plans at once.
+const AHEAD_OF_MANY: usize = 64;
 
 /// Makes jobs of tasks.
 #[derive(Debug)]
@@ -66,7 +68,8 @@ impl Planner {
         memory: u64,
         names: NameRule,
     ) -> (Self, mpsc::Receiver<Planned>) {
-        let (jobs, taken) = mpsc::channel(AHEAD);
+        let ahead = if gauge.plans() == Plans::One { AHEAD } else { AHEAD_OF_MANY };
+        let (jobs, taken) = mpsc::channel(ahead);
         let guard = Guard::new(usize::try_from(memory).unwrap_or(usize::MAX), names);
         (Self { jobs, gauge, guard, planned: 0, fate: Fate::Kept, sides: Sides::OneStore }, taken)
     }
@@ -137,6 +140,7 @@ impl Planner {
     /// As a job, or refused; `None` for one that is the same as one before.
     pub(super) fn admit(&mut self, line: Option<u64>, task: Task) -> Option<Planned> {
         self.planned += 1;
+        let number = self.gauge.next_number();
         let refuse = |task: &Task, cause: &str, reason: String| {
             Some(Err(Refused { line, ..Refused::new(task.source(), cause, reason) }))
         };
@@ -151,7 +155,7 @@ impl Planner {
             }
             Ok(Admission::Fresh) => {
                 self.gauge.plan(task.size());
-                Some(Ok(Job { fate: self.fate, ..Job::new(self.planned, line, task) }))
+                Some(Ok(Job { fate: self.fate, ..Job::new(number, line, task) }))
             }
             Ok(Admission::Duplicate) => None,
             // A source has it.

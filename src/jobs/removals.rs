@@ -229,7 +229,7 @@ impl Removals {
         // No byte of them moves.
         self.gauge.plan(Some(0));
         let task = Task::Remove(Remove { object, size });
-        self.batch.push(Job::new(self.planned, None, task));
+        self.batch.push(Job::new(self.gauge.next_number(), None, task));
         Ok(())
     }
 

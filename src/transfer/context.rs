@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -154,7 +154,7 @@ pub struct Context {
     /// Where a run remembers what the next one may continue.
     pub state_folder: Option<PathBuf>,
     /// Names of the records of uploads that were there when the first one was looked for.
-    pub(super) left_records: OnceLock<HashSet<String>>,
+    pub(super) left_records: Arc<OnceLock<HashSet<String>>>,
     /// Whether sources that are archived are left out, and no failures.
     pub skips_archived: bool,
     /// What of each object `-` gets; `None`: all of it.
@@ -164,16 +164,22 @@ pub struct Context {
     /// What became of each job, here and in earlier runs.
     pub journal: OnceLock<Journal>,
     pub(super) gate: Gate,
-    pub(super) health: Health,
-    pub(super) hedge: Mutex<Hedge>,
-    pub(super) discovery: Discovery,
+    pub(super) health: Arc<Health>,
+    pub(super) hedge: Arc<Mutex<Hedge>>,
+    pub(super) discovery: Arc<Discovery>,
     pub(super) buffers: Buffers,
-    pub(super) uplink: Uplink,
-    events: mpsc::Sender<Event>,
+    pub(super) uplink: Arc<Uplink>,
+    pub(super) events: mpsc::Sender<Event>,
     /// Whether it was said that tags are not kept.
-    pub(super) are_tags_told: AtomicBool,
+    pub(super) are_tags_told: Arc<AtomicBool>,
     /// Buckets that were seen to exist: a HEAD does not tell a missing one from a missing key.
     pub(super) seen_buckets: Mutex<HashSet<Bucket>>,
+    /// Jobs that have failed.
+    pub(super) failed: Arc<AtomicU64>,
+    /// Jobs under way.
+    pub(super) under_way: Arc<AtomicUsize>,
+    /// The line of a file of commands that the run is.
+    pub(super) line: Option<u64>,
 }
 
 impl Context {
@@ -186,9 +192,9 @@ impl Context {
     ) -> Self {
         Self {
             gate: Gate::new(limits.concurrency, limits.memory, limits.bandwidth),
-            health: Health::new(limits.concurrency.most()),
-            hedge: Mutex::default(),
-            discovery: Discovery::default(),
+            health: Arc::new(Health::new(limits.concurrency.most())),
+            hedge: Arc::default(),
+            discovery: Arc::default(),
             buffers: Buffers::new(limits.memory),
             source: Arc::clone(&store),
             way: Way::OnServer,
@@ -198,15 +204,18 @@ impl Context {
             gauge,
             landing: None,
             state_folder: None,
-            left_records: OnceLock::new(),
+            left_records: Arc::default(),
             skips_archived: false,
             span: None,
             output: Mutex::new(None),
             journal: OnceLock::new(),
-            uplink: Uplink::new(),
+            uplink: Arc::new(Uplink::new()),
             events,
-            are_tags_told: AtomicBool::new(false),
+            are_tags_told: Arc::default(),
             seen_buckets: Mutex::default(),
+            failed: Arc::default(),
+            under_way: Arc::default(),
+            line: None,
         }
     }
 

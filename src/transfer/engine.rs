@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use futures::{Stream, StreamExt as _, stream};
@@ -31,7 +32,8 @@ pub async fn run(
     let started = Instant::now();
     let mut run = Run::new(&context);
     let work = async {
-        run.work_off(jobs.map(|planned| planned.map(Attempt::first))).await;
+        let first = |job| Attempt::first(context.on_its_line(job));
+        run.work_off(jobs.map(|planned| planned.map(first))).await;
         run.start_again().await;
     };
     context.gate.driving(work).await;
@@ -99,6 +101,7 @@ pub(super) struct Ended {
 }
 
 async fn one(context: Arc<Context>, attempt: Attempt) -> Ended {
+    let _under_way = context.job_begins();
     let job = Arc::clone(&attempt.job);
     let work = Work::new(context, Arc::clone(&job), attempt.size).after(attempt.retries);
     let work = Arc::new(work);
@@ -116,7 +119,7 @@ async fn one(context: Arc<Context>, attempt: Attempt) -> Ended {
 
 /// What a job would come to, as far as is known before its first byte.
 async fn look(context: Arc<Context>, planned: Result<Job, Refused>) -> Result<Ended, Refused> {
-    let attempt = Attempt::first(planned?);
+    let attempt = Attempt::first(context.on_its_line(planned?));
     let work = Arc::new(Work::aside(context, Arc::clone(&attempt.job)));
     let same = match &attempt.job.unless_same {
         Some(pair) => compare::is_same(&work, pair).await,
@@ -201,9 +204,6 @@ pub(super) struct Run {
     pub(super) summary: Summary,
     round: Round,
     postponed: Vec<Postponed>,
-    lost_in_a_row: u32,
-    /// Requests that had succeeded when the last job was lost.
-    successes: u64,
 }
 
 impl Run {
@@ -213,8 +213,6 @@ impl Run {
             summary: Summary::default(),
             round: Round::First,
             postponed: Vec::new(),
-            lost_in_a_row: 0,
-            successes: 0,
         }
     }
 
@@ -228,15 +226,14 @@ impl Run {
                 biased;
                 Some(ended) = tasks.join_next() => self.note(ended).await,
                 () = context.cancel.drained() => break,
-                next = jobs.next(), if tasks.len() < context.gate.jobs() => match next {
+                next = jobs.next(), if context.has_room_beside(tasks.len()) => match next {
                     Some(Ok(attempt)) => {
                         tasks.spawn(one(Arc::clone(&context), attempt));
                     }
                     Some(Err(refused)) => self.refuse(refused).await,
                     None => {
                         if self.round == Round::First {
-                            context.gauge.complete_plan();
-                            context.tell(Event::PlanComplete).await;
+                            context.plan_is_complete().await;
                         }
                         break;
                     }
@@ -360,7 +357,7 @@ impl Run {
     }
 
     fn failed_so_far(&self) -> u64 {
-        self.summary.failed + self.postponed.len() as u64
+        self.context.failed.load(Relaxed) + self.postponed.len() as u64
     }
 
     fn is_hopeless(&self, error: &JobError) -> bool {
@@ -379,12 +376,7 @@ impl Run {
         if is_again || !error.store_kind().is_some_and(Kind::is_transient) {
             return false;
         }
-        let successes = self.context.health.successes();
-        if successes > std::mem::replace(&mut self.successes, successes) {
-            self.lost_in_a_row = 0;
-        }
-        self.lost_in_a_row += 1;
-        self.lost_in_a_row == LOST_IN_A_ROW
+        self.context.health.lost_in_a_row() == LOST_IN_A_ROW
     }
 
     pub(super) async fn refuse(&mut self, refused: Refused) {
@@ -396,7 +388,7 @@ impl Run {
             self.context.cancel.drain(End::GaveUp);
         }
         let failure = Failure {
-            line: refused.line,
+            line: self.context.line.or(refused.line),
             source: refused.name,
             destination: None,
             cause: refused.cause,
@@ -421,14 +413,9 @@ impl Run {
 
     async fn tell_failure(&mut self, job: Option<Arc<Job>>, failure: Failure) {
         self.summary.failed += 1;
+        self.context.failed.fetch_add(1, Relaxed);
         self.context.tell(Event::Failed { job, failure }).await;
-        match self.context.limits.tolerance {
-            Tolerance::FailFast => self.context.cancel.stop(End::GaveUp),
-            Tolerance::Errors(most) if self.failed_so_far() >= most => {
-                self.context.cancel.drain(End::GaveUp);
-            }
-            Tolerance::Errors(_) | Tolerance::Any => {}
-        }
+        self.context.bear(self.failed_so_far());
     }
 
     /// Hands a line to the journal, where there is one. A journal that takes no more ends the run:

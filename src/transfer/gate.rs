@@ -78,6 +78,14 @@ const SELDOM: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     shared: Arc<Shared>,
+    driver: Driver,
+}
+
+/// Who looks at what is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    Run,
+    Elsewhere,
 }
 
 #[derive(Debug)]
@@ -156,7 +164,13 @@ impl Gate {
             requests: AtomicU64::new(0),
         });
         let began = Instant::now();
-        Self { shared: Arc::new(Shared { memory, began, state: Mutex::new(state), moved }) }
+        let shared = Arc::new(Shared { memory, began, state: Mutex::new(state), moved });
+        Self { shared, driver: Driver::Run }
+    }
+
+    /// The same gate, for one of several runs that share it: somebody else drives it.
+    pub(super) fn shared(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), driver: Driver::Elsewhere }
     }
 
     /// Waits for one request and `memory` bytes; the lowest `priority` is served first. More than
@@ -211,6 +225,9 @@ impl Gate {
 
     /// Does work, and looks now and then how much of it is moved: then more may pass, or fewer.
     pub(super) async fn driving<T>(&self, work: impl Future<Output = T>) -> T {
+        if self.driver == Driver::Elsewhere {
+            return work.await;
+        }
         let mut work = std::pin::pin!(work);
         loop {
             if let Ok(done) = tokio::time::timeout(self.shared.tick(), &mut work).await {

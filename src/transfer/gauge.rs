@@ -19,6 +19,17 @@ pub struct Gauge {
     /// Totals that are known before the jobs are: those of a manifest that gives sizes.
     promised_objects: AtomicU64,
     promised_bytes: AtomicU64,
+    numbers: AtomicU64,
+    /// Whether many plans add to it: then none of them knows the totals.
+    plans: Plans,
+}
+
+/// How many plans make the jobs of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plans {
+    #[default]
+    One,
+    Many,
 }
 
 /// What a gauge says at one moment.
@@ -38,6 +49,19 @@ pub struct Sample {
 }
 
 impl Gauge {
+    pub fn new(plans: Plans) -> Self {
+        Self { plans, ..Self::default() }
+    }
+
+    pub fn plans(&self) -> Plans {
+        self.plans
+    }
+
+    /// A number that no other job of the run has, from 1.
+    pub fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Relaxed) + 1
+    }
+
     pub fn sample(&self) -> Sample {
         let is_complete = self.is_plan_complete.load(Relaxed);
         let promised = |promise: &AtomicU64| if is_complete { 0 } else { promise.load(Relaxed) };
@@ -70,11 +94,22 @@ impl Gauge {
 
     /// What all jobs together will come to, known before they are planned.
     pub fn promise(&self, objects: u64, bytes: u64) {
+        if self.plans == Plans::Many {
+            return;
+        }
         self.promised_bytes.store(bytes, Relaxed);
         self.promised_objects.store(objects, Relaxed);
     }
 
+    /// One plan is whole. Where it is the only one, the totals are final.
     pub fn complete_plan(&self) {
+        if self.plans == Plans::One {
+            self.complete_plans();
+        }
+    }
+
+    /// No more jobs are planned by anybody.
+    pub fn complete_plans(&self) {
         self.is_plan_complete.store(true, Relaxed);
     }
 

@@ -18,6 +18,15 @@ pub(super) struct Health {
     was_retried: AtomicBool,
     said_unreachable: AtomicBool,
     said_throttled: AtomicBool,
+    lost: Mutex<Lost>,
+}
+
+/// Jobs that were tried in vain, and no request succeeded meanwhile.
+#[derive(Debug, Default)]
+struct Lost {
+    in_a_row: u32,
+    /// Requests that had succeeded when the last one was lost.
+    successes: u64,
 }
 
 impl Health {
@@ -30,6 +39,7 @@ impl Health {
             was_retried: AtomicBool::new(false),
             said_unreachable: AtomicBool::new(false),
             said_throttled: AtomicBool::new(false),
+            lost: Mutex::default(),
         }
     }
 
@@ -43,6 +53,17 @@ impl Health {
 
     pub(super) fn successes(&self) -> u64 {
         self.successes.load(Relaxed)
+    }
+
+    /// A job was tried in vain: how many in a row by now.
+    pub(super) fn lost_in_a_row(&self) -> u32 {
+        let successes = self.successes();
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if successes > std::mem::replace(&mut lost.successes, successes) {
+            lost.in_a_row = 0;
+        }
+        lost.in_a_row += 1;
+        lost.in_a_row
     }
 
     /// Takes one retry from all that the run may make, and says how long it waits for its turn;

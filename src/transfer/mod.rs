@@ -11,6 +11,7 @@ pub mod gate;
 pub mod gauge;
 pub mod journal;
 pub mod landing;
+pub mod lines;
 pub mod listing;
 pub mod outcome;
 pub mod output;

@@ -245,6 +245,51 @@ impl Summary {
         self.end = next.end;
     }
 
+    /// Takes what a run beside this one came to, which compared nothing. How long both took and how
+    /// they ended is for whoever knows of both.
+    pub fn join(&mut self, beside: &Self) {
+        let Self {
+            done,
+            bytes,
+            resumed,
+            skipped,
+            done_before,
+            failed,
+            missing,
+            stopped,
+            kept,
+            kept_bytes,
+            verified,
+            verified_by_parts,
+            length_only,
+            removed,
+            buckets,
+            unconfirmed,
+            compared: _,
+            retries: _,
+            output_closed,
+            elapsed: _,
+            end: _,
+        } = *beside;
+        self.done += done;
+        self.bytes += bytes;
+        self.resumed += resumed;
+        self.skipped += skipped;
+        self.done_before += done_before;
+        self.failed += failed;
+        self.missing += missing;
+        self.stopped += stopped;
+        self.kept += kept;
+        self.kept_bytes += kept_bytes;
+        self.verified += verified;
+        self.verified_by_parts += verified_by_parts;
+        self.length_only += length_only;
+        self.removed += removed;
+        self.buckets += buckets;
+        self.unconfirmed += unconfirmed;
+        self.output_closed |= output_closed;
+    }
+
     pub fn add_compared(&mut self, comparison: &Comparison) {
         // What is not there was not compared with anything.
         if comparison.verdict != Verdict::Missing {

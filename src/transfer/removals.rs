@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::context::{Context, Outcome};
 use super::engine::{Attempt, Ended, Run, internal};
 use super::error::JobError;
-use super::event::{Event, Skip};
+use super::event::Skip;
 use super::journal::Course;
 use super::outcome::Summary;
 use super::remove::{find, removal_of, remove_many};
@@ -55,7 +55,7 @@ pub async fn run(
                     }
                     Some(Err(refused)) => run.refuse(refused).await,
                     None => {
-                        context.tell(Event::PlanComplete).await;
+                        context.plan_is_complete().await;
                         break;
                     }
                 },
@@ -92,7 +92,7 @@ async fn batch(context: Arc<Context>, jobs: Vec<Job>, purpose: Purpose) -> Vec<E
     let mut results: Vec<Option<Result<Outcome, JobError>>> = Vec::with_capacity(looked.len());
     let mut attempts = Vec::with_capacity(looked.len());
     for (job, found) in looked {
-        attempts.push(Attempt::first(job));
+        attempts.push(Attempt::first(context.on_its_line(job)));
         results.push(match (found, purpose) {
             (Err(error), _) => Some(Err(error)),
             (Ok(()), Purpose::Tell) => Some(Ok(Outcome::Skipped(Skip::DryRun))),

@@ -35,6 +35,7 @@ mod refusals;
 mod restore;
 mod resume;
 mod rm;
+mod run;
 mod settings;
 #[cfg(target_os = "linux")]
 mod soak;

@@ -9,6 +9,7 @@ mod removals;
 mod restoring;
 mod resuming;
 mod round_trips;
+mod scripts;
 mod single_objects;
 mod syncing;
 mod verified;

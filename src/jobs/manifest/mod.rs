@@ -19,6 +19,7 @@ mod problem;
 mod records;
 mod row;
 mod rows;
+mod text;
 mod totals;
 
 pub use format::{Compression, Format, UnknownFormat};
@@ -26,4 +27,5 @@ pub use lines::LONGEST_RECORD;
 pub use problem::{ManifestError, Problem, RowError};
 pub use row::Row;
 pub use rows::{Rows, open, open_failed};
+pub use text::{Text, TextLine};
 pub use totals::{Totals, totals};

@@ -89,7 +89,7 @@ pub async fn plan(context: Arc<Context>, mut planner: Planner, pairing: Pairing)
 
 /// Memory for names that are sorted here, of each side.
 fn room(context: &Context) -> usize {
-    usize::try_from(context.limits.memory / 16).unwrap_or(usize::MAX)
+    usize::try_from(context.plan_memory() / 16).unwrap_or(usize::MAX)
 }
 
 fn not_in_order(tree: &Tree) -> String {

@@ -37,7 +37,7 @@ const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How to reach a store. Everything left out comes from the environment and the files that every
 /// AWS tool reads.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     pub endpoint_url: Option<String>,
     pub region: Option<String>,

@@ -26,6 +26,15 @@ pub enum Notice {
 #[derive(Clone, Default)]
 pub struct Listener(Option<Arc<dyn Fn(Notice) + Send + Sync>>);
 
+/// Whoever listens, the store is the same.
+impl PartialEq for Listener {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Listener {}
+
 impl Listener {
     pub fn new(hear: impl Fn(Notice) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(hear)))

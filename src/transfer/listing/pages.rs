@@ -53,7 +53,7 @@ impl Pages {
     }
 
     fn at(store: Arc<dyn ObjectStore>, context: &Arc<Context>, request: ListRequest) -> Self {
-        let room = usize::try_from(context.limits.memory / 2 / PAGE).unwrap_or(usize::MAX);
+        let room = usize::try_from(context.plan_memory() / 2 / PAGE).unwrap_or(usize::MAX);
         Self {
             context: Arc::clone(context),
             store,

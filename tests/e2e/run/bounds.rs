@@ -1,0 +1,133 @@
+//! What all lines share: how many requests, when to give up, how to stop.
+
+use rustix::process::Signal;
+use testbed::{Fault, FaultKind, Gate, Operation};
+
+use super::{script, summary};
+use crate::stage::Stage;
+
+const LINES: usize = 300;
+
+fn many(stage: &Stage) -> String {
+    let lines = (0..LINES).map(|number| {
+        stage.testbed.put_object("bucket", &format!("k{number:03}"), "bytes");
+        format!("cp s3://bucket/k{number:03} out/\n")
+    });
+    lines.collect()
+}
+
+#[test]
+fn lines_share_one_limit_of_requests() {
+    let stage = Stage::new();
+    let lines = many(&stage);
+    let gate = Gate::new();
+    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.occurrence(1..=u64::MAX));
+    stage.sandbox.write("commands", lines);
+    let running = stage.haul().args(["run", "commands", "--concurrency", "8"]).spawn();
+    // Whoever is not held back has come by then.
+    for passed in 0..100 {
+        gate.wait_for(8 + passed);
+        gate.let_one_pass();
+    }
+    gate.open();
+    running.wait().code(0);
+    assert_eq!(stage.testbed.totals().max_in_flight, 8);
+    assert_eq!(stage.files("out").len(), LINES);
+}
+
+#[test]
+fn an_interrupt_ends_all_lines_and_leaves_whole_files() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let stage = Stage::new();
+        let lines = many(&stage);
+        let gate = Gate::new();
+        let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+        stage.testbed.fault(held.occurrence(21..=u64::MAX));
+        stage.sandbox.write("commands", lines);
+        let running = stage.haul().args(["run", "commands", "--concurrency", "8"]).spawn();
+        gate.wait_for(8);
+        running.signal(signal);
+        let limit = std::time::Duration::from_secs(5);
+        running.wait_within(limit).code(code).stderr_has("20 of ");
+        assert_eq!(stage.files("out").len(), 20);
+        assert!(stage.testbed.count(Operation::GetObject) <= 28);
+    }
+}
+
+#[test]
+fn standard_input_that_says_nothing_holds_up_no_interrupt() {
+    let stage = Stage::with_keys(&["a"]);
+    let (mut command, _home) = stage.haul().args(["run", "-"]).into_parts();
+    command.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("piped");
+    std::io::Write::write_all(&mut input, b"cp s3://bucket/a out/\n").expect("it reads");
+    while stage.testbed.count(Operation::GetObject) == 0 {
+        std::thread::yield_now();
+    }
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, Signal::INT).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    drop(input);
+}
+
+#[test]
+fn fail_fast_and_max_errors_count_all_lines() {
+    let stage = Stage::new();
+    let lines = "cp s3://bucket/missing out/\n".repeat(400);
+    let output = script(&stage, &lines, &["--max-errors", "5", "--concurrency", "1", "--json"]);
+    let failed = summary(output.code(1))["failed"].as_u64().expect("a number");
+    assert!((5..50).contains(&failed), "{failed} failed");
+    let output = script(&stage, &lines, &["--fail-fast", "--concurrency", "1", "--json"]);
+    let failed = summary(output.code(1))["failed"].as_u64().expect("a number");
+    assert!((1..20).contains(&failed), "{failed} failed");
+    let bad = "nonsense\n".repeat(400);
+    let output = script(&stage, &bad, &["--max-errors", "5", "--json"]);
+    assert_eq!(summary(output.code(1))["failed"], 5);
+}
+
+#[test]
+fn a_bucket_that_is_missing_for_one_line_ends_no_other() {
+    let stage = Stage::new();
+    let lines = format!("cp s3://no-such-bucket/k out/\n{}", many(&stage));
+    let output = script(&stage, &lines, &["--concurrency", "1"]);
+    output.code(1).stderr_has("(line 1)").stderr_has("300 objects").stderr_has("1 failed");
+    assert_eq!(stage.files("out").len(), LINES);
+}
+
+#[test]
+fn a_key_of_one_line_encrypts_nothing_of_another() {
+    let stage = Stage::new();
+    for (name, key) in [("one.key", [1_u8; 32]), ("two.key", [2_u8; 32])] {
+        stage.sandbox.write(name, key);
+    }
+    stage.sandbox.write("f", "bytes");
+    let lines = "\
+upload f s3://bucket/one --sse-c-key-file one.key
+upload f s3://bucket/two --sse-c-key-file two.key
+upload f s3://bucket/none
+upload f s3://bucket/again --sse-c-key-file one.key
+";
+    script(&stage, lines, &[]).code(0);
+    let key = |name: &str| {
+        let encryption = stage.object(name).attributes.encryption.clone();
+        encryption.get("x-amz-server-side-encryption-customer-key-md5").cloned()
+    };
+    assert!(key("one").is_some() && key("two").is_some());
+    assert_ne!(key("one"), key("two"));
+    assert_eq!(key("one"), key("again"));
+    assert_eq!(key("none"), None);
+}
+
+#[test]
+fn credentials_that_end_are_told_once() {
+    let stage = Stage::new();
+    let lines = many(&stage);
+    let expired = FaultKind::expired_token();
+    stage.testbed.fault(Fault::new(Operation::GetObject, expired).occurrence(1..=u64::MAX));
+    let output = script(&stage, &lines, &["--concurrency", "4", "--json"]);
+    let lines = output.code(1).json_lines();
+    let failed = lines.iter().filter(|line| line["event"] == "failed").count();
+    assert_eq!(failed, 1, "{output}");
+}

@@ -1,0 +1,173 @@
+//! What lines do, and what is said of those that can't.
+
+use std::collections::HashSet;
+
+use testbed::{Fault, FaultKind, Operation};
+
+use super::{script, summary};
+use crate::stage::Stage;
+
+#[test]
+fn every_verb_does_what_it_does_alone() {
+    let stage = Stage::with_keys(&["a", "b c", "gone", "tmp/1", "tmp/2", "tree/x", "tree/y/z"]);
+    stage.sandbox.write("file", "file");
+    stage.sandbox.write("site/index", "index");
+    stage.sandbox.write("site/css/all", "all");
+    stage.sandbox.write("moved", "moved");
+    let lines = "\
+# all of them
+download s3://bucket/a out/
+haul cp 's3://bucket/b c' \"out/b c\"   # with spaces
+upload file s3://bucket/up/ --content-type text/x-test
+
+s5cmd cp s3://bucket/a s3://bucket/copied
+cp s3://bucket/tree/* wild/
+cp s3://bucket/tree/ prefix/
+mv moved s3://bucket/up/
+mv s3://bucket/gone here
+sync site/ s3://bucket/www/
+rm s3://bucket/tmp/*";
+    let output = script(&stage, lines, &["--json"]);
+    output.code(0);
+    assert_eq!(stage.files("out"), ["a", "b c"]);
+    assert_eq!(stage.text("out/b c"), "b c");
+    assert_eq!(stage.files("wild"), ["x", "y/z"]);
+    assert_eq!(stage.files("prefix"), ["x", "y/z"]);
+    assert_eq!(stage.text("here"), "gone");
+    assert!(!stage.sandbox.path("moved").exists());
+    let keys = [
+        "a",
+        "b c",
+        "copied",
+        "tree/x",
+        "tree/y/z",
+        "up/file",
+        "up/moved",
+        "www/css/all",
+        "www/index",
+    ];
+    assert_eq!(stage.keys(), keys);
+    assert_eq!(stage.object_text("up/file"), "file");
+    let ended: Vec<_> = output.json_lines();
+    let jobs = ended.iter().filter(|line| line["event"] == "done" || line["event"] == "removed");
+    let (mut numbers, mut count) = (HashSet::new(), 0);
+    for job in jobs {
+        numbers.insert(job["number"].as_u64().expect("a number"));
+        let name = job["source"].as_str().expect("a source");
+        let line = job["line"].as_u64().expect("a line");
+        let text = lines.lines().nth(usize::try_from(line).expect("small") - 1).expect("a line");
+        let beginning = name.rsplit_once('/').map_or(name, |(folder, _)| folder);
+        let is_there = text.contains(name) || text.contains(beginning) || text.contains("tree/");
+        assert!(is_there || text.contains("site/"), "{name} is not of `{text}`");
+        count += 1;
+    }
+    assert_eq!((numbers.len(), count), (14, 14), "{output}");
+    let summary = summary(&output);
+    assert_eq!((&summary["objects"], &summary["removed"]), (&12.into(), &2.into()));
+}
+
+#[test]
+fn a_bad_line_is_named_and_the_others_go_on() {
+    let stage = Stage::with_keys(&["a", "b"]);
+    let lines = "\
+cp s3://bucket/a out/
+cpp s3://bucket/a other
+cp s3://bucket/a 'out/
+cp s3://bucket/missing out/
+cp s3://no-such-bucket/k out/
+ls s3://bucket/
+cp out nowhere
+cp s3://bucket/b out/
+cp s3://bucket/q* out/
+sync not-here s3://bucket/www/";
+    let output = script(&stage, lines, &[]);
+    output.code(1);
+    output.stderr_has(
+        "not a command: unrecognized subcommand 'cpp'; a similar subcommand exists: 'cp' (line 2)",
+    );
+    output.stderr_has("a ' is opened and not closed (line 3)");
+    output.stderr_has("s3://bucket/missing").stderr_has("(line 4)");
+    output.stderr_has("NoSuchBucket").stderr_has("(line 5)");
+    output.stderr_has("`ls` is nothing that a line may do; lines may do: download");
+    output.stderr_has("could not do `cp out nowhere`: neither side is an S3 URI; ");
+    output.stderr_has("2 objects").stderr_has("8 failed");
+    output.stderr_has("no object matches").stderr_has("(line 9)").stderr_has("(line 10)");
+    assert_eq!(stage.files("out"), ["a", "b"]);
+    let output = script(&stage, lines, &["--json"]);
+    let failed: Vec<_> = output.code(1).json_lines();
+    let failed = failed.iter().filter(|line| line["event"] == "failed");
+    let mut numbers: Vec<_> = failed.map(|line| line["line"].as_u64().expect("a line")).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [2, 3, 4, 5, 6, 7, 9, 10]);
+    assert_eq!(summary(&output)["failed"], 8);
+}
+
+#[test]
+fn strict_starts_nothing_if_a_line_is_bad() {
+    let stage = Stage::with_keys(&["a"]);
+    let lines = "cp s3://bucket/a out/\nrm s3://bucket/a --recursiv\n";
+    let output = script(&stage, lines, &["--strict"]);
+    output.code(2).stderr_has("--recursive").stderr_has("(line 2)");
+    output.stderr_has("1 of 2 lines are no commands: nothing was started");
+    assert_eq!(stage.testbed.requests().len(), 0);
+    script(&stage, "cp s3://bucket/a out/\n", &["--strict"]).code(0);
+    stage.feed(lines, ["run", "-", "--strict"]).code(2).stderr_has("passes once");
+}
+
+#[test]
+fn lines_come_through_standard_input_packed_or_from_the_store() {
+    let stage = Stage::with_keys(&["a", "b"]);
+    let bom = "\u{feff}cp s3://bucket/a one/\r\ncp s3://bucket/b one/";
+    stage.feed(bom, ["run", "-"]).code(0);
+    assert_eq!(stage.files("one"), ["a", "b"]);
+    let packed = zstd::encode_all(&b"cp s3://bucket/a two/\n"[..], 1).expect("memory");
+    stage.sandbox.write("commands.zst", packed);
+    stage.run(["run", "commands.zst"]).code(0);
+    assert_eq!(stage.files("two"), ["a"]);
+    stage.testbed.put_object("bucket", "commands", "cp s3://bucket/b three/\n");
+    stage.run(["run", "s3://bucket/commands"]).code(0);
+    assert_eq!(stage.files("three"), ["b"]);
+    stage.feed("", ["run", "-"]).code(0);
+    stage.feed("# nothing\n\n", ["run", "-"]).code(0);
+    stage.run(["run", "not-there"]).code(2).stderr_has("could not open `not-there`");
+    stage.run(["run"]).code(2);
+    stage.run(["run", "a", "b"]).code(2);
+    stage.sandbox.write("cut.zst", b"\x28\xb5\x2f\xfd");
+    stage.run(["run", "cut.zst"]).code(1).stderr_has("cut off");
+}
+
+#[test]
+fn a_dry_run_says_what_all_lines_would_do() {
+    let stage = Stage::with_keys(&["a", "tmp/1"]);
+    stage.sandbox.write("site/index", "index");
+    let lines = "cp s3://bucket/a out/\nrm s3://bucket/tmp/*\nsync site/ s3://bucket/www/\nmv site/index s3://bucket/i\nbad\n";
+    let output = script(&stage, lines, &["--dry-run"]);
+    output.code(1).stderr_has("(line 5)");
+    for planned in ["s3://bucket/a", "s3://bucket/tmp/1", "s3://bucket/www/index", "s3://bucket/i"]
+    {
+        output.stdout_has(planned);
+    }
+    assert_eq!(stage.keys(), ["a", "tmp/1"]);
+    assert_eq!(stage.files("").len(), 2, "the commands, and the file");
+}
+
+#[test]
+fn options_of_the_run_are_those_of_its_lines_unless_they_have_their_own() {
+    let stage = Stage::with_keys(&["a"]);
+    let server = stage.testbed.endpoint();
+    let nowhere = "http://127.0.0.1:9";
+    let lines = format!("cp s3://bucket/a out/\ncp s3://bucket/a own --endpoint-url {nowhere}\n");
+    let output = script(&stage, &lines, &["--endpoint-url", &server, "--max-attempts", "1"]);
+    output.code(1).stderr_has("(line 2)");
+    assert_eq!(stage.files("out"), ["a"]);
+    assert!(!stage.sandbox.path("own").exists());
+}
+
+#[test]
+fn what_may_pass_is_tried_again_and_counted() {
+    let stage = Stage::with_keys(&["a", "b"]);
+    let busy = Fault::new(Operation::GetObject, FaultKind::slow_down());
+    stage.testbed.fault(busy.occurrence(1..=2));
+    let output = script(&stage, "cp s3://bucket/a out/\ncp s3://bucket/b out/\n", &["--json"]);
+    assert_eq!(summary(output.code(0))["retries"], 2);
+}
