@@ -22,6 +22,7 @@ use crate::commands::mb::MbArgs;
 use crate::commands::mv::MvArgs;
 use crate::commands::presign::PresignArgs;
 use crate::commands::rb::RbArgs;
+use crate::commands::restore::RestoreArgs;
 use crate::commands::rm::RmArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::stat::StatArgs;
@@ -83,6 +84,7 @@ pub enum Command {
     Presign(PresignArgs),
     Mb(MbArgs),
     Rb(RbArgs),
+    Restore(RestoreArgs),
     Clean(CleanArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),

@@ -259,6 +259,10 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
             .await
             .map(|warning| Closing { text: warning, errors: Vec::new() }),
         Command::Mb(args) => args.run(&session, &mut listing).await.map(|()| Closing::default()),
+        Command::Restore(args) => args
+            .run(&session, &mut listing)
+            .await
+            .map(|tally| Closing { text: Some(tally.text()), errors: tally.errors }),
         Command::Clean(args) => args
             .run(&session, &mut listing)
             .await

@@ -7,7 +7,7 @@ use super::download::{location, tell_plan};
 use super::error::CommandError;
 use super::journal::{self, Meaning, exact};
 use super::manifest;
-use super::options::{Attributes, Copies, LiteralKeys, Transfer};
+use super::options::{Archives, Attributes, Copies, LiteralKeys, Transfer};
 use super::session::{Manner, Session};
 use super::upload::check_part_size;
 use crate::domain::job::Fate;
@@ -27,6 +27,7 @@ pub(super) struct Copying<'a> {
     pub(super) paths: &'a [PathBuf],
     pub(super) transfer: &'a Transfer,
     pub(super) literal: LiteralKeys,
+    pub(super) archives: Archives,
     pub(super) attributes: &'a Attributes,
     pub(super) copies: &'a Copies,
     pub(super) payload: Payload,
@@ -119,7 +120,8 @@ impl Copying<'_> {
             scope,
             copies: Some(self.copies),
         };
-        let context = session.context(&manner).await?;
+        let mut context = session.context(&manner).await?;
+        context.skips_archived = self.archives.skip_archived;
         check_part_size(context.limits.part_size)?;
         Ok(Arc::new(context))
     }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::copying::Copying;
 use super::download::{DownloadArgs, FileOptions, RowsAs, location};
 use super::error::CommandError;
-use super::options::{Attributes, Copies, LiteralKeys, Transfer};
+use super::options::{Archives, Attributes, Copies, LiteralKeys, Transfer};
 use super::session::{Purpose, Session};
 use super::typed::Typed;
 use super::upload::{SourceOptions, UploadArgs};
@@ -51,6 +51,8 @@ pub struct CpArgs {
     pub(super) transfer: Transfer,
     #[command(flatten)]
     pub(super) literal: LiteralKeys,
+    #[command(flatten)]
+    pub(super) archives: Archives,
     #[command(flatten)]
     pub(super) attributes: Attributes,
     #[command(flatten)]
@@ -165,6 +167,7 @@ impl CpArgs {
             paths: &self.paths,
             transfer: &self.transfer,
             literal: self.literal,
+            archives: self.archives,
             attributes: &self.attributes,
             copies: &self.copies,
             payload: self.uploads.payload(),
@@ -177,6 +180,7 @@ impl CpArgs {
             paths: self.paths.clone(),
             transfer: self.transfer.clone(),
             literal: self.literal,
+            archives: self.archives,
             files: self.downloads.clone(),
             fate: self.fate,
         }

@@ -9,7 +9,7 @@ use super::copying;
 use super::error::CommandError;
 use super::journal::{self, Meaning, absolute, exact};
 use super::manifest;
-use super::options::{Copies, LiteralKeys, Transfer};
+use super::options::{Archives, Copies, LiteralKeys, Transfer};
 use super::session::{Manner, Purpose, Session};
 use super::typed::Typed;
 use super::upload::check_part_size;
@@ -52,6 +52,8 @@ pub struct DownloadArgs {
     pub(super) transfer: Transfer,
     #[command(flatten)]
     pub(super) literal: LiteralKeys,
+    #[command(flatten)]
+    pub(super) archives: Archives,
     #[command(flatten)]
     pub(super) files: FileOptions,
 
@@ -129,6 +131,8 @@ impl DownloadArgs {
         let (target, folder) = target(&sources, &destination)?;
         let manner = self.manner(Payload::Unsigned, scope(&sources));
         let mut context = session.context(&manner).await?;
+        // Standard output would be empty, and that no failure.
+        context.skips_archived = self.archives.skip_archived && !matches!(target, Target::Stdout);
         context.landing = folder.map(|folder| Landing::new(folder.to_owned()));
         if matches!(target, Target::Stdout) && self.purpose() == Purpose::Transfer {
             context.output = Mutex::new(Some(Output::new((session.object_output)())));
@@ -230,6 +234,7 @@ impl DownloadArgs {
         let local = local.unwrap_or_else(|| PathBuf::from("."));
         let manner = self.manner(rows.payload, Scope::ManyBuckets);
         let mut context = session.context(&Manner { copies: rows.copies, ..manner }).await?;
+        context.skips_archived = self.archives.skip_archived;
         if rows.direction != Direction::Down {
             check_part_size(context.limits.part_size)?;
         }

@@ -18,6 +18,7 @@ pub mod mb;
 pub mod mv;
 pub mod presign;
 pub mod rb;
+pub mod restore;
 pub mod rm;
 pub mod stat;
 pub mod sync;

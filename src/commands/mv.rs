@@ -8,7 +8,7 @@ use clap::Args;
 use super::cp::CpArgs;
 use super::download::{FileOptions, location};
 use super::error::CommandError;
-use super::options::{Attributes, Copies, LiteralKeys, Transfer};
+use super::options::{Archives, Attributes, Copies, LiteralKeys, Transfer};
 use super::session::{Purpose, Session};
 use super::typed::Typed;
 use super::upload::SourceOptions;
@@ -47,6 +47,8 @@ pub struct MvArgs {
     transfer: Transfer,
     #[command(flatten)]
     literal: LiteralKeys,
+    #[command(flatten)]
+    archives: Archives,
     #[command(flatten)]
     attributes: Attributes,
     #[command(flatten)]
@@ -107,6 +109,7 @@ impl MvArgs {
             paths: self.paths.clone(),
             transfer: self.transfer.clone(),
             literal: self.literal,
+            archives: self.archives,
             attributes: self.attributes.clone(),
             copies: self.copies.clone(),
             downloads: self.downloads.clone(),

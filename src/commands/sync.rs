@@ -13,7 +13,7 @@ use super::copying::sides;
 use super::download::{FileOptions, location};
 use super::error::CommandError;
 use super::options::{
-    Attributes, Bounds, Connection, Copies, Failure, Filters, Integrity, Resuming, Speed,
+    Archives, Attributes, Bounds, Connection, Copies, Failure, Filters, Integrity, Resuming, Speed,
 };
 use super::session::{Parts, Purpose, Session};
 use super::typed::Typed;
@@ -76,6 +76,8 @@ pub struct SyncArgs {
     filters: Filters,
     #[command(flatten)]
     bounds: Bounds,
+    #[command(flatten)]
+    archives: Archives,
     #[command(flatten)]
     attributes: Attributes,
     #[command(flatten)]
@@ -219,6 +221,7 @@ impl SyncArgs {
                 copies: matches!(source, Tree::Objects { .. }).then_some(&self.copies),
             })
             .await?;
+        context.skips_archived = self.archives.skip_archived;
         match destination {
             Tree::Files { root, .. } => context.landing = Some(Landing::new(root.clone())),
             Tree::Objects { .. } => check_part_size(context.limits.part_size)?,

@@ -20,4 +20,5 @@ pub mod quantity;
 pub mod range;
 pub mod record;
 pub mod relative_path;
+pub mod restore;
 pub mod words;

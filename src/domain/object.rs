@@ -94,6 +94,11 @@ impl ObjectDetails {
         "lock_until",
         "legal_hold",
     ];
+
+    pub fn told(&self, name: &str) -> Option<&str> {
+        let told = self.told.iter().find(|(told, _)| *told == name);
+        told.map(|(_, value)| value.as_str())
+    }
 }
 
 /// What the store knows of an object's content.

@@ -40,6 +40,13 @@ pub enum Record<'a> {
     Made {
         bucket: &'a Bucket,
     },
+    /// What became of an object that was to come back from an archive.
+    Restore {
+        object: &'a ObjectName,
+        /// `None`: the standard one.
+        storage_class: Option<&'a str>,
+        outcome: Restored,
+    },
     /// What there is below a name, summed up.
     Usage {
         bucket: &'a Bucket,
@@ -69,6 +76,20 @@ pub struct Usage {
     pub delete_markers: u64,
 }
 
+/// Where an archived object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restored {
+    Asked,
+    /// In an archive, and left there.
+    WouldAsk,
+    /// It was asked for before, and is on its way.
+    Restoring,
+    /// It can be read, for now.
+    Restored,
+    /// It is in no archive.
+    Readable,
+}
+
 /// What became of something that was left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cleaning {
@@ -87,6 +108,11 @@ pub enum Cleaning {
 pub trait RecordSink: Send {
     /// An error is final: whoever lists stops. `OutputError::Closed` is a success all the same.
     fn push(&mut self, record: &Record<'_>) -> Result<(), OutputError>;
+
+    /// Shows what was pushed, where nothing more comes for a while.
+    fn flush(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
 }
 
 /// Why standard output takes no more.

@@ -164,7 +164,9 @@ impl Kind {
             Self::MissingBucket => {
                 "check the bucket's name, and that the endpoint is the right one"
             }
-            Self::Archived => "restore the object first, then run the same command",
+            Self::Archived => {
+                "bring it back first, which `haul restore` does, then run the same command"
+            }
             Self::WrongRegion { .. } => {
                 "name the bucket's region with --region, and the endpoint of that region, if any"
             }

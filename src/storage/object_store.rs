@@ -19,6 +19,7 @@ use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts};
 use crate::domain::range::ByteRange;
+use crate::domain::restore::Restore;
 
 pub use super::copying::{CopiedPart, CopyObject, CopySource, Described, Directive};
 pub use super::removal::{MOST_REMOVED, Removal, Removed};
@@ -54,6 +55,9 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
 
     /// As `head`, with all that there is to be told.
     async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails>;
+
+    /// Asks for an archived object. That it was asked for already is no error: idempotent.
+    async fn restore(&self, object: &ObjectName, how: &Restore) -> Result<()>;
 
     /// One page of the parts that an object was uploaded in, those behind part number `after`.
     /// Not every store knows them: then it refuses, or there are none.

@@ -155,6 +155,8 @@ pub struct Context {
     pub state_folder: Option<PathBuf>,
     /// Names of the records of uploads that were there when the first one was looked for.
     pub(super) left_records: Arc<OnceLock<HashSet<String>>>,
+    /// Whether sources that are archived are left out, and no failures.
+    pub skips_archived: bool,
     /// What of each object `-` gets; `None`: all of it.
     pub span: Option<Span>,
     /// Where `-` as a destination writes.
@@ -203,6 +205,7 @@ impl Context {
             landing: None,
             state_folder: None,
             left_records: Arc::default(),
+            skips_archived: false,
             span: None,
             output: Mutex::new(None),
             journal: OnceLock::new(),
@@ -214,6 +217,11 @@ impl Context {
             under_way: Arc::default(),
             line: None,
         }
+    }
+
+    /// Whether a failure is none: what was to be read is archived, and to be left out then.
+    pub(super) fn skips(&self, error: &JobError) -> bool {
+        self.skips_archived && error.store_kind() == Some(&Kind::Archived)
     }
 
     pub(super) fn destination(&self) -> Result<&Destination, JobError> {

@@ -108,7 +108,10 @@ async fn one(context: Arc<Context>, attempt: Attempt) -> Ended {
     work.context
         .tell(Event::Started { job: Arc::clone(&job), gauge: Arc::clone(&work.gauge) })
         .await;
-    let result = move_it(&work).await.inspect_err(|_| work.gauge.uncount_all());
+    let result = match move_it(&work).await.inspect_err(|_| work.gauge.uncount_all()) {
+        Err(error) if work.context.skips(&error) => Ok(Outcome::Skipped(Skip::Archived)),
+        result => result,
+    };
     let course = work.course();
     let attempt = Attempt { job, size: work.gauge.size(), retries: course.retries };
     Ended { attempt, course, result }

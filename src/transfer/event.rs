@@ -97,6 +97,8 @@ pub enum Skip {
     Duplicate,
     /// The journal says that it was done, and both sides are as they were then.
     DoneBefore,
+    /// `--skip-archived`, and the store says that it is in an archive.
+    Archived,
     /// `--dry-run`.
     DryRun,
 }

@@ -18,7 +18,7 @@ use crate::domain::comparison::{Proof, Verdict};
 use crate::domain::job::{Job, Remove, Task};
 use crate::domain::location::{Bucket, Key, ObjectName};
 use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts, StoredChecksum};
-use crate::domain::record::{Cleaning, Record, Usage};
+use crate::domain::record::{Cleaning, Record, Restored, Usage};
 use crate::transfer::event::Skip;
 use crate::transfer::gauge::Sample;
 use crate::transfer::outcome::{Comparison, Comparisons, End, Failure, SameBy, Summary};
@@ -166,6 +166,7 @@ fn records() -> Vec<Value> {
         storage_class: Some("STANDARD".into()),
     };
     let name = ObjectName::new(bucket.clone(), object.key.clone());
+    let version = ObjectName { version: Some("x".into()), ..name.clone() };
     let text = || "x".to_owned();
     let details = ObjectDetails {
         facts: ObjectFacts {
@@ -186,6 +187,11 @@ fn records() -> Vec<Value> {
         Record::Bucket { name: "bucket", created: now },
         Record::Link { object: &name, method: "GET", url: "https://h/k?x", expires: now },
         Record::Made { bucket: &bucket },
+        Record::Restore {
+            object: &version,
+            storage_class: Some("GLACIER"),
+            outcome: Restored::Asked,
+        },
         Record::Stat { object: &name, details: &details },
         Record::Usage {
             bucket: &bucket,

@@ -348,6 +348,7 @@ fn skip_name(why: Skip) -> &'static str {
         Skip::UpToDate => "up_to_date",
         Skip::Duplicate => "duplicate",
         Skip::DoneBefore => "done_before",
+        Skip::Archived => "archived",
         Skip::DryRun => "dry_run",
     }
 }
@@ -358,6 +359,7 @@ fn skip_text(why: Skip) -> &'static str {
         Skip::UpToDate => "up to date",
         Skip::Duplicate => "stood in the manifest before",
         Skip::DoneBefore => "done before, as the journal says, and unchanged",
+        Skip::Archived => "archived, and not restored",
         Skip::DryRun => "dry run",
     }
 }

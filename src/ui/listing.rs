@@ -16,7 +16,7 @@ use crate::domain::escape::Escaped;
 use crate::domain::location::{Bucket, ObjectName, S3Uri};
 use crate::domain::object::{ListedObject, ObjectDetails};
 use crate::domain::quantity::{ByteSize, KIB};
-use crate::domain::record::{Cleaning, OutputError, Record, RecordSink};
+use crate::domain::record::{Cleaning, OutputError, Record, RecordSink, Restored};
 
 /// How a listing looks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,6 +60,10 @@ impl RecordSink for Listing {
     fn push(&mut self, record: &Record<'_>) -> Result<(), OutputError> {
         self.lines.push(&RecordLine::new(record, self.options.sizes))
     }
+
+    fn flush(&mut self) -> Result<(), OutputError> {
+        self.lines.flush()
+    }
 }
 
 /// A record as a line.
@@ -88,6 +92,14 @@ pub enum RecordLine {
     },
     Made {
         source: String,
+    },
+    Restore {
+        source: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        storage_class: Option<String>,
+        outcome: &'static str,
     },
     Unfinished {
         name: String,
@@ -242,6 +254,18 @@ impl RecordLine {
                 expires: expires.and_then(utc),
             },
             Record::Made { bucket } => Self::Made { source: uri(bucket.as_str(), "") },
+            Record::Restore { object, storage_class, outcome } => Self::Restore {
+                source: object.uri(),
+                version_id: object.version.as_deref().map(ToOwned::to_owned),
+                storage_class: storage_class.map(ToOwned::to_owned),
+                outcome: match outcome {
+                    Restored::Asked => "asked",
+                    Restored::WouldAsk => "would_ask",
+                    Restored::Restoring => "restoring",
+                    Restored::Restored => "restored",
+                    Restored::Readable => "readable",
+                },
+            },
             Record::Usage { bucket, name, storage_class, usage } => Self::Usage(UsageFields {
                 source: uri(bucket.as_str(), name),
                 objects: usage.objects,
@@ -294,6 +318,11 @@ impl DataLine for RecordLine {
             // To be pasted, and nothing else.
             Self::Link { url, .. } => Escaped(url).to_string(),
             Self::Made { source } => format!("made {}", Escaped(source)),
+            Self::Restore { source, storage_class, outcome, .. } => {
+                let class = storage_class.as_deref().unwrap_or_default();
+                let outcome = outcome.replace('_', " ");
+                format!("{outcome:<10} {:<20} {}", Escaped(class).to_string(), Escaped(source))
+            }
             Self::Prefix { prefix, .. } => columns(None, "PRE", prefix),
             Self::Bucket { name, created, .. } => columns(created.as_deref(), "", name),
             Self::Unfinished { name, upload_id, size, since, outcome } => {

@@ -6,6 +6,7 @@ mod copies;
 mod long_listings;
 mod refusals;
 mod removals;
+mod restoring;
 mod resuming;
 mod round_trips;
 mod scripts;

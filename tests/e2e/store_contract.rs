@@ -5,6 +5,7 @@
 mod copying;
 mod reading;
 mod removing;
+mod restoring;
 mod writing;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,6 +62,8 @@ struct Capabilities {
     pins_copies: Can,
     /// Heeds `If-None-Match: *` when an object is copied, too.
     copies_on_condition: Can,
+    /// Has archives, from which objects are brought back.
+    restores: Can,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +85,7 @@ const EVERYTHING: Capabilities = Capabilities {
     tells_versions_apart: Can::Yes,
     pins_copies: Can::Yes,
     copies_on_condition: Can::Yes,
+    restores: Can::Yes,
 };
 
 /// To it a key is a path: `..` and empty names are refused, and `\` is `/`.
@@ -92,6 +96,7 @@ const SEAWEEDFS: Capabilities = Capabilities {
     forgets_completed_uploads: Can::No,
     misses_buckets_of_uploads: Can::No,
     tells_versions_apart: Can::No,
+    restores: Can::No,
     ..EVERYTHING
 };
 
@@ -227,6 +232,7 @@ fn check_all(store: &Arc<dyn ObjectStore>, bucket: &str, can: Capabilities) {
         removing::many_are_removed_with_one_request,
         removing::odd_keys_are_removed_and_not_their_neighbours,
         removing::a_bucket_comes_and_goes,
+        restoring::an_archived_object_is_asked_for_and_no_other,
         removing::another_version_than_the_one_that_is_there_stays,
     );
     assert!(broken.is_empty(), "broken: {broken:?}");

@@ -1,5 +1,6 @@
 //! Flags in groups, one file a group: what was typed, and `resolve` for what it means.
 
+mod archives;
 mod attributes;
 mod bounds;
 mod connection;
@@ -14,6 +15,7 @@ mod source;
 mod speed;
 mod transfer;
 
+pub use archives::Archives;
 pub use attributes::Attributes;
 pub use bounds::Bounds;
 pub use connection::Connection;

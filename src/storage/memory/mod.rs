@@ -3,6 +3,7 @@
 mod copying;
 mod listing;
 mod removing;
+mod restoring;
 mod script;
 mod store;
 mod stored;

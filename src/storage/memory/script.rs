@@ -16,6 +16,7 @@ pub enum Operation {
     PutPart,
     CompleteUpload,
     Tags,
+    Restore,
     Copy,
     CopyPart,
     AbortUpload,

@@ -17,6 +17,7 @@ use crate::domain::attributes::Attributes;
 use crate::domain::location::{Bucket, Key, ObjectName};
 use crate::domain::object::{ETag, ObjectDetails, ObjectFacts, StoredChecksum};
 use crate::domain::range::ByteRange;
+use crate::domain::restore::Restore;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
     Assembled, Body, CopiedPart, CopyObject, CopySource, Described, GetReply, ListPage,
@@ -185,8 +186,13 @@ impl ObjectStore for MemoryStore {
         let checksum = facts.checksum.full_object();
         let checksums = checksum.map(|checksum| (checksum.algorithm(), checksum.to_base64()));
         let parts = facts.etag.as_ref().and_then(ETag::parts);
-        let (told, checksums) = (Vec::new(), checksums.into_iter().collect());
+        let told = self.lock().object("HeadObject", object)?.told();
+        let checksums = checksums.into_iter().collect();
         Ok(ObjectDetails { facts, parts, told, checksums, metadata: BTreeMap::new() })
+    }
+
+    async fn restore(&self, object: &ObjectName, _: &Restore) -> Result<()> {
+        self.answer(Operation::Restore, Some(&object.key), |state| state.restore(object))
     }
 
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {

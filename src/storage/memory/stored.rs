@@ -26,6 +26,8 @@ pub(super) struct Stored {
     /// Of an object that was uploaded in parts.
     pub(super) parts: Vec<StoredPart>,
     pub(super) attributes: Attributes,
+    /// Asked back from an archive.
+    pub(super) is_restored: bool,
 }
 
 /// An upload that is neither complete nor aborted.
@@ -40,7 +42,8 @@ impl Stored {
     pub(super) fn new(bytes: Bytes, checksum: Checksum) -> Self {
         let etag = ETag::new(&hex(&Md5::digest(&bytes)));
         let (parts, attributes) = (Vec::new(), Attributes::default());
-        Self { bytes, etag, modified: SystemTime::now(), checksum, parts, attributes }
+        let modified = SystemTime::now();
+        Self { bytes, etag, modified, checksum, parts, attributes, is_restored: false }
     }
 
     pub(super) fn checked(operation: &'static str, body: Body) -> Result<Self> {

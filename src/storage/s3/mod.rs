@@ -14,6 +14,7 @@ mod tls;
 mod notice;
 mod recovery;
 mod regions;
+mod restore;
 mod store;
 
 mod direct;

@@ -5,9 +5,11 @@ use std::future;
 use std::pin::Pin;
 use std::time::SystemTime;
 
+use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::error::{BoxError, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat as Format};
 use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
@@ -106,7 +108,7 @@ pub(super) async fn get_by_sdk(
         request.headers_mut().insert("x-amz-checksum-mode", "ENABLED");
     });
     let request = with_replay!(request, came);
-    let reply = request.send().await.map_err(|error| sdk_error(GET, &error))?;
+    let reply = request.send().await.map_err(|error| with_class(sdk_error(GET, &error), &error))?;
     let length = reply.content_length().and_then(|length| u64::try_from(length).ok());
     let (range, size) = sent_range(length, reply.content_range(), what.range)?;
     let values = told_checksums!(reply);
@@ -119,6 +121,18 @@ pub(super) async fn get_by_sdk(
     };
     let takes_ranges = takes_ranges(reply.accept_ranges());
     Ok(GetReply { facts, range, takes_ranges, body: frames(reply.body.into_inner()) })
+}
+
+/// Of an archived object, the class that keeps it from being read.
+fn with_class(failed: StoreError, error: &SdkError<GetObjectError, HttpResponse>) -> StoreError {
+    let Some(GetObjectError::InvalidObjectState(state)) = error.as_service_error() else {
+        return failed;
+    };
+    let Some(class) = state.storage_class() else { return failed };
+    let class = state.access_tier().map_or(class.as_str(), |tier| tier.as_str());
+    let message = failed.message.as_deref().unwrap_or("it is archived");
+    let message = format!("{message}: {class}");
+    failed.with_message(message)
 }
 
 fn takes_ranges(accepted: Option<&str>) -> bool {

@@ -12,12 +12,15 @@ use md5::Digest as _;
 use super::connect::{Options, Payer, Replies};
 use super::direct::{Direct, Draft, Extras, Sent};
 use super::recovery::Recovery;
-use super::{buckets, copy, delete, list, multipart, parts, read, unfinished, versions, write};
+use super::{
+    buckets, copy, delete, list, multipart, parts, read, restore, unfinished, versions, write,
+};
 use crate::domain::attributes::{Attributes, CustomerKey};
 use crate::domain::checksum::Algorithm;
 use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ETag, ObjectDetails, ObjectFacts};
 use crate::domain::range::ByteRange;
+use crate::domain::restore::Restore;
 use crate::storage::object_store::{
     Assembled, Body, CopiedPart, CopyObject, CopySource, Described, GetReply, ListPage,
     ListRequest, ListedBucket, ObjectStore, PartsPage, Read, Removal, Removed, Result,
@@ -139,6 +142,11 @@ impl ObjectStore for S3Store {
     async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails> {
         let sent = self.recovery.sending(Some(&object.bucket));
         self.recovery.judge(&sent, read::stat(self, object).await)
+    }
+
+    async fn restore(&self, object: &ObjectName, how: &Restore) -> Result<()> {
+        let sent = self.recovery.sending(Some(&object.bucket));
+        self.recovery.judge(&sent, restore::restore(self, object, how).await)
     }
 
     async fn object_parts(&self, object: &ObjectName, after: u32) -> Result<PartsPage> {

@@ -66,6 +66,7 @@ pub(in crate::transfer) fn skipped(here: &Path, job: &Job, why: Skip, course: Co
         Skip::Exists => "exists",
         Skip::UpToDate => "up_to_date",
         Skip::Duplicate => "duplicate",
+        Skip::Archived => "archived",
         Skip::DryRun => "dry_run",
         Skip::DoneBefore => "done_before",
     };

@@ -14,6 +14,8 @@ mod versions;
 mod ranges_tests;
 
 pub use pages::Pages;
-pub use requests::{abort, buckets, details, facts, make_bucket, newest_part, page, remove_bucket};
+pub use requests::{
+    abort, buckets, details, facts, make_bucket, newest_part, page, remove_bucket, rest, restore,
+};
 pub use uploads::UploadPages;
 pub use versions::VersionPages;

@@ -1,10 +1,11 @@
 //! The requests that go with listings, each tried again as any other is.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::domain::escape::Escaped;
 use crate::domain::location::{Bucket, ObjectName};
 use crate::domain::object::{ObjectDetails, ObjectFacts};
+use crate::domain::restore::Restore;
 use crate::storage::error::Kind;
 use crate::storage::object_store::{ListPage, ListRequest, ListedBucket, Upload};
 use crate::transfer::context::Context;
@@ -34,6 +35,26 @@ pub async fn details(context: &Context, object: &ObjectName) -> Result<ObjectDet
         context.in_time("HeadObject", 0, context.store.stat(object))
     })
     .await
+}
+
+/// Asks for an archived object.
+pub async fn restore(
+    context: &Context,
+    object: &ObjectName,
+    how: &Restore,
+) -> Result<(), JobError> {
+    until_done(Tries::new(context, format!("restore {object}")), || {
+        context.in_time("RestoreObject", 0, context.store.restore(object, how))
+    })
+    .await
+}
+
+/// Lets the store be for a while, unless the run is to end.
+pub async fn rest(context: &Context, wait: Duration) -> Result<(), JobError> {
+    tokio::select! {
+        () = context.cancel.drained() => Err(JobError::Stopped),
+        () = tokio::time::sleep(wait) => Ok(()),
+    }
 }
 
 pub async fn buckets(context: &Context) -> Result<Vec<ListedBucket>, JobError> {

@@ -49,7 +49,9 @@ pub use proxy::{
 };
 pub use request::Operation;
 pub use seed::{ObjectChecksum, PutOptions};
-pub use store::{Algorithm, Attributes, Checksum, ChecksumType, Content, StoredObject, StoredPart};
+pub use store::{
+    Algorithm, Attributes, Checksum, ChecksumType, Content, Restoring, StoredObject, StoredPart,
+};
 pub use testbed::{Aged, OpenUpload, Testbed};
 pub use tls::Certificate;
 pub use tls_front::TlsFront;

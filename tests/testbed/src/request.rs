@@ -36,6 +36,7 @@ pub enum Operation {
     CompleteMultipartUpload,
     AbortMultipartUpload,
     ListParts,
+    RestoreObject,
     /// Anything else, which the server does not implement.
     Other,
 }
@@ -126,6 +127,7 @@ fn object_operation(method: &Method, query: &Query<'_>, copies: bool) -> Operati
         "PUT" if query.has("uploadId") => Operation::UploadPart,
         "PUT" if copies => Operation::CopyObject,
         "PUT" => Operation::PutObject,
+        "POST" if query.has("restore") => Operation::RestoreObject,
         "POST" if query.has("uploads") => Operation::CreateMultipartUpload,
         "POST" if query.has("uploadId") => Operation::CompleteMultipartUpload,
         "DELETE" if query.has("tagging") => Operation::DeleteObjectTagging,

@@ -12,7 +12,7 @@ use crate::log::{Request, Totals};
 use crate::request::Operation;
 use crate::seed::{self, PutOptions};
 use crate::server::{Front, Running};
-use crate::store::{Bucket, Condition, StoredObject};
+use crate::store::{Bucket, Condition, Restoring, StoredObject};
 
 /// A running S3 server. It stops when this is dropped.
 #[derive(Debug)]
@@ -238,6 +238,23 @@ impl Testbed {
     pub fn delete_object(&self, bucket: &str, key: &str) {
         // A bucket that is not there has no such object either.
         self.front.backend.store.delete(bucket, (key, None), |_| Ok(())).ok();
+    }
+
+    /// Lets all that was asked for out of an archive be there.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such bucket.
+    pub fn finish_restores(&self, bucket: &str) {
+        let finished = self.front.backend.store.with_mut(bucket, |bucket| {
+            for object in bucket.objects.values_mut() {
+                if object.attributes.restoring == Some(Restoring::UnderWay) {
+                    let object = Arc::make_mut(object);
+                    Arc::make_mut(&mut object.attributes).restoring = Some(Restoring::Done);
+                }
+            }
+        });
+        finished.expect("the bucket must exist");
     }
 
     /// The multipart uploads that were neither completed nor aborted.

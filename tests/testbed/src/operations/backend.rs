@@ -16,15 +16,15 @@ use s3s::dto::{
     ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectVersionsInput,
     ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
     ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutObjectInput, PutObjectOutput,
-    PutObjectTaggingInput, PutObjectTaggingOutput, UploadPartCopyInput, UploadPartCopyOutput,
-    UploadPartInput, UploadPartOutput,
+    PutObjectTaggingInput, PutObjectTaggingOutput, RestoreObjectInput, RestoreObjectOutput,
+    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::{
     access, attributes, buckets, copy, delete, list, list_uploads, list_versions, multipart, read,
-    tagging, write,
+    restore, tagging, write,
 };
 use crate::settings::Settings;
 use crate::store::Store;
@@ -91,6 +91,8 @@ impl S3 for Backend {
     async fn get_object_tagging(&self, r: S3Request<GetObjectTaggingInput>) -> Answer<GetObjectTaggingOutput> { tagging::get(self, &r.input) }
     async fn put_object_tagging(&self, r: S3Request<PutObjectTaggingInput>) -> Answer<PutObjectTaggingOutput> { tagging::put(self, r.input) }
     async fn delete_object_tagging(&self, r: S3Request<DeleteObjectTaggingInput>) -> Answer<DeleteObjectTaggingOutput> { tagging::delete(self, &r.input) }
+
+    async fn restore_object(&self, r: S3Request<RestoreObjectInput>) -> Answer<RestoreObjectOutput> { restore::ask(self, &r.input) }
 
     async fn create_multipart_upload(&self, r: S3Request<CreateMultipartUploadInput>) -> Answer<CreateMultipartUploadOutput> { multipart::create(self, &r) }
     async fn upload_part(&self, r: S3Request<UploadPartInput>) -> Answer<UploadPartOutput> { multipart::upload_part(self, r).await }

@@ -168,6 +168,8 @@ fn attributes_of_copy(r: &S3Request<CopyObjectInput>, source: &StoredObject) -> 
         if replaces_metadata(&r.input) { asked.clone() } else { (*source.attributes).clone() };
     // Never inherited: what belongs to the request rather than to the object.
     attributes.storage_class = asked.storage_class;
+    attributes.restoring = None;
+    attributes.restore_terms = None;
     attributes.acl = asked.acl;
     attributes.encryption = asked.encryption;
     attributes.website_redirect = asked.website_redirect;

@@ -16,6 +16,7 @@ mod list_versions;
 mod multipart;
 mod read;
 mod receive;
+mod restore;
 mod tagging;
 mod write;
 

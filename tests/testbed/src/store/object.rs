@@ -53,6 +53,17 @@ pub struct Attributes {
     pub acl: BTreeMap<String, String>,
     /// `x-amz-server-side-encryption…` headers as received, without a customer's key itself.
     pub encryption: BTreeMap<String, String>,
+    /// Whether it was asked back from an archive.
+    pub restoring: Option<Restoring>,
+    /// For how many days, and how soon.
+    pub restore_terms: Option<(i32, String)>,
+}
+
+/// How far an object is on its way out of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restoring {
+    UnderWay,
+    Done,
 }
 
 impl StoredObject {
@@ -118,6 +129,14 @@ impl Attributes {
             }
         };
         set("content-type", self.content_type.as_deref().unwrap_or("binary/octet-stream"));
+        match self.restoring {
+            None => {}
+            Some(Restoring::UnderWay) => set("x-amz-restore", "ongoing-request=\"true\""),
+            Some(Restoring::Done) => set(
+                "x-amz-restore",
+                "ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2035 00:00:00 GMT\"",
+            ),
+        }
         let single = [
             ("content-encoding", &self.content_encoding),
             ("content-disposition", &self.content_disposition),
@@ -150,6 +169,10 @@ impl Attributes {
 
     /// Archived objects are listed but cannot be read.
     pub(crate) fn is_archived(&self) -> bool {
+        self.is_of_an_archive() && self.restoring != Some(Restoring::Done)
+    }
+
+    pub(crate) fn is_of_an_archive(&self) -> bool {
         matches!(self.storage_class.as_deref(), Some("GLACIER" | "DEEP_ARCHIVE"))
     }
 }

@@ -1,0 +1,106 @@
+//! `tests/PARITY.md`: what it says that runs has a test that is there, and options that are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::haul;
+
+const TESTED: usize = 180;
+
+struct Row {
+    theirs: String,
+    ours: String,
+    tests: String,
+}
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn rows() -> Vec<Row> {
+    let table = fs::read_to_string(root("tests/PARITY.md")).expect("the table is there");
+    let lines = table.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let cells = lines.map(|line| line.split(" | ").collect::<Vec<_>>());
+    let rows = cells.map(|cells| {
+        assert_eq!(cells.len(), 3, "{cells:?}");
+        let [theirs, ours, tests] = [0, 1, 2].map(|at| cells[at].to_owned());
+        Row { theirs, ours, tests }
+    });
+    rows.filter(|row| row.ours != "haul").collect()
+}
+
+/// What stands in backticks.
+fn spans(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+fn is_test(span: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+    };
+    span.contains("::") && span.split("::").all(is_name)
+}
+
+#[test]
+fn every_row_has_tests_that_are_there_or_a_reason() {
+    let mut wrong = Vec::new();
+    let mut tested = 0;
+    for Row { theirs, ours, tests } in rows() {
+        let names: Vec<_> = spans(&tests).filter(|span| is_test(span)).collect();
+        let has_reason = tests.starts_with("not yet")
+            || tests.starts_with("no:")
+            || tests.starts_with("no flag:");
+        if (ours == "—") != names.is_empty() || (names.is_empty() && !has_reason) {
+            wrong.push(format!("{theirs}: neither a test nor a reason"));
+        }
+        tested += usize::from(!names.is_empty());
+        wrong.extend(names.into_iter().filter(|name| !exists(name)).map(str::to_owned));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(tested >= TESTED, "only {tested} rows have a test");
+}
+
+fn exists(test: &str) -> bool {
+    let (module, name) = test.rsplit_once("::").expect("it has a module");
+    let file = root(&format!("tests/e2e/{}.rs", module.replace("::", "/")));
+    let source = fs::read_to_string(file).unwrap_or_default();
+    let head = format!("fn {name}()");
+    let (before, _) = source.split_once(&head).unwrap_or_default();
+    before.trim_end().lines().rev().take(2).any(|line| line.trim() == "#[test]")
+}
+
+#[test]
+fn every_option_that_is_named_is_in_the_help_of_its_command() {
+    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for Row { theirs, ours, .. } in rows().into_iter().filter(|row| row.ours != "—") {
+        let [command] = spans(&ours).collect::<Vec<_>>()[..] else {
+            wrong.push(format!("{theirs}: {ours} is not one command"));
+            continue;
+        };
+        let mut words = command.split(' ');
+        let (Some("haul"), Some(verb)) = (words.next(), words.next()) else {
+            wrong.push(format!("{theirs}: {command} has no verb"));
+            continue;
+        };
+        let known = known.entry(verb.to_owned()).or_insert_with(|| options_of(verb));
+        let named = words.filter(|word| word.len() > 1 && word.starts_with('-'));
+        // `-vv` is `-v`, and `-100` a value.
+        let named = named.map(|word| if word.starts_with("--") { word } else { &word[..2] });
+        let named = named.filter(|word| !word[1..].starts_with(|c: char| c.is_ascii_digit()));
+        wrong.extend(
+            named.filter(|word| !known.contains(*word)).map(|word| format!("{verb} {word}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn options_of(verb: &str) -> BTreeSet<String> {
+    let help = haul().args([verb, "--help"]).run();
+    let help = help.code(0).stdout_text();
+    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let words = lines.flat_map(|line| line.split("  ").next().unwrap_or_default().split(' '));
+    let words = words.map(|word| word.trim_end_matches(',').trim_end_matches('.'));
+    words.filter(|word| word.starts_with('-')).map(str::to_owned).collect()
+}
