@@ -37,9 +37,9 @@ impl Destination {
     /// Opens `path`, which the user typed: links are followed, and what is missing is made.
     pub fn open(path: &Path) -> Result<Self, LocalError> {
         let handle = open_or_make(path)?;
-        let root = Folder::new(handle, path.to_owned(), Arc::default());
+        let root = Folder::shared(handle, path);
         let cache = Cache::new(limits::open_files());
-        Ok(Self { root: Arc::new(root), cache: Mutex::new(cache) })
+        Ok(Self { root, cache: Mutex::new(cache) })
     }
 
     pub fn path(&self) -> &Path {

@@ -1,12 +1,13 @@
 //! One open folder: where temp files are made, renamed and their names made durable. What is
 //! done here stays in the folder that was opened, whatever happens to its path meanwhile.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use cap_std::fs::Dir;
 
@@ -38,7 +39,35 @@ struct Syncs {
     failed: Option<(u64, i32)>,
 }
 
+/// Folders that are open, each by what tells it from others and by its path as it was given.
+static OPEN: LazyLock<Mutex<HashMap<Named, Weak<Folder>>>> = LazyLock::new(Mutex::default);
+
+type Named = ((u64, u64), PathBuf);
+
+/// From so many on, those that are closed are forgotten.
+const MANY: usize = 1024;
+
 impl Folder {
+    /// The same folder, where it is open already under this path: so that files which know nothing
+    /// of each other, and end in one folder, share its syncs. It stays the folder that was opened:
+    /// another one that has its path by now is another one here.
+    pub(super) fn shared(handle: Dir, path: &Path) -> Arc<Self> {
+        let Ok(identity) = handle::identity(&handle) else {
+            return Arc::new(Self::new(handle, path.to_owned(), Arc::default()));
+        };
+        let named = (identity, path.to_owned());
+        let mut open = lock(&OPEN);
+        if let Some(folder) = open.get(&named).and_then(Weak::upgrade) {
+            return folder;
+        }
+        if open.len() >= MANY {
+            open.retain(|_, folder| folder.strong_count() > 0);
+        }
+        let folder = Arc::new(Self::new(handle, path.to_owned(), Arc::default()));
+        open.insert(named, Arc::downgrade(&folder));
+        folder
+    }
+
     pub(super) fn new(handle: Dir, path: PathBuf, cost: Arc<SyncCost>) -> Self {
         Self {
             handle,
@@ -146,4 +175,23 @@ impl Folder {
 /// Nothing here leaves a value half changed, so that a panic elsewhere does no harm to it.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::destination::open_or_make;
+    use super::*;
+
+    #[test]
+    fn a_folder_is_shared_as_long_as_it_is_the_one_of_its_path() {
+        let sandbox = tempfile::tempdir().expect("a folder");
+        let path = sandbox.path().join("f");
+        let open = || Folder::shared(open_or_make(&path).expect("it opens"), &path);
+        let first = open();
+        assert!(Arc::ptr_eq(&first, &open()));
+        std::fs::rename(&path, sandbox.path().join("elsewhere")).expect("it moves");
+        let second = open();
+        assert!(!Arc::ptr_eq(&first, &second), "another folder has the path by now");
+        assert!(Arc::ptr_eq(&second, &open()));
+    }
 }

@@ -170,6 +170,19 @@ pub(super) fn is_own_folder(_folder: &Dir) -> io::Result<bool> {
     Ok(true)
 }
 
+/// What tells a folder that is open from all others that are.
+#[cfg(unix)]
+pub(super) fn identity(folder: &Dir) -> io::Result<(u64, u64)> {
+    use cap_std::fs::MetadataExt as _;
+    let found = folder.dir_metadata()?;
+    Ok((found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+pub(super) fn identity(_: &Dir) -> io::Result<(u64, u64)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Whether an open file is the one that has the name.
 pub(super) fn has_name(folder: &Dir, name: &OsStr, file: &File) -> io::Result<bool> {
     is_named(folder, name, &file.metadata()?)

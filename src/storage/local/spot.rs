@@ -61,8 +61,7 @@ impl Spot {
         };
         refuse_reserved(name, path)?;
         let above = path.parent().unwrap_or(Path::new(""));
-        let folder = Folder::new(open_or_make(above)?, above.to_owned(), Arc::default());
-        Ok(Self::new(Arc::new(folder), name.to_owned()))
+        Ok(Self::new(Folder::shared(open_or_make(above)?, above), name.to_owned()))
     }
 
     /// For people: all work goes through the folder's handle.
