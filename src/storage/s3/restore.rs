@@ -1,4 +1,4 @@
-//! RestoreObject.
+//! `RestoreObject`.
 
 use aws_sdk_s3::types::{GlacierJobParameters, RestoreRequest, Tier as SdkTier};
 
