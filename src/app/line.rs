@@ -142,11 +142,10 @@ impl Parser {
             );
         }
         match typed.question() {
-            Ok(None) => Ok(()),
             Ok(Some(question)) => Err(Bad::new(format!("nobody is asked whether to {question}"))
                 .hint("--yes in the line says so")),
             // The command tells it itself.
-            Err(_) => Ok(()),
+            Ok(None) | Err(_) => Ok(()),
         }
     }
 }

@@ -85,7 +85,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let ran = runtime.spawn(async move {
         match &cli.command {
             command if command.typed().is_some() => {
-                transfer((command, parser), &cli.output, &arguments, open_files).await
+                Box::pin(transfer((command, parser), &cli.output, &arguments, open_files)).await
             }
             command => list(command, &cli.output, open_files).await,
         }

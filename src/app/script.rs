@@ -97,13 +97,11 @@ async fn check(args: &RunArgs, pool: &Arc<Pool>, parser: &mut Parser) -> Result<
             pool.run.line_failed(no_command(number, content, bad)).await;
         }
     }
-    match refused {
-        0 => Ok(()),
-        _ => {
-            let text = format!("{refused} of {all} lines are no commands: nothing was started");
-            Err(CommandError::misuse(text).hint("without --strict, the others are done"))
-        }
+    if refused == 0 {
+        return Ok(());
     }
+    let text = format!("{refused} of {all} lines are no commands: nothing was started");
+    Err(CommandError::misuse(text).hint("without --strict, the others are done"))
 }
 
 struct Script<'a> {

@@ -154,17 +154,12 @@ impl CpArgs {
         Ok(())
     }
 
+    /// What is for every direction may come from a configuration; the length of one stream may not.
     fn refuse_local_options(&self) -> Result<(), CommandError> {
-        let files = &self.uploads;
-        let meant = [
-            (files.expected_size.is_some(), "--expected-size is for standard input (-) alone"),
-            (files.no_follow_symlinks, "--no-follow-symlinks is for local directories"),
-            (self.downloads.no_mtime, "--no-mtime is for downloads"),
-        ];
-        match meant.into_iter().find(|(is_given, _)| *is_given) {
-            Some((_, text)) => Err(CommandError::misuse(text)),
-            None => Ok(()),
+        if self.uploads.expected_size.is_some() {
+            return Err(CommandError::misuse("--expected-size is for standard input (-) alone"));
         }
+        Ok(())
     }
 
     fn as_copying(&self) -> Copying<'_> {

@@ -97,7 +97,7 @@ impl RunArgs {
 
     /// The file's name, as it was typed.
     pub fn name(&self) -> String {
-        let name = self.file.first().map(PathBuf::as_path).unwrap_or_else(|| Path::new(""));
+        let name = self.file.first().map_or_else(|| Path::new(""), PathBuf::as_path);
         name.to_string_lossy().into_owned()
     }
 
@@ -155,7 +155,7 @@ fn hand_over(
     lines: &mpsc::Sender<Given>,
 ) -> Result<(), ManifestError> {
     let mut text = Text::open(read, compression)?;
-    while let Some(line) = text.next()? {
+    while let Some(line) = text.next_line()? {
         if lines.blocking_send(Ok(line)).is_err() {
             break;
         }

@@ -179,13 +179,11 @@ impl Session {
     }
 
     fn new_context(&self, store: Arc<S3Store>, limits: Limits) -> Context {
-        match &self.line {
-            Some(line) => line.pool.run.of_line(line.number, store, limits),
-            None => {
-                let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
-                Context::new(store, limits, cancel, gauge, self.events.clone())
-            }
+        if let Some(line) = &self.line {
+            return line.pool.run.of_line(line.number, store, &limits);
         }
+        let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
+        Context::new(store, limits, cancel, gauge, self.events.clone())
     }
 
     /// For what needs no request.

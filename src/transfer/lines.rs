@@ -17,7 +17,8 @@ const SHARES: u64 = 16;
 impl Context {
     /// The context of one line beside others: the pace, the memory, the retries and the number of
     /// failures are those of all lines together.
-    pub fn of_line(&self, line: u64, store: Arc<dyn ObjectStore>, limits: Limits) -> Self {
+    #[must_use]
+    pub fn of_line(&self, line: u64, store: Arc<dyn ObjectStore>, limits: &Limits) -> Self {
         let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         let limits = Limits {
             concurrency: self.limits.concurrency,
@@ -26,7 +27,7 @@ impl Context {
             tolerance: self.limits.tolerance,
             // A bucket that one line names says nothing of the others.
             scope: Scope::ManyBuckets,
-            ..limits
+            ..limits.clone()
         };
         Self {
             gate: self.gate.shared(),

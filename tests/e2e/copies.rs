@@ -271,13 +271,8 @@ fn options_of_a_source_are_for_copies_alone() {
         let output = stage.run([&["cp"], &arguments[..], &more].concat());
         output.code(2).stderr_has("are for copies from S3 to S3");
     }
-    for more in [
-        &["--copy-parts-above", "6GiB"][..],
-        &["--expected-size", "5"],
-        &["--no-follow-symlinks"],
-        &["--no-mtime"],
-    ] {
-        stage.run([&["cp", "s3://bucket/a", "s3://bucket/b"], more].concat()).code(2);
+    for more in [["--copy-parts-above", "6GiB"], ["--expected-size", "5"]] {
+        stage.run([&["cp", "s3://bucket/a", "s3://bucket/b"], &more[..]].concat()).code(2);
     }
     assert_eq!(stage.keys(), ["a"]);
 }

@@ -24,7 +24,7 @@ impl Text {
     }
 
     /// The next line, which may be empty; `None` is the end.
-    pub fn next(&mut self) -> Result<Option<TextLine>, ManifestError> {
+    pub fn next_line(&mut self) -> Result<Option<TextLine>, ManifestError> {
         let line = self.0.next()?;
         Ok(line.map(|Line { number, content }| {
             let content = match content {
@@ -51,7 +51,7 @@ mod tests {
         let bytes = b"\xef\xbb\xbfone\r\n\ntwo \xff\nth\0ree\nlast".to_vec();
         let mut text = Text::open(Box::new(Cursor::new(bytes)), Compression::None).expect("text");
         let mut seen = Vec::new();
-        while let Some(TextLine { number, content }) = text.next().expect("readable") {
+        while let Some(TextLine { number, content }) = text.next_line().expect("readable") {
             seen.push((number, content.map_err(drop)));
         }
         let expected = [Ok("one"), Ok(""), Err(()), Err(()), Ok("last")];

@@ -180,7 +180,9 @@ impl Evidence {
         let unfinished = look.targets.iter().filter(|it| self.unfinished.contains(&it.target.name));
         let again = unfinished.map(|it| it.moved.saturating_sub(it.target.bytes.len() as u64));
         self.bytes_again = again.sum();
-        self.bytes_again_allowed = self.kills * self.in_flight + self.unnamed;
+        let runs = self.kills + 1;
+        self.bytes_again_allowed =
+            self.kills * self.in_flight + self.unnamed + runs * self.scene.thrown_away();
         if self.scene.resumes() {
             self.must_have_resumed(look);
         }

@@ -106,6 +106,16 @@ impl Scene {
         made.entry(self).or_insert_with(|| self.make_targets()).clone()
     }
 
+    /// Bytes that a run may be sent in vain: behind many small ones, the whole of a large object is
+    /// asked for where a manifest does not tell its size, and read in parts all the same.
+    pub(super) fn thrown_away(self) -> u64 {
+        if !matches!(self, Self::Manifest | Self::Journal) {
+            return 0;
+        }
+        let sizes = self.targets().into_iter().map(|target| target.bytes.len() as u64);
+        sizes.filter(|size| *size > self.part_size()).sum()
+    }
+
     fn make_targets(self) -> Vec<Target> {
         let mut sizes: Vec<(String, u64)> = Vec::new();
         match self {

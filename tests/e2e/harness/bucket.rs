@@ -156,7 +156,7 @@ impl Bucket {
     }
 
     /// Keys of all versions and delete markers, in order.
-    pub(crate) fn versions(&self) -> Vec<String> {
+    pub(crate) fn keys_of_versions(&self) -> Vec<String> {
         let request = self.client.list_object_versions().bucket(&self.name).send();
         let reply = self.runtime.block_on(request).expect("the listing works");
         let markers = reply.delete_markers().iter().filter_map(|marker| marker.key());
