@@ -16,6 +16,9 @@ pub(super) fn missing(error: &clap::Error) -> Option<CommandError> {
         "move" | "rename" => "objects and files are moved with `haul mv`",
         "copy" => "objects and files are copied with `haul cp`",
         "del" | "delete" | "remove" => "objects are removed with `haul rm`",
+        "head" | "info" => "all that is known of an object is shown with `haul stat`",
+        "pipe" | "rcat" => "standard input goes up with `haul upload - s3://bucket/key`",
+        "mirror" => "two trees are made alike with `haul sync`",
         "sign" => "links are made with `haul presign`",
         _ => return None,
     };

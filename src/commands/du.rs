@@ -54,7 +54,7 @@ pub struct DuArgs {
     all_versions: bool,
 
     /// Show sizes such as 1.2 MiB instead of bytes
-    #[arg(long)]
+    #[arg(long, short = 'H', visible_alias = "humanize")]
     human_readable: bool,
 
     /// Take keys literally: `*` and `?` mean nothing

@@ -37,7 +37,7 @@ pub struct LsArgs {
     recursive: bool,
 
     /// Show sizes such as 1.2 MiB instead of bytes
-    #[arg(long)]
+    #[arg(long, short = 'H', visible_alias = "humanize")]
     human_readable: bool,
 
     #[command(flatten)]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::haul;
 
+mod readme;
+
 const TESTED: usize = 180;
 
 struct Row {
@@ -102,5 +104,7 @@ fn options_of(verb: &str) -> BTreeSet<String> {
     let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
     let words = lines.flat_map(|line| line.split("  ").next().unwrap_or_default().split(' '));
     let words = words.map(|word| word.trim_end_matches(',').trim_end_matches('.'));
-    words.filter(|word| word.starts_with('-')).map(str::to_owned).collect()
+    let aliases = help.split("[alias: ").skip(1).filter_map(|rest| rest.split(']').next());
+    let words = words.chain(aliases).filter(|word| word.starts_with('-'));
+    words.map(str::to_owned).collect()
 }

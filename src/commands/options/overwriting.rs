@@ -12,7 +12,7 @@ pub struct Overwriting {
     overwrite: When,
 
     /// The same as --overwrite never
-    #[arg(long, conflicts_with = "overwrite")]
+    #[arg(long, short = 'n', conflicts_with = "overwrite")]
     no_clobber: bool,
 }
 
