@@ -50,7 +50,7 @@ pub(super) struct Bad {
 }
 
 impl Bad {
-    fn new(reason: impl Into<String>) -> Self {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), hint: None }
     }
 

@@ -8,6 +8,7 @@ mod described;
 mod line;
 mod logging;
 mod pages;
+mod places;
 mod planned;
 mod run;
 mod script;

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::args::Command;
 use super::line::{Bad, Parser};
+use super::places::Places;
 use crate::commands::error::CommandError;
 use crate::commands::run::RunArgs;
 use crate::commands::session::{Line, Pool, Session};
@@ -37,6 +38,7 @@ pub(super) async fn run(
         check(args, &pool, parser).await?;
     }
     let mut lines = args.lines(&pool).await?;
+    let mut places = Places::default();
     let mut script = Script { session, pool: &pool, summary: Summary::default() };
     let work = async {
         let mut tasks = JoinSet::new();
@@ -48,7 +50,7 @@ pub(super) async fn run(
                 next = lines.recv(), if tasks.len() < LINES => match next {
                     Some(Ok(TextLine { number, content })) => {
                         let parsed = content.as_ref().map_err(|reason| bad(reason));
-                        match parsed.and_then(|text| parser.parse(text)) {
+                        match parsed.and_then(|text| places.parse(parser, text)) {
                             Ok(Some(command)) => {
                                 let session = script.of_line(number);
                                 let text = content.unwrap_or_default();
@@ -88,11 +90,12 @@ pub(super) async fn run(
 async fn check(args: &RunArgs, pool: &Arc<Pool>, parser: &mut Parser) -> Result<(), CommandError> {
     let mut lines = args.lines(pool).await?;
     let (mut all, mut refused) = (0_u64, 0_u64);
+    let mut places = Places::default();
     while let Some(line) = lines.recv().await {
         let TextLine { number, content } = line.map_err(CommandError::usage)?;
         all += 1;
         let parsed = content.as_ref().map_err(|reason| bad(reason));
-        if let Err(bad) = parsed.and_then(|text| parser.parse(text)) {
+        if let Err(bad) = parsed.and_then(|text| places.parse(parser, text)) {
             refused += 1;
             pool.run.line_failed(no_command(number, content, bad)).await;
         }

@@ -171,3 +171,24 @@ fn what_may_pass_is_tried_again_and_counted() {
     let output = script(&stage, "cp s3://bucket/a out/\ncp s3://bucket/b out/\n", &["--json"]);
     assert_eq!(summary(output.code(0))["retries"], 2);
 }
+
+/// The bytes of what was moved there first would be nowhere any more.
+#[test]
+fn two_lines_do_not_write_to_one_place_where_one_of_them_moves() {
+    for (first, second) in [
+        ("mv s3://bucket/a here", "mv s3://bucket/b ./here"),
+        ("mv s3://bucket/a s3://bucket/p/b", "cp s3://bucket/b s3://bucket/p/"),
+        ("upload a s3://bucket/", "mv s3://bucket/b s3://bucket/a"),
+    ] {
+        let stage = Stage::with_keys(&["a", "b"]);
+        stage.sandbox.write("a", "a");
+        let output = script(&stage, &format!("{first}\n{second}\n"), &[]);
+        output.code(1).stderr_has("another line writes there, and one of both moves");
+        assert!(stage.keys().contains(&"b".to_owned()), "{second}");
+        let strict = script(&stage, &format!("{first}\n{second}\n"), &["--strict"]);
+        strict.code(2).stderr_has("nothing was started");
+    }
+    let stage = Stage::with_keys(&["a", "b"]);
+    let copies = "cp s3://bucket/a here\ncp s3://bucket/b here\nmv s3://bucket/b there/\n";
+    script(&stage, copies, &[]).code(0);
+}
