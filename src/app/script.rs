@@ -15,8 +15,8 @@ use crate::commands::session::{Line, Pool, Session};
 use crate::jobs::manifest::TextLine;
 use crate::transfer::outcome::{Failure, Summary};
 
-/// Lines under way. Most are one small object, and as many requests as that are worth it where the
-/// store is far away; how many there are is for the gate to say.
+/// Lines under way, at most. Most are one small object, and as many requests as that are worth it
+/// where the store is far away.
 const LINES: usize = 256;
 
 /// A line that came to an end.
@@ -47,7 +47,7 @@ pub(super) async fn run(
                 biased;
                 Some(ended) = tasks.join_next() => script.ended(ended).await,
                 () = session.cancel.drained() => break,
-                next = lines.recv(), if tasks.len() < LINES => match next {
+                next = lines.recv(), if tasks.len() < LINES.min(pool.run.lines_at_once()) => match next {
                     Some(Ok(TextLine { number, content })) => {
                         let parsed = content.as_ref().map_err(|reason| bad(reason));
                         match parsed.and_then(|text| places.parse(parser, text)) {

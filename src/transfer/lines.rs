@@ -45,6 +45,12 @@ impl Context {
         }
     }
 
+    /// Lines that are worth having under way: each has one object at least, and those that began
+    /// before the run gave up are still done.
+    pub fn lines_at_once(&self) -> usize {
+        self.gate.jobs()
+    }
+
     /// Does work of many lines, and lets more requests pass, or fewer, as they prove to be worth it.
     pub async fn driving<T>(&self, work: impl Future<Output = T>) -> T {
         self.gate.driving(work).await
