@@ -5,8 +5,6 @@
     reason = "doc comments of arguments are the help: text for a terminal"
 )]
 
-use std::path::Path;
-
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::cat::CatArgs;
@@ -105,17 +103,6 @@ impl Command {
             Self::Run(args) => Some(args),
             Self::Cat(args) => Some(args),
             Self::Rb(args) => Some(args),
-            _ => None,
-        }
-    }
-
-    /// The file that it writes down what it did in.
-    pub fn journal(&self) -> Option<&Path> {
-        match self {
-            Self::Download(args) => args.journal(),
-            Self::Upload(args) => args.journal(),
-            Self::Cp(args) => args.journal(),
-            Self::Mv(args) => args.journal(),
             _ => None,
         }
     }

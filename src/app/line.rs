@@ -129,7 +129,7 @@ impl Parser {
             };
             return Err(Bad::new(text).hint(hint));
         }
-        if command.journal().is_some() {
+        if typed.journal().is_some() {
             return Err(Bad::new("--journal is set, and lines share none")
                 .hint("unset HAUL_JOURNAL, and `journal` in the configuration file"));
         }

@@ -16,12 +16,10 @@ use crate::domain::job::{Download, Expected, Job, LocalTarget, Refused, Task};
 use crate::domain::location::{Location, ObjectName, S3Uri};
 use crate::domain::pattern::Wildcard;
 use crate::domain::range::Span;
-use crate::jobs::downloads::{Keys, Source, hint_for_missing, nothing_found, unlisted};
-use crate::storage::object_store::{Depth, ListRequest};
+use crate::jobs::downloads::{Keys, Source, hint_for_missing};
+use crate::jobs::listed::{Broken, Listed};
 use crate::transfer::context::{Context, Scope};
 use crate::transfer::engine;
-use crate::transfer::error::JobError;
-use crate::transfer::listing::Pages;
 use crate::transfer::outcome::{End, Summary};
 use crate::transfer::output::Output;
 
@@ -161,30 +159,17 @@ impl Cat<'_> {
     }
 
     async fn print_matching(&mut self, uri: &S3Uri, wildcard: &Wildcard) {
-        let prefix = wildcard.prefix();
-        let request = ListRequest::new(uri.bucket.clone(), prefix, Depth::Everything);
-        let mut pages = Pages::new(&self.context, request);
-        let mut found = false;
-        loop {
-            let page = match pages.next().await {
-                Ok(Some(page)) => page,
-                Ok(None) => break,
-                Err(JobError::Stopped) => return,
-                Err(error) => return self.refuse(unlisted(uri, &error)).await,
-            };
-            for listed in
-                page.objects.into_iter().filter(|object| wildcard.matches(object.key.as_str()))
-            {
-                found = true;
-                let object = ObjectName::new(uri.bucket.clone(), listed.key);
-                self.print(object, Some(listed.size)).await;
-                if self.is_over() {
-                    return;
+        let matches = |key: &str| wildcard.matches(key);
+        let mut listed = Listed::new(&self.context, uri, wildcard.prefix(), matches);
+        while !self.is_over() {
+            match listed.next().await {
+                Ok(Some(found)) => {
+                    let object = ObjectName::new(uri.bucket.clone(), found.key);
+                    self.print(object, Some(found.size)).await;
                 }
+                Ok(None) | Err(Broken::Stopped) => return,
+                Err(Broken::Refused(refused)) => return self.refuse(refused).await,
             }
-        }
-        if !found {
-            self.refuse(nothing_found(uri)).await;
         }
     }
 

@@ -72,6 +72,10 @@ impl Typed for CpArgs {
         &self.paths
     }
 
+    fn journal(&self) -> Option<&Path> {
+        self.transfer.jobs.journal.as_deref()
+    }
+
     fn purpose(&self) -> Purpose {
         self.transfer.jobs.purpose()
     }
@@ -86,10 +90,6 @@ impl Typed for CpArgs {
 }
 
 impl CpArgs {
-    pub fn journal(&self) -> Option<&Path> {
-        self.transfer.jobs.journal.as_deref()
-    }
-
     /// The same with other paths.
     #[must_use]
     pub fn with_paths(&self, paths: Vec<PathBuf>) -> Self {

@@ -81,6 +81,10 @@ impl Typed for DownloadArgs {
         &self.paths
     }
 
+    fn journal(&self) -> Option<&Path> {
+        self.transfer.jobs.journal.as_deref()
+    }
+
     fn purpose(&self) -> Purpose {
         self.transfer.jobs.purpose()
     }
@@ -103,10 +107,6 @@ impl Typed for DownloadArgs {
 }
 
 impl DownloadArgs {
-    pub fn journal(&self) -> Option<&Path> {
-        self.transfer.jobs.journal.as_deref()
-    }
-
     /// The same with other paths.
     #[must_use]
     pub fn with_paths(&self, paths: Vec<PathBuf>) -> Self {

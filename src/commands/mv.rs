@@ -66,6 +66,10 @@ impl Typed for MvArgs {
         &self.paths
     }
 
+    fn journal(&self) -> Option<&Path> {
+        self.transfer.jobs.journal.as_deref()
+    }
+
     fn purpose(&self) -> Purpose {
         self.transfer.jobs.purpose()
     }
@@ -80,10 +84,6 @@ impl Typed for MvArgs {
 }
 
 impl MvArgs {
-    pub fn journal(&self) -> Option<&Path> {
-        self.transfer.jobs.journal.as_deref()
-    }
-
     /// The same with other paths.
     #[must_use]
     pub fn with_paths(&self, paths: Vec<PathBuf>) -> Self {

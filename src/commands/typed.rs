@@ -1,6 +1,6 @@
 //! What is to be known of a command before it runs, from what was typed alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::CommandError;
 use super::session::Purpose;
@@ -14,6 +14,11 @@ pub trait Typed {
 
     /// Whether standard input is a source, or the manifest.
     fn reads_stdin(&self) -> bool;
+
+    /// The file that it writes down what it did in.
+    fn journal(&self) -> Option<&Path> {
+        None
+    }
 
     /// What somebody has to agree to first, such as "remove everything in s3://bucket".
     fn question(&self) -> Result<Option<String>, CommandError> {

@@ -85,6 +85,10 @@ impl Typed for UploadArgs {
         &self.paths
     }
 
+    fn journal(&self) -> Option<&Path> {
+        self.transfer.jobs.journal.as_deref()
+    }
+
     fn purpose(&self) -> Purpose {
         self.transfer.jobs.purpose()
     }
@@ -97,10 +101,6 @@ impl Typed for UploadArgs {
 }
 
 impl UploadArgs {
-    pub fn journal(&self) -> Option<&Path> {
-        self.transfer.jobs.journal.as_deref()
-    }
-
     /// The same with other paths.
     #[must_use]
     pub fn with_paths(&self, paths: Vec<PathBuf>) -> Self {

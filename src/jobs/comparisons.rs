@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::downloads::{full_marker, nothing_found, unlisted};
+use super::downloads::full_marker;
+use super::listed::{nothing_found, unlisted};
 use super::planner::{Closed, Plan, Planner};
 use super::uploads::{below, unreadable};
 use crate::domain::comparison::{Compare, Place, Presence, Unproven};

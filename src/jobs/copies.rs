@@ -3,18 +3,16 @@
 
 use std::sync::Arc;
 
-use super::downloads::{Layout, Selection, Source, nothing_found, unlisted};
+use super::downloads::{Layout, Selection, Source};
+use super::listed::{Broken, Listed};
 use super::planner::{Closed, Plan, Planner, Sides};
 use super::uploads::Target;
 use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Expected, Fate, ObjectCopy, Refused, Task};
-use crate::domain::location::{Bucket, LocationError, ObjectName, S3Uri};
+use crate::domain::location::{LocationError, ObjectName, S3Uri};
 use crate::domain::object::ListedObject;
-use crate::storage::object_store::{Depth, ListRequest};
 use crate::transfer::context::Context;
-use crate::transfer::error::JobError;
-use crate::transfer::listing::Pages;
 
 /// What copies have in common.
 #[derive(Debug, Clone)]
@@ -218,26 +216,15 @@ impl Listing<'_> {
         (prefix, base): (&str, usize),
         matches: impl Fn(&str) -> bool,
     ) -> Result<(), Closed> {
-        let bucket: Bucket = self.uri.bucket.clone();
-        let request = ListRequest::new(bucket, prefix, Depth::Everything);
-        let mut pages = Pages::new(self.context, request);
-        let mut found = false;
+        let mut listed = Listed::new(self.context, self.uri, prefix, matches);
         loop {
-            let page = match pages.next().await {
-                Ok(Some(page)) => page,
-                Ok(None) => break,
-                Err(JobError::Stopped) => return Err(Closed),
-                Err(error) => return planner.refuse(unlisted(self.uri, &error)).await,
-            };
-            for object in page.objects.into_iter().filter(|object| matches(object.key.as_str())) {
-                found = true;
-                self.plan_one(planner, object, base).await?;
+            match listed.next().await {
+                Ok(Some(object)) => self.plan_one(planner, object, base).await?,
+                Ok(None) => return Ok(()),
+                Err(Broken::Stopped) => return Err(Closed),
+                Err(Broken::Refused(refused)) => return planner.refuse(refused).await,
             }
         }
-        if !found && !self.uri.rest.is_empty() {
-            return planner.refuse(nothing_found(self.uri)).await;
-        }
-        Ok(())
     }
 
     async fn plan_one(

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::listed::{Broken, Listed};
 use super::planner::{Closed, Plan, Planner};
 use crate::domain::job::{Download, Expected, LocalTarget, Refused, Task};
 use crate::domain::location::{Bucket, Key, ObjectName, S3Uri};
@@ -12,7 +13,6 @@ use crate::domain::relative_path::RelativePath;
 use crate::storage::object_store::{Depth, ListRequest};
 use crate::transfer::context::Context;
 use crate::transfer::error::{JobError, NAME_IT};
-use crate::transfer::listing::Pages;
 
 /// What a URI on the command line means.
 #[derive(Debug, Clone)]
@@ -155,26 +155,15 @@ impl Listing<'_> {
         prefix: &str,
         matches: impl Fn(&str) -> bool,
     ) -> Result<(), Closed> {
-        let bucket = self.uri.bucket.clone();
-        let mut pages =
-            Pages::new(self.context, ListRequest::new(bucket, prefix, Depth::Everything));
-        let mut found = false;
+        let mut listed = Listed::new(self.context, self.uri, prefix, matches);
         loop {
-            let page = match pages.next().await {
-                Ok(Some(page)) => page,
-                Ok(None) => break,
-                Err(JobError::Stopped) => return Err(Closed),
-                Err(error) => return planner.refuse(unlisted(self.uri, &error)).await,
-            };
-            for object in page.objects.into_iter().filter(|object| matches(object.key.as_str())) {
-                found = true;
-                self.plan_one(planner, object).await?;
+            match listed.next().await {
+                Ok(Some(object)) => self.plan_one(planner, object).await?,
+                Ok(None) => return Ok(()),
+                Err(Broken::Stopped) => return Err(Closed),
+                Err(Broken::Refused(refused)) => return planner.refuse(refused).await,
             }
         }
-        if !found && !self.uri.rest.is_empty() {
-            return planner.refuse(nothing_found(self.uri)).await;
-        }
-        Ok(())
     }
 
     async fn plan_one(&self, planner: &mut Planner, listed: ListedObject) -> Result<(), Closed> {
@@ -242,27 +231,4 @@ pub(super) fn full_marker(object: &ObjectName, size: u64) -> Refused {
     let error = JobError::FullMarker(size);
     let reason = format!("could not download {object}: {error}");
     Refused { hint: error.hint(), ..Refused::new(object.uri(), error.cause(), reason) }
-}
-
-pub fn unlisted(uri: &S3Uri, error: &JobError) -> Refused {
-    let reason = crate::transfer::error::chain(error);
-    Refused {
-        hint: error.hint(),
-        may_pass: error.may_pass(),
-        ends_run: error.ends_run(),
-        ..Refused::new(uri.to_string(), error.cause(), reason)
-    }
-}
-
-pub fn nothing_found(uri: &S3Uri) -> Refused {
-    let (reason, hint) = if uri.is_prefix() {
-        (
-            format!("nothing is below {uri}"),
-            format!("see what is there: haul ls s3://{}/", uri.bucket),
-        )
-    } else {
-        let hint = "`*` and `?` are wildcards; --raw takes the key literally".to_owned();
-        (format!("no object matches {uri}"), hint)
-    };
-    Refused { hint: Some(hint), ..Refused::new(uri.to_string(), "nothing found", reason) }
 }

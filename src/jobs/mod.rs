@@ -4,6 +4,7 @@
 pub mod comparisons;
 pub mod copies;
 pub mod downloads;
+pub mod listed;
 pub mod manifested;
 pub mod planner;
 pub mod removals;

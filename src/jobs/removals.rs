@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::downloads::{nothing_found, unlisted};
+use super::listed::{nothing_found, unlisted};
 use super::planner::{Closed, Plan};
 use super::trees::{Source, Tree};
 use crate::domain::job::{Job, Refused, Remove, Task};
