@@ -27,7 +27,7 @@ use super::retry::Tries;
 use super::uplink::Uplink;
 use crate::domain::checksum::Checksum;
 use crate::domain::comparison::Verdict;
-use crate::domain::job::Job;
+use crate::domain::job::{Fate, Job};
 use crate::domain::location::Bucket;
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::domain::overwrite::Overwrite;
@@ -349,6 +349,14 @@ impl Work {
         *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = Some(origin);
     }
 
+    /// When the object that is moved was written.
+    fn origin_modified(&self) -> Option<SystemTime> {
+        match &*self.origin.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Origin::Object(facts)) => facts.last_modified,
+            Some(Origin::File(_)) | None => None,
+        }
+    }
+
     pub(super) fn take_origin(&self) -> Option<Origin> {
         self.origin.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -407,7 +415,10 @@ impl Work {
     /// The same, where `resumed` of the bytes were there before this run.
     pub(super) fn done_from(&self, resumed: u64, bytes: u64, verified: Verified) -> Outcome {
         let Course { elapsed, retries, .. } = self.course();
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if self.job.fate == Fate::Removed {
+            left.source_modified = self.origin_modified();
+        }
         Outcome::Done(Done { bytes, resumed, verified, elapsed, retries, left })
     }
 

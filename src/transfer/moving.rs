@@ -39,7 +39,7 @@ pub(super) async fn tell_apart(
 ) -> Result<(), JobError> {
     let is_alike = match find(work, destination).await {
         Ok(None) => false,
-        Ok(Some(found)) => is_unchanged(&found, source),
+        Ok(Some(found)) => is_alike(&found, source),
         // Who may write may not always look.
         Err(error) if matches!(error.store_kind(), Some(Kind::Denied | Kind::Refused)) => true,
         Err(error) => return Err(error),
@@ -115,6 +115,9 @@ pub(super) async fn is_moved(work: &Arc<Work>, journal: &Journal) -> Result<bool
         // What is there came after the move, or is not what was moved.
         Source::Same(_) | Source::Other => return Ok(false),
     };
+    if may_be_one(work, &entry, &origin).await? {
+        return Ok(false);
+    }
     work.moves(origin);
     remove(work).await.map_err(|error| kept(work, None, error))?;
     let removed = Entry {
@@ -130,6 +133,20 @@ pub(super) async fn is_moved(work: &Arc<Work>, journal: &Journal) -> Result<bool
     // Where it is not written, the next run finds the source gone.
     let _unwritten = journal.record(&removed).await;
     Ok(true)
+}
+
+/// Whether what is to go may be what was written, by another name: then it is moved anew, under the
+/// guards of a first time. An object that still has the time that it was read with is not what was
+/// written after it (see `tell_apart`); where no time is told, what looks alike may be one.
+async fn may_be_one(work: &Work, entry: &Entry, origin: &Origin) -> Result<bool, JobError> {
+    tell_file_apart(work).await?;
+    let (Task::Copy(job), Origin::Object(source), None) =
+        (&work.job.task, origin, &entry.source_mtime)
+    else {
+        return Ok(false);
+    };
+    let found = doubtful(find(work, &job.object).await)?.flatten();
+    Ok(found.is_none_or(|found| is_alike(&found, source)))
 }
 
 /// The source of a job that an earlier run had moved.
@@ -153,6 +170,9 @@ async fn source_now(work: &Arc<Work>, entry: &Entry) -> Result<Source, JobError>
         Task::MakeFolder { .. } => found.size == 0,
         _ => is_object_the_same(&found, entry),
     };
+    // The same bytes, written again, are another object.
+    let time = found.last_modified.map(time_text);
+    let is_same = is_same && (entry.source_mtime.is_none() || time == entry.source_mtime);
     Ok(if is_same { Source::Same(Origin::Object(found)) } else { Source::Other })
 }
 
@@ -263,10 +283,12 @@ async fn is_still_there(
 /// too: the same bytes, written again, are another object.
 fn is_unchanged(now: &ObjectFacts, then: &ObjectFacts) -> bool {
     let is_told = then.etag.is_some() || then.last_modified.is_some();
-    is_told
-        && now.size == then.size
-        && now.etag == then.etag
-        && now.last_modified == then.last_modified
+    is_told && is_alike(now, then)
+}
+
+/// Whether nothing that a store tells sets them apart.
+fn is_alike(one: &ObjectFacts, other: &ObjectFacts) -> bool {
+    one.size == other.size && one.etag == other.etag && one.last_modified == other.last_modified
 }
 
 /// Says that the source is there still. A run that stops says it once for all.
@@ -319,5 +341,6 @@ mod tests {
         }
         let untold = facts(None, 5, None);
         assert!(!is_unchanged(&untold.clone(), &untold), "nothing tells");
+        assert!(is_alike(&untold.clone(), &untold), "nor sets them apart");
     }
 }
