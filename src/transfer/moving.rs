@@ -11,8 +11,8 @@ use super::journal::{self, Journal, time_text};
 use super::outcome::{Done, Verified};
 use super::retry::until_done;
 use super::still_done::{
-    doubtful, entry_of, is_at_destination, is_content_the_same, is_file_the_same,
-    is_object_the_same, is_source_etag, is_time_doubtful,
+    doubtful, entry_of, is_at_destination, is_content_the_same, is_object_the_same,
+    is_opened_the_same, is_source_etag, is_time_doubtful,
 };
 use super::upload;
 use crate::domain::escape::Escaped;
@@ -179,12 +179,15 @@ async fn source_now(work: &Arc<Work>, entry: &Entry) -> Result<Source, JobError>
 async fn file_now(work: &Arc<Work>, entry: &Entry) -> Result<Source, JobError> {
     let Task::Upload(job) = &work.job.task else { return Ok(Source::Other) };
     let LocalSource::File { path, below, .. } = &job.source else { return Ok(Source::Other) };
-    let Some(existing) = Existing::at(path)? else { return Ok(Source::Gone) };
-    // Opened first: what is removed is what is compared.
+    if Existing::at(path)?.is_none() {
+        return Ok(Source::Gone);
+    }
     let Ok(file) = upload::open(path, below.as_deref()) else { return Ok(Source::Other) };
-    let is_same = is_file_the_same(Some(existing), entry)
-        && (!is_time_doubtful(entry) || is_content_the_same(work, job, entry).await?);
-    Ok(if is_same { Source::Same(Origin::File(Arc::new(file))) } else { Source::Other })
+    let file = Arc::new(file);
+    // Of the open file, never by its name: what is compared is what is removed.
+    let is_same = is_opened_the_same(&file, entry)
+        && (!is_time_doubtful(entry) || is_content_the_same(work, &file, entry).await?);
+    Ok(if is_same { Source::Same(Origin::File(file)) } else { Source::Other })
 }
 
 fn source_object(work: &Work) -> Option<&ObjectName> {
