@@ -36,11 +36,7 @@ pub(super) struct Copying<'a> {
 
 /// Whether the objects that are read may be those that are written.
 pub(super) fn sides(context: &Context) -> Sides {
-    if context.source.endpoint() == context.store.endpoint() {
-        Sides::OneStore
-    } else {
-        Sides::TwoStores
-    }
+    if context.is_one_store() { Sides::OneStore } else { Sides::TwoStores }
 }
 
 impl Copying<'_> {

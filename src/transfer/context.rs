@@ -219,6 +219,11 @@ impl Context {
         }
     }
 
+    /// Whether one name means one object, wherever it is read or written.
+    pub fn is_one_store(&self) -> bool {
+        self.source.endpoint() == self.store.endpoint()
+    }
+
     /// Whether a failure is none: what was to be read is archived, and to be left out then.
     pub(super) fn skips(&self, error: &JobError) -> bool {
         self.skips_archived && error.store_kind() == Some(&Kind::Archived)

@@ -251,7 +251,7 @@ pub(super) fn allowance(size: u64) -> u64 {
 
 /// What of the attributes is kept by the store, and what is sent.
 fn how(work: &Work, job: &ObjectCopy, source: &Described) -> Result<CopyObject, JobError> {
-    let is_in_place = job.is_in_place();
+    let is_in_place = is_in_place(work, job);
     // S3 takes no copy onto itself that keeps its headers, and makes it STANDARD if not told.
     let (headers, attributes) = if job.attributes.has_headers() || is_in_place {
         let kept = kept(source, is_in_place)?;
@@ -264,6 +264,11 @@ fn how(work: &Work, job: &ObjectCopy, source: &Described) -> Result<CopyObject, 
     let tags = if job.attributes.tags.is_empty() { Directive::Keep } else { Directive::Replace };
     let source = pinned(job, &source.facts);
     Ok(CopyObject { source, attributes, headers, tags, condition: condition(work) })
+}
+
+/// An object of the same name on another server is another object, and has a class of its own.
+fn is_in_place(work: &Work, job: &ObjectCopy) -> bool {
+    job.is_in_place() && work.context.is_one_store()
 }
 
 /// The version that was looked at, and no other.
@@ -286,7 +291,7 @@ pub(super) async fn all_attributes(
     job: &ObjectCopy,
     source: &Described,
 ) -> Result<Arc<Attributes>, JobError> {
-    let mut kept = kept(source, job.is_in_place())?;
+    let mut kept = kept(source, is_in_place(work, job))?;
     if job.attributes.tags.is_empty() {
         kept.tags = tags(work, job).await?;
     }

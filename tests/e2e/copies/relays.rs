@@ -47,10 +47,14 @@ fn objects_go_from_one_server_to_another_with_all_that_belongs_to_them() {
     put(&pair.from, "p/small", 10);
     put(&pair.from, "p/q/large", 12 * MIB + 1);
     put(&pair.from, "p/empty", 0);
+    let attributes = Attributes { storage_class: Some("STANDARD_IA".to_owned()), ..full() };
+    let options = PutOptions { attributes, ..PutOptions::default() };
+    pair.from.testbed.put_object_with(BUCKET, "p/classed", "classed", &options);
     let output = pair.copy(&["s3://bucket/p/", "s3://bucket/p/"]);
-    output.code(0).stderr_has("3 verified end to end");
-    for key in ["p/small", "p/q/large", "p/empty"] {
+    output.code(0).stderr_has("4 verified end to end");
+    for key in ["p/small", "p/q/large", "p/empty", "p/classed"] {
         pair.is_there(key, key);
+        // But its class, which is that of a new object, by whatever name.
         assert_eq!(*pair.to.object(BUCKET, key).expect("there").attributes, full(), "{key}");
     }
     assert_eq!(pair.to.count(Operation::CopyObject), 0);
