@@ -8,7 +8,7 @@ use super::error::CommandError;
 use super::journal::{self, Meaning, exact};
 use super::manifest;
 use super::options::{Archives, Attributes, Copies, LiteralKeys, Transfer};
-use super::session::{Manner, Session};
+use super::session::{KeyIs, Manner, Session};
 use super::upload::check_part_size;
 use crate::domain::job::Fate;
 use crate::domain::location::{Location, ObjectName, S3Uri};
@@ -114,7 +114,7 @@ impl Copying<'_> {
             payload: self.payload,
             file_times: FileTimes::Now,
             scope,
-            copies: Some(self.copies),
+            copies: Some((self.copies, KeyIs::OfWritten)),
         };
         let mut context = session.context(&manner).await?;
         context.skips_archived = self.archives.skip_archived;

@@ -190,3 +190,52 @@ fn each_side_may_have_a_key_of_its_own() {
     let without = stage.run(["cp", "s3://bucket/k", "s3://bucket/other"]);
     without.code(1).stderr_has("s3://bucket/k");
 }
+
+/// S3 refuses a key that an object does not have.
+#[test]
+fn the_key_of_what_is_written_is_not_shown_to_what_is_read() {
+    let stage = Stage::new();
+    stage.sandbox.write("one", [1; 32]);
+    stage.sandbox.fill("file", 12 * MIB);
+    stage.run(["upload", "file", "s3://bucket/p/k"]).code(0);
+    let (key, both) = (["--sse-c-key-file", "one"], ["--source-sse-c-key-file", "one"]);
+    let is_back = |from: &str| {
+        stage.haul().args(["download", from, "back"]).args(key).run().code(0);
+        assert!(stage.sandbox.read("back") == stage.sandbox.read("file"));
+    };
+    for more in [&[][..], &["--copy-parts-above", "5MiB", "--part-size", "5MiB"]] {
+        let copy = |verb, from, to, keys: &[&str]| {
+            stage.haul().args([verb, from, to]).args(keys).args(more).run().code(0);
+        };
+        copy("cp", "s3://bucket/p/k", "s3://bucket/copy", &key);
+        is_back("s3://bucket/copy");
+        copy("cp", "s3://bucket/copy", "s3://bucket/again", &[key, both].concat());
+        is_back("s3://bucket/again");
+        copy("mv", "s3://bucket/again", "s3://bucket/moved", &[key, both].concat());
+        is_back("s3://bucket/moved");
+    }
+    stage.haul().args(["sync", "s3://bucket/p/", "s3://bucket/q/"]).args(key).run().code(0);
+    is_back("s3://bucket/q/k");
+    stage.haul().args(["sync", "s3://bucket/q/", "tree"]).args(key).run().code(0);
+    assert!(stage.sandbox.read("tree/k") == stage.sandbox.read("file"));
+    // Rows may be downloads: there it is the key of both sides.
+    let rows = "source,destination\ns3://bucket/q/k,down\ns3://bucket/q/k,s3://bucket/across\n\
+                file,s3://bucket/up\n";
+    stage.sandbox.write("rows.csv", rows);
+    stage.haul().args(["cp", "--manifest", "rows.csv"]).args(key).run().code(0);
+    assert!(stage.sandbox.read("down") == stage.sandbox.read("file"));
+    is_back("s3://bucket/across");
+    is_back("s3://bucket/up");
+}
+
+/// What comes through a pipe is there once.
+#[cfg(unix)]
+#[test]
+fn a_key_is_read_once() {
+    let stage = Stage::new();
+    stage.sandbox.write("one", [1; 32]);
+    stage.testbed.put_object(BUCKET, "k", "k");
+    let cp = ["cp", "s3://bucket/k", "s3://bucket/copy", "--sse-c-key-file", "/dev/stdin"];
+    stage.haul().args(cp).stdin([1; 32]).run().code(0);
+    stage.run(["download", "s3://bucket/copy", "back", "--sse-c-key-file", "one"]).code(0);
+}
