@@ -18,6 +18,7 @@ use super::health::Health;
 use super::hedge::Hedge;
 use super::journal::{Course, Journal};
 use super::landing::Landing;
+use super::moving::Origin;
 use super::outcome::{Comparison, Done, Left, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
@@ -29,11 +30,11 @@ use crate::domain::checksum::Checksum;
 use crate::domain::comparison::Verdict;
 use crate::domain::job::{Fate, Job};
 use crate::domain::location::Bucket;
-use crate::domain::object::{ETag, ObjectFacts};
+use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
 use crate::domain::range::Span;
 use crate::storage::error::{Kind, StoreError};
-use crate::storage::local::{Destination, SourceFile};
+use crate::storage::local::Destination;
 use crate::storage::meter::Meter;
 use crate::storage::object_store::{ObjectStore, Removed};
 
@@ -299,7 +300,7 @@ pub(super) struct Work {
     retries: AtomicU32,
     left: Mutex<Left>,
     /// What is moved, as it was when its bytes were read.
-    origin: Mutex<Option<Origin>>,
+    pub(super) origin: Mutex<Option<Origin>>,
     /// Bytes left for a later run.
     kept: OnceLock<u64>,
 }
@@ -347,23 +348,6 @@ impl Work {
     pub(super) fn left_source(&self, etag: Option<&ETag>) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         left.source_etag = etag.cloned();
-    }
-
-    /// Notes what is moved.
-    pub(super) fn moves(&self, origin: Origin) {
-        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = Some(origin);
-    }
-
-    /// When the object that is moved was written.
-    fn origin_modified(&self) -> Option<SystemTime> {
-        match &*self.origin.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(Origin::Object(facts)) => facts.last_modified,
-            Some(Origin::File(_)) | None => None,
-        }
-    }
-
-    pub(super) fn take_origin(&self) -> Option<Origin> {
-        self.origin.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Counts requests that were tried again on its behalf.
@@ -431,13 +415,6 @@ impl Work {
         let (elapsed, retries) = (self.started.elapsed(), self.retries.load(Relaxed));
         Outcome::Compared(Comparison { verdict, bytes, elapsed, retries })
     }
-}
-
-/// The source of a job, as it was when its bytes were read.
-#[derive(Debug)]
-pub(super) enum Origin {
-    Object(ObjectFacts),
-    File(Arc<SourceFile>),
 }
 
 /// A request in flight: the gate's permit and its place in the gauge.

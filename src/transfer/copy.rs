@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
 
-use super::context::{Origin, Outcome, Verify, Way, Work};
+use super::context::{Outcome, Verify, Way, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::head::{describe, find, find_now, head};
+use super::moving::{self, Origin};
 use super::outcome::Verified;
 use super::retry::until_done;
 use super::upload::{condition, skip};
-use super::{copy_parts, moving, relay, verify};
+use super::{copy_parts, relay, verify};
 use crate::domain::attributes::Attributes;
 use crate::domain::evidence::{Basis, Evidence, Finding, judge};
 use crate::domain::job::{Fate, ObjectCopy};
@@ -88,7 +89,7 @@ async fn once(work: &Arc<Work>, job: &ObjectCopy) -> Result<Outcome, JobError> {
     work.gauge.discover(facts.size);
     verify::expected(&job.expected, facts)?;
     work.left_source(facts.etag.as_ref());
-    work.moves(Origin::Object(facts.clone()));
+    work.moves(|| Origin::Object(facts.clone()));
     if work.job.fate == Fate::Removed {
         moving::tell_apart(work, facts, &job.object).await?;
     }

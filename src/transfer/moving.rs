@@ -1,10 +1,10 @@
 //! The end of a move: its source goes, once the destination is complete and verified, and only if it
 //! is still what was moved. Any doubt keeps it, and says so: to have an object twice loses nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::context::{Origin, Work};
+use super::context::Work;
 use super::error::JobError;
 use super::head::{find, find_source};
 use super::journal::{self, Journal, time_text};
@@ -16,18 +16,46 @@ use super::still_done::{
 };
 use super::upload;
 use crate::domain::escape::Escaped;
-use crate::domain::job::{Download, LocalSource, LocalTarget, Task, Upload};
+use crate::domain::job::{Download, Fate, LocalSource, LocalTarget, Task, Upload};
 use crate::domain::journal::{Entry, Outcome, SourceIs};
 use crate::domain::location::ObjectName;
 use crate::domain::object::ObjectFacts;
 use crate::storage::error::Kind;
 use crate::storage::local::error::Shown;
-use crate::storage::local::{Existing, is_by_program};
+use crate::storage::local::{Existing, SourceFile, is_by_program};
 use crate::storage::object_store::Removal;
 
 const DELETE: &str = "DeleteObject";
 /// Longer than the second that times in headers are told in.
 const A_SECOND: Duration = Duration::from_millis(1500);
+
+/// The source of a job, as it was when its bytes were read.
+#[derive(Debug)]
+pub(super) enum Origin {
+    Object(ObjectFacts),
+    File(Arc<SourceFile>),
+}
+
+impl Work {
+    /// Notes what is moved, where its removal is to follow: no other job has a use for it.
+    pub(super) fn moves(&self, origin: impl FnOnce() -> Origin) {
+        if self.job.fate == Fate::Removed {
+            *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = Some(origin());
+        }
+    }
+
+    /// When the object that is moved was written.
+    pub(super) fn origin_modified(&self) -> Option<SystemTime> {
+        match &*self.origin.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Origin::Object(facts)) => facts.last_modified,
+            Some(Origin::File(_)) | None => None,
+        }
+    }
+
+    fn take_origin(&self) -> Option<Origin> {
+        self.origin.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 /// Before anything is written: sees to it that a write to the source itself, by another name (an
 /// access point, another endpoint, a key that the server takes for the same), would show in its
@@ -118,7 +146,7 @@ pub(super) async fn is_moved(work: &Arc<Work>, journal: &Journal) -> Result<bool
     if may_be_one(work, &entry, &origin).await? {
         return Ok(false);
     }
-    work.moves(origin);
+    work.moves(|| origin);
     remove(work).await.map_err(|error| kept(work, None, error))?;
     let removed = Entry {
         outcome: Outcome::Done,
@@ -315,8 +343,14 @@ fn kept(work: &Work, done: Option<&Done>, error: JobError) -> JobError {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::domain::job::{Expected, Job};
+    use crate::domain::location::{Bucket, Key};
     use crate::domain::object::{ETag, StoredChecksum};
+    use crate::storage::memory::MemoryStore;
+    use crate::transfer::context::{Context, Limits};
 
     fn facts(etag: Option<&str>, size: u64, modified: Option<u64>) -> ObjectFacts {
         let since = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
@@ -327,6 +361,28 @@ mod tests {
             last_modified: modified.map(since),
             checksum: StoredChecksum::None,
         }
+    }
+
+    fn work(fate: Fate) -> Work {
+        let (events, _) = mpsc::channel(1);
+        let store = Arc::new(MemoryStore::with_bucket("bucket"));
+        let (limits, cancel) = (Limits::for_reading(Duration::ZERO), Arc::default());
+        let context = Context::new(store, limits, cancel, Arc::default(), events);
+        let source = LocalSource::Stdin { expected_size: None };
+        let bucket = Bucket::new("bucket").expect("a name");
+        let object = ObjectName::new(bucket, Key::new("key").expect("a key"));
+        let (attributes, expected) = (Arc::default(), Expected::default());
+        let task = Task::Upload(Upload { source, object, attributes, expected });
+        let job = Job { fate, ..Job::new(1, None, task) };
+        Work::new(Arc::new(context), Arc::new(job), None)
+    }
+
+    #[test]
+    fn what_is_not_moved_is_not_kept_in_mind() {
+        work(Fate::Kept).moves(|| panic!("nobody asks for it"));
+        let moved = work(Fate::Removed);
+        moved.moves(|| Origin::Object(facts(Some("a"), 5, Some(9))));
+        assert!(moved.take_origin().is_some());
     }
 
     #[test]

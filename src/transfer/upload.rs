@@ -7,11 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::context::{InFlight, Origin, Outcome, Verify, Work};
+use super::context::{InFlight, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::Skip;
 use super::gate::Class;
 use super::head::{find, find_now};
+use super::moving::Origin;
 use super::multipart;
 use super::part_size::{MAX_OBJECT, upload_part_size, usual_upload_part};
 use super::retry::until_done;
@@ -48,7 +49,7 @@ pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, Jo
     let size = source.size();
     work.gauge.discover(size);
     work.left_file(Some(source.modified()));
-    work.moves(Origin::File(Arc::clone(&source)));
+    work.moves(|| Origin::File(Arc::clone(&source)));
     if let Some(skip) = skip_file(work, job, &source).await? {
         return Ok(Outcome::Skipped(skip));
     }
