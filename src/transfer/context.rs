@@ -33,7 +33,7 @@ use crate::domain::location::Bucket;
 use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
 use crate::domain::range::Span;
-use crate::storage::error::{Kind, StoreError};
+use crate::storage::error::Kind;
 use crate::storage::local::Destination;
 use crate::storage::meter::Meter;
 use crate::storage::object_store::{ObjectStore, Removed};
@@ -132,9 +132,6 @@ pub enum Scope {
     ManyBuckets,
 }
 
-/// The slowest upload of a part that is still taken for alive, in bytes a second. A thin uplink is
-/// shared by all requests in flight; what is lost by patience is that a dead one is found late.
-const SLOWEST: u64 = 8 * 1024;
 /// What a request needs in memory besides its body: frames between the connection and the file.
 pub(super) const FRAMES: u64 = 1024 * 1024;
 
@@ -272,21 +269,6 @@ impl Context {
 
     pub(super) fn is_store_proven(&self) -> bool {
         self.health.successes() > 0
-    }
-
-    /// Bounds one request that sends `length` bytes: silence, and less than a trickle, are errors.
-    pub(super) async fn in_time<T>(
-        &self,
-        operation: &'static str,
-        length: u64,
-        request: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let limit = self.limits.timeout + Duration::from_secs(length / SLOWEST);
-        match tokio::time::timeout(limit, request).await {
-            Ok(reply) => reply,
-            Err(_) => Err(StoreError::new(operation, Kind::Transient)
-                .with_message(format!("no reply within {} s", limit.as_secs()))),
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::context::{Outcome, Verify, Way, Work};
 use super::error::JobError;
@@ -30,7 +30,7 @@ const COPY: &str = "CopyObject";
 const RESTARTS: u32 = 2;
 /// What a store may take to copy, besides so many bytes a second: it may answer only when all is
 /// done.
-const EXTRA_SECONDS: u64 = 300;
+const EXTRA: Duration = Duration::from_mins(5);
 const COPIED_A_SECOND: u64 = 10 << 20;
 
 const UNTOLD: &str = "some headers or metadata of the source can't be read and sent again (such as \
@@ -135,7 +135,7 @@ async fn whole(
     let mut attempts = 0;
     let sent = until_done(tries(work, job).under(&mut in_flight), || {
         attempts += 1;
-        context.in_time(COPY, allowance(facts.size), context.store.copy(&job.object, &how))
+        context.in_extra_time(COPY, time_for(facts.size), context.store.copy(&job.object, &how))
     });
     let written = match sent.await {
         // Of which side the condition failed, the store does not say.
@@ -245,9 +245,9 @@ pub(super) fn tries<'a>(work: &'a Work, job: &ObjectCopy) -> super::retry::Tries
     work.tries(format!("copy {} to {}", job.source, job.object))
 }
 
-/// As many bytes as `in_time` takes for the time that a copy of so many may need.
-pub(super) fn allowance(size: u64) -> u64 {
-    (EXTRA_SECONDS + size / COPIED_A_SECOND) * 8 * 1024
+/// What a copy of so many bytes may take the store.
+pub(super) fn time_for(size: u64) -> Duration {
+    EXTRA + Duration::from_secs(size / COPIED_A_SECOND)
 }
 
 /// What of the attributes is kept by the store, and what is sent.
@@ -320,5 +320,16 @@ async fn tags(work: &Work, job: &ObjectCopy) -> Result<Vec<(String, String)>, Jo
             Ok(Vec::new())
         }
         _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_may_take_the_time_that_its_bytes_take_and_more() {
+        assert_eq!(time_for(0), Duration::from_mins(5));
+        assert_eq!(time_for(5 << 30), Duration::from_mins(5) + Duration::from_secs(512));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::context::{InFlight, Outcome, Work};
-use super::copy::{all_attributes, allowance, finish, pinned, tries};
+use super::copy::{all_attributes, finish, pinned, time_for, tries};
 use super::error::JobError;
 use super::event::Skip;
 use super::fetch::Pin;
@@ -138,7 +138,7 @@ impl Part {
         let tries = work.tries(doing).of_part(Some(number)).under(&mut in_flight);
         let copy = || {
             let copy = context.store.copy_part(&upload, number, &from, range);
-            context.in_time(PART, allowance(range.length()), copy)
+            context.in_extra_time(PART, time_for(range.length()), copy)
         };
         let copied = until_done(tries, copy).await?;
         work.gauge.count(range.length());

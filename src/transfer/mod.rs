@@ -51,6 +51,7 @@ mod sending;
 mod still_done;
 mod stream_in;
 mod stream_out;
+mod time_limit;
 mod unfinished;
 mod uplink;
 mod upload;
