@@ -11,6 +11,7 @@ use super::error::JobError;
 use super::event::{Event, Skip};
 use super::head::{describe, find, find_now, head};
 use super::moving::{self, Origin};
+use super::original::Original;
 use super::outcome::Verified;
 use super::retry::until_done;
 use super::upload::{condition, skip};
@@ -84,8 +85,8 @@ fn begins_anew(error: &JobError) -> bool {
 }
 
 async fn once(work: &Arc<Work>, job: &ObjectCopy) -> Result<Outcome, JobError> {
-    let source = describe(work, &job.source).await?;
-    let facts = &source.facts;
+    let source = Original::new(&job.source, describe(work, &job.source).await?);
+    let facts = source.facts();
     work.gauge.discover(facts.size);
     verify::expected(&job.expected, facts)?;
     work.left_source(facts.etag.as_ref());
@@ -94,9 +95,9 @@ async fn once(work: &Arc<Work>, job: &ObjectCopy) -> Result<Outcome, JobError> {
         moving::tell_apart(work, facts, &job.object).await?;
     }
     if work.context.way == Way::Here {
-        return relay::relay(work, job, &source).await;
+        return relay::relay(work, job, &source.described).await;
     }
-    expect_checksum(work, job, facts).await?;
+    expect_checksum(work, job, &source).await?;
     if facts.size <= work.context.limits.copy_whole {
         whole(work, job, &source).await
     } else {
@@ -108,11 +109,10 @@ async fn once(work: &Arc<Work>, job: &ObjectCopy) -> Result<Outcome, JobError> {
 async fn expect_checksum(
     work: &Work,
     job: &ObjectCopy,
-    facts: &ObjectFacts,
+    source: &Original<'_>,
 ) -> Result<(), JobError> {
     let Some(wanted) = &job.expected.checksum else { return Ok(()) };
-    let said = verify::said_by_store(work, &job.source, facts, &facts.checksum).await?;
-    let said: Vec<_> = said.into_iter().collect();
+    let said: Vec<_> = source.like(work, Some(wanted)).await?.into_iter().collect();
     match judge(&said, &[Evidence::Whole(wanted.clone())]) {
         Some(Finding::Same(_)) => Ok(()),
         Some(Finding::Different { one, .. }) => {
@@ -127,10 +127,10 @@ async fn expect_checksum(
 async fn whole(
     work: &Arc<Work>,
     job: &ObjectCopy,
-    source: &Described,
+    source: &Original<'_>,
 ) -> Result<Outcome, JobError> {
-    let (context, facts) = (&work.context, &source.facts);
-    let how = how(work, job, source)?;
+    let (context, facts) = (&work.context, source.facts());
+    let how = how(work, job, &source.described)?;
     let mut in_flight = work.pass(0).await?;
     let mut attempts = 0;
     let sent = until_done(tries(work, job).under(&mut in_flight), || {
@@ -155,22 +155,22 @@ async fn whole(
     };
     drop(in_flight);
     work.gauge.count(facts.size);
-    finish(work, job, facts, &written).await
+    finish(work, job, source, &written).await
 }
 
 /// The end of a copy that the store made: what it is, and how far it is proven.
 pub(super) async fn finish(
     work: &Work,
     job: &ObjectCopy,
-    facts: &ObjectFacts,
+    source: &Original<'_>,
     written: &Written,
 ) -> Result<Outcome, JobError> {
-    let verified = prove(work, job, facts, written).await?;
+    let verified = prove(work, job, source, written).await?;
     work.left_object(written.etag.as_ref(), written.version.as_ref());
     if let Some(checksum) = written.checksum.clone() {
         work.left_checksum(checksum);
     }
-    Ok(work.done(facts.size, verified))
+    Ok(work.done(source.facts().size, verified))
 }
 
 /// Holds what the store says of the copy against what it says of the source. Where the reply does not
@@ -178,19 +178,19 @@ pub(super) async fn finish(
 async fn prove(
     work: &Work,
     job: &ObjectCopy,
-    facts: &ObjectFacts,
+    source: &Original<'_>,
     written: &Written,
 ) -> Result<Verified, JobError> {
+    let facts = source.facts();
     let mode = work.context.limits.verify;
     if mode == Verify::Off {
         return Ok(Verified::Length);
     }
-    let said = verify::said_by_store(work, &job.source, facts, &facts.checksum).await?;
-    let tag = facts.etag.as_ref().and_then(Evidence::of_etag);
-    let source: Vec<_> = said.into_iter().chain(tag).collect();
-    let tag = written.etag.as_ref().and_then(Evidence::of_etag);
-    let told = written.checksum.clone().map(Evidence::Whole);
-    let mut finding = judge(&told.into_iter().chain(tag).collect::<Vec<_>>(), &source);
+    let told = written.checksum.as_ref();
+    let of_tag = |tag: &Option<_>| tag.as_ref().and_then(Evidence::of_etag);
+    let said = source.like(work, told).await?.into_iter().chain(of_tag(&facts.etag));
+    let told = told.cloned().map(Evidence::Whole).into_iter().chain(of_tag(&written.etag));
+    let mut finding = judge(&told.collect::<Vec<_>>(), &said.collect::<Vec<_>>());
     let is_settled = match &finding {
         Some(Finding::Same(Basis::ETag)) => mode != Verify::Require,
         finding => finding.is_some(),
@@ -201,8 +201,10 @@ async fn prove(
                 (format!("{} bytes", found.size), format!("{} bytes", facts.size));
             return Err(JobError::Unequal { copy, source_has });
         }
-        let stored = found.checksum.full_object().cloned().map(Evidence::Whole);
-        finding = judge(&stored.into_iter().collect::<Vec<_>>(), &source).or(finding);
+        let stored = found.checksum.full_object();
+        let said: Vec<_> = source.like(work, stored).await?.into_iter().collect();
+        let stored = stored.cloned().map(Evidence::Whole);
+        finding = judge(&stored.into_iter().collect::<Vec<_>>(), &said).or(finding);
     }
     match finding {
         Some(Finding::Different { one, other, .. }) => {

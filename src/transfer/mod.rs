@@ -13,6 +13,7 @@ pub mod journal;
 pub mod landing;
 pub mod lines;
 pub mod listing;
+mod original;
 pub mod outcome;
 pub mod output;
 pub mod part_size;

@@ -14,7 +14,7 @@ use super::error::JobError;
 use super::fetch::{Fetch, Pin, Sink, fetch};
 use super::multipart::{SentPart, Started, note, pass_while, send_part};
 use super::outcome::Verified;
-use super::part_size::{MAX_OBJECT, upload_part_size, usual_upload_part};
+use super::part_size::{part_size_of, usual_upload_part};
 use super::plan;
 use super::resume::fold;
 use super::unfinished::record_of_copy;
@@ -36,8 +36,10 @@ pub(super) async fn relay(
     job: &ObjectCopy,
     source: &Described,
 ) -> Result<Outcome, JobError> {
+    let (facts, limits) = (&source.facts, &work.context.limits);
+    let usual = usual_upload_part(facts.size, limits.part_size, limits.part_choice);
+    let part_size = part_size_of("the object", facts.size, usual)?;
     let attributes = all_attributes(work, job, source).await?;
-    let facts = &source.facts;
     let reading = Arc::new(Work::aside(Arc::clone(&work.context), Arc::clone(&work.job)));
     let wanted = Wanted::of(work, (&job.source, &job.expected), facts, &facts.checksum).await?;
     // The CRCs of its parts fold to that of the whole.
@@ -47,13 +49,6 @@ pub(super) async fn relay(
     };
     let pin = Arc::new(Pin::of(facts));
     let relay = Relay { work, job, attributes, reading, pin, wanted, crc };
-    let limits = &work.context.limits;
-    let usual = usual_upload_part(facts.size, limits.part_size, limits.part_choice);
-    let Some(part_size) = upload_part_size(facts.size, usual) else {
-        let (size, most) = (ByteSize(facts.size), ByteSize(MAX_OBJECT));
-        let text = format!("the object has {size}, S3 takes {most} at most");
-        return Err(JobError::Impossible(text));
-    };
     let outcome = if facts.size <= limits.part_size {
         relay.whole().await
     } else {
