@@ -109,6 +109,23 @@ fn a_whole_bucket_needs_a_yes_and_starts_nothing_without() {
     stage.run(["rm", "-r", "s3://bucket", "--yes"]).code(0).stderr_has("nothing to do");
 }
 
+/// A yes is to what was named in the question, and to nothing else.
+#[test]
+fn each_whole_bucket_is_named_in_the_question() {
+    let stage = Stage::with_keys(&["a"]);
+    for args in [
+        ["s3://bucket", "s3://other"].as_slice(),
+        &["s3://bucket/p/", "s3://bucket/*", "s3://other/", "s3://bucket"],
+    ] {
+        let output = stage.run(["rm", "-r"].iter().chain(args));
+        output.code(2).stderr_has("remove everything in s3://bucket and s3://other\n");
+    }
+    let three = ["rm", "-r", "s3://bucket", "s3://b2", "s3://b3", "--all-versions"];
+    let question = "everything in s3://bucket, s3://b2 and s3://b3, all versions included";
+    stage.run(three).code(2).stderr_has(question);
+    assert_eq!(stage.testbed.requests().len(), 0, "something was started");
+}
+
 #[test]
 fn a_dry_run_tells_and_removes_nothing() {
     let stage = Stage::with_keys(&["p/a", "p/b", "q"]);
