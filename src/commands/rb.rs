@@ -17,6 +17,7 @@ use crate::domain::pattern::Filter;
 use crate::jobs::downloads::Keys;
 use crate::jobs::removals::{Removals, Selection, Versions};
 use crate::jobs::trees::{Reach, Source};
+use crate::storage::error::Kind;
 use crate::storage::object_store::{Depth, ListRequest, UploadsRequest, VersionsRequest};
 use crate::transfer::context::{Context, Scope};
 use crate::transfer::error::JobError;
@@ -134,19 +135,29 @@ async fn refuse_full(context: &Context, bucket: &Bucket) -> Result<(), CommandEr
     let request = ListRequest::new(bucket.clone(), "", Depth::Everything);
     let request = ListRequest { limit: Some(1), ..request };
     let page = context.or_stopped(listing::page(context, &request)).await??;
-    let mut is_full = !page.objects.is_empty() || page.next.is_some();
-    if !is_full {
-        let request =
-            VersionsRequest { bucket: bucket.clone(), prefix: String::new(), after: None };
-        let versions = context.or_stopped(VersionPages::new(request).next(context)).await?;
-        // Who may not list them, or where there is no such request, the store has the last word.
-        is_full = versions.is_ok_and(|page| page.is_some_and(|page| !page.versions.is_empty()));
-    }
-    if is_full {
+    let has_objects = !page.objects.is_empty() || page.next.is_some();
+    if has_objects || has_versions(context, bucket).await? {
         let error = anyhow::anyhow!("s3://{bucket} is not empty, and was not removed");
         return Err(CommandError::failed(error).hint(how_to_empty(bucket)));
     }
     Ok(())
+}
+
+/// A page may be empty, and the next one not.
+async fn has_versions(context: &Context, bucket: &Bucket) -> Result<bool, JobError> {
+    let request = VersionsRequest { bucket: bucket.clone(), prefix: String::new(), after: None };
+    let mut pages = VersionPages::new(request);
+    loop {
+        match context.or_stopped(pages.next(context)).await? {
+            Ok(Some(page)) if page.versions.is_empty() => {}
+            Ok(page) => return Ok(page.is_some()),
+            // Who may not list them, or where there is no such request, the store has the last word.
+            Err(error) if matches!(error.store_kind(), Some(Kind::Denied | Kind::Refused)) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn explained(bucket: &Bucket, error: JobError) -> CommandError {

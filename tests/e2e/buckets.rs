@@ -74,6 +74,33 @@ fn a_bucket_that_has_old_versions_alone_stays_too() {
     assert_eq!(stage.testbed.versions(BUCKET).len(), 2);
 }
 
+/// What can't be seen is not taken for empty, nor what comes behind an empty page.
+#[test]
+fn a_bucket_whose_versions_can_not_be_listed_stays() {
+    let stage = Stage::new();
+    let rb = ["rb", "s3://bucket", "--max-attempts", "2"];
+    let trouble = Fault::new(Operation::ListObjectVersions, FaultKind::internal_error());
+    stage.testbed.fault(trouble.always());
+    stage.run(rb).code(1).stderr_has("could not list all versions");
+    stage.testbed.clear_faults();
+    let empty = "<ListVersionsResult><IsTruncated>true</IsTruncated>\
+                 <NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>b</NextVersionIdMarker>\
+                 </ListVersionsResult>";
+    let version = "<ListVersionsResult><IsTruncated>false</IsTruncated><Version><Key>k</Key>\
+                   <VersionId>v</VersionId><Size>2</Size></Version></ListVersionsResult>";
+    for (number, page) in [(1, empty), (2, version)] {
+        let page = Fault::new(Operation::ListObjectVersions, FaultKind::xml(page));
+        stage.testbed.fault(page.nth(number));
+    }
+    stage.run(rb).code(1).stderr_has("is not empty");
+    assert_eq!(stage.testbed.count(Operation::DeleteBucket), 0);
+    // A store that knows no versions.
+    let unknown = FaultKind::status(501, "NotImplemented");
+    stage.testbed.fault(Fault::new(Operation::ListObjectVersions, unknown).always());
+    stage.run(rb).code(0);
+    assert_eq!(buckets(&stage), [""; 0]);
+}
+
 #[test]
 fn force_empties_it_first_with_all_versions_and_uploads() {
     let stage = Stage::new();
