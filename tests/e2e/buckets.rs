@@ -1,6 +1,7 @@
 //! `haul mb` and `haul rb`: a bucket comes, and goes; what is in it goes only where that was agreed to.
 
-use testbed::{Fault, FaultKind, Operation, Testbed};
+use rustix::process::Signal;
+use testbed::{Fault, FaultKind, Gate, Operation, Testbed};
 
 use crate::stage::{BUCKET, Stage};
 
@@ -135,6 +136,46 @@ fn what_can_not_be_removed_keeps_its_bucket() {
     output.code(1).stderr_has("s3://bucket is still there").stderr_has("1 failed");
     assert_eq!(stage.keys(), ["b"]);
     assert_eq!(stage.testbed.count(Operation::DeleteBucket), 0);
+}
+
+/// What is gone is told, whatever becomes of the bucket.
+#[test]
+fn a_bucket_that_is_emptied_and_stays_has_a_summary() {
+    let rb = ["rb", "s3://bucket", "--force", "--yes", "--json"];
+    for (operation, objects) in [
+        (Operation::DeleteBucket, 2),
+        (Operation::ListMultipartUploads, 2),
+        (Operation::DeleteBucket, 0),
+    ] {
+        let stage = Stage::with_keys(["a", "b"].get(..objects).expect("so many"));
+        stage.testbed.fault(Fault::new(operation, FaultKind::access_denied()).always());
+        let output = stage.run(rb);
+        output.code(1).stderr_has("AccessDenied");
+        if objects > 0 {
+            output.stderr_has("2 objects removed").stderr_has("1 failed");
+        }
+        let summary = output.json_lines().pop().expect("a summary");
+        let counts = ["removed", "failed", "buckets"].map(|name| summary[name].as_u64());
+        assert_eq!(counts, [Some(objects as u64), Some(1), Some(0)], "{output}");
+        assert_eq!(buckets(&stage), [BUCKET]);
+    }
+}
+
+#[test]
+fn an_interrupt_behind_the_last_object_says_what_is_gone() {
+    let stage = Stage::with_keys(&["a", "b"]);
+    let gate = Gate::new();
+    stage.testbed.fault(Fault::new(Operation::DeleteBucket, FaultKind::Gate(gate.clone())));
+    let rb = stage.haul().args(["rb", "s3://bucket", "--force", "--yes", "--json"]);
+    let running = rb.spawn();
+    gate.wait_for(1);
+    running.signal(Signal::INT);
+    let output = running.wait();
+    output.code(130).stderr_has("2 objects removed").stderr_has("before the store said");
+    let summary = output.json_lines().pop().expect("a summary");
+    let told = ["event", "end", "removed", "buckets"].map(|name| summary[name].to_string());
+    assert_eq!(told, ["\"summary\"", "\"interrupted\"", "2", "0"]);
+    gate.open();
 }
 
 #[test]
