@@ -111,8 +111,11 @@ impl RbArgs {
             abort_uploads(context, bucket).await?;
         }
         refuse_full(context, bucket).await?;
-        context.or_stopped(listing::remove_bucket(context, bucket)).await??;
-        Ok(())
+        match context.or_stopped(listing::remove_bucket(context, bucket)).await? {
+            // It was there a moment ago: the reply to an earlier try was lost.
+            Err(error) if error.store_kind() == Some(&Kind::MissingBucket) => Ok(()),
+            removed => Ok(removed?),
+        }
     }
 }
 

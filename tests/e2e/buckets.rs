@@ -39,6 +39,20 @@ fn a_bucket_that_is_there_already_is_an_error_that_says_whose() {
 }
 
 #[test]
+fn a_reply_that_was_lost_makes_no_failure_of_what_was_done() {
+    let stage = Stage::new();
+    let lost = |operation| stage.testbed.fault(Fault::new(operation, FaultKind::LostReply).nth(1));
+    lost(Operation::CreateBucket);
+    stage.run(["mb", "s3://new-one"]).code(0).stdout_is("made s3://new-one/\n");
+    assert_eq!(buckets(&stage), [BUCKET, "new-one"]);
+    lost(Operation::DeleteBucket);
+    stage.run(["rb", "s3://new-one"]).code(0).stderr_has("1 bucket removed");
+    assert_eq!(buckets(&stage), [BUCKET]);
+    let tries = [Operation::CreateBucket, Operation::DeleteBucket];
+    assert_eq!(tries.map(|operation| stage.testbed.count(operation)), [2, 2]);
+}
+
+#[test]
 fn a_bucket_is_made_in_the_region_that_was_named() {
     let stage = Stage::new();
     stage.run(["mb", "s3://far", "--region", "eu-central-1"]).code(0);
