@@ -294,6 +294,33 @@ fn an_interrupt_ends_it_and_says_how_many_are_gone() {
     gate.open();
 }
 
+/// Nobody fears for what no removal was sent of.
+#[test]
+fn an_interrupt_before_the_first_removal_leaves_nothing_open() {
+    for (args, waits) in [
+        (["s3://bucket/a", "--dry-run"].as_slice(), Operation::HeadObject),
+        (&["s3://bucket/a"], Operation::HeadObject),
+        (&["-r", "s3://bucket/", "--yes"], Operation::ListObjectsV2),
+    ] {
+        let stage = Stage::with_keys(&["a", "b"]);
+        let gate = Gate::new();
+        stage.testbed.fault(Fault::new(waits, FaultKind::Gate(gate.clone())).always());
+        let running = stage.haul().args(["rm"].iter().chain(args)).spawn();
+        gate.wait_for(1);
+        running.signal(Signal::INT);
+        running.wait().code(130).stderr_has("interrupted").stderr_lacks("may be gone");
+        gate.open();
+    }
+    let stage = Stage::with_keys(&["a"]);
+    let gate = Gate::new();
+    stage.testbed.fault(Fault::new(Operation::DeleteObject, FaultKind::Gate(gate.clone())));
+    let running = stage.haul().args(["rm", "s3://bucket/a"]).spawn();
+    gate.wait_for(1);
+    running.signal(Signal::INT);
+    running.wait().code(130).stderr_has("1 of them may be gone");
+    gate.open();
+}
+
 /// SeaweedFS removes the only version there is, whatever version was named.
 #[test]
 fn a_version_that_is_not_there_takes_no_other_with_it() {
