@@ -50,7 +50,7 @@ pub(super) async fn run(
                 next = lines.recv(), if tasks.len() < LINES.min(pool.run.lines_at_once()) => match next {
                     Some(Ok(TextLine { number, content })) => {
                         let parsed = content.as_ref().map_err(|reason| bad(reason));
-                        match parsed.and_then(|text| places.parse(parser, text)) {
+                        match parsed.and_then(|text| places.parse(parser, (number, text))) {
                             Ok(Some(command)) => {
                                 let session = script.of_line(number);
                                 let text = content.unwrap_or_default();
@@ -95,7 +95,7 @@ async fn check(args: &RunArgs, pool: &Arc<Pool>, parser: &mut Parser) -> Result<
         let TextLine { number, content } = line.map_err(CommandError::usage)?;
         all += 1;
         let parsed = content.as_ref().map_err(|reason| bad(reason));
-        if let Err(bad) = parsed.and_then(|text| places.parse(parser, text)) {
+        if let Err(bad) = parsed.and_then(|text| places.parse(parser, (number, text))) {
             refused += 1;
             pool.run.line_failed(no_command(number, content, bad)).await;
         }
