@@ -80,7 +80,7 @@ impl Context {
         self.tell(Event::PlanComplete).await;
     }
 
-    /// Tells of a line that is no run at all, or of the lines that do not come.
+    /// Tells of a failure that is no job's, such as a line that is no run at all.
     pub async fn line_failed(&self, failure: Failure) {
         let failed = self.failed.fetch_add(1, Relaxed) + 1;
         self.tell(Event::Failed { job: None, failure }).await;

@@ -131,3 +131,59 @@ fn credentials_that_end_are_told_once() {
     let failed = lines.iter().filter(|line| line["event"] == "failed").count();
     assert_eq!(failed, 1, "{output}");
 }
+
+/// What one line may not do is no reason for the others not to be done.
+#[test]
+fn removals_that_are_refused_to_one_line_end_no_other() {
+    let stage = Stage::new();
+    stage.sandbox.write("tree/a", "a");
+    for number in 0..10_500 {
+        stage.testbed.put_object("bucket", &format!("p/old/{number:05}"), "x");
+    }
+    let denied = FaultKind::access_denied();
+    let refused = stage.testbed.fault(Fault::new(Operation::DeleteObjects, denied).always());
+    // They are under way when the removals are refused, and many are still to come.
+    let gate = Gate::new();
+    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.occurrence(1..=u64::MAX));
+    let sync = "sync tree/ s3://bucket/p/ --delete --max-delete 100%\n";
+    stage.sandbox.write("commands", format!("{sync}{}", many(&stage)));
+    let mut running =
+        stage.haul().args(["run", "commands", "--json", "--concurrency", "8"]).spawn();
+    // Of two requests: one of them is done with by then.
+    running.until_stdout_has("p/old/00000");
+    running.until_stdout_has("p/old/07999");
+    gate.open();
+    let output = running.wait();
+    let lines = output.code(1).json_lines();
+    assert!(stage.testbed.hits(refused) > 0);
+    assert_eq!(stage.files("out").len(), LINES, "{output}");
+    let failed: Vec<_> = lines.iter().filter(|line| line["event"] == "failed").collect();
+    assert!((1000..10_000).contains(&failed.len()), "it went on: {} failed", failed.len());
+    assert!(failed.iter().all(|failed| failed["line"] == 1), "{output}");
+    let summary = summary(&output);
+    assert_eq!(summary["failed"], failed.len());
+    assert_eq!(summary["stopped"], 10_500 - failed.len());
+    assert_eq!(summary["objects"], LINES + 1);
+}
+
+/// `--max-errors` is about all lines: two of them with one refused removal each are enough.
+#[test]
+fn removals_that_fail_count_with_the_failures_of_other_lines() {
+    let stage = Stage::new();
+    for (folder, name) in [("one", "x"), ("two", "y")] {
+        for kept in ["a", "b"] {
+            stage.sandbox.write(format!("{folder}/{kept}"), kept);
+            stage.testbed.put_object("bucket", &format!("{folder}/{kept}"), kept);
+        }
+        stage.testbed.put_object("bucket", &format!("{folder}/{name}"), "x");
+    }
+    stage.testbed.fault(Fault::new(Operation::DeleteObject, FaultKind::access_denied()).always());
+    stage.testbed.fault(Fault::new(Operation::DeleteObjects, FaultKind::access_denied()).always());
+    let lines = "sync one/ s3://bucket/one/ --delete\nsync two/ s3://bucket/two/ --delete\n";
+    for (most, is_enough) in [("1", true), ("2", true), ("3", false)] {
+        let output = script(&stage, lines, &["--max-errors", most, "--json"]);
+        let end = summary(output.code(1))["end"].clone();
+        assert_eq!(end == "gave_up", is_enough, "{most}: {output}");
+    }
+}
