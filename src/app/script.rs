@@ -129,10 +129,7 @@ impl Script<'_> {
     async fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
         match ended {
             Ok(Ended { result: Ok(summary), .. }) => self.summary.join(&summary),
-            // It began while the run was ending.
-            Ok(Ended { result: Err(_), .. }) if self.session.cancel.is_draining() => {
-                self.summary.stopped += 1;
-            }
+            Ok(Ended { result: Err(error), .. }) if error.is_stop() => self.summary.stopped += 1,
             Ok(Ended { number, text, result: Err(error) }) => {
                 self.failed(not_done((number, text), &error)).await;
             }

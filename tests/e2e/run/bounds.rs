@@ -187,3 +187,26 @@ fn removals_that_fail_count_with_the_failures_of_other_lines() {
         assert_eq!(end == "gave_up", is_enough, "{most}: {output}");
     }
 }
+
+/// A line that can't be done is told, though the run is ending for another one.
+#[test]
+fn what_fails_while_the_run_ends_is_told() {
+    let stage = Stage::new();
+    let gate = Gate::new();
+    let held = Fault::new(Operation::GetObject, FaultKind::Gate(gate.clone()));
+    stage.testbed.fault(held.occurrence(1..=u64::MAX));
+    let lines = "cp --manifest s3://bucket/no-rows.csv out/\n".repeat(2) + "nonsense\n";
+    stage.sandbox.write("commands", lines);
+    let mut running = stage.haul().args(["run", "commands", "--max-errors", "1", "--json"]).spawn();
+    gate.wait_for(2);
+    running.until_stdout_has("not a command");
+    gate.open();
+    let output = running.wait();
+    let lines = output.code(1).json_lines();
+    let failed = lines.iter().filter(|line| line["event"] == "failed");
+    let mut numbers: Vec<_> = failed.map(|line| line["line"].as_u64().expect("a line")).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3], "{output}");
+    let summary = summary(&output);
+    assert_eq!((&summary["failed"], &summary["stopped"]), (&3.into(), &0.into()), "{output}");
+}
