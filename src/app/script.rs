@@ -185,13 +185,5 @@ fn cut_off(name: &str, error: &CommandError) -> Failure {
 }
 
 fn failure(line: Option<u64>, source: String, (cause, message): (&str, String)) -> Failure {
-    Failure {
-        line,
-        source,
-        destination: None,
-        cause: cause.to_owned(),
-        message,
-        hint: None,
-        may_pass: false,
-    }
+    Failure { line, source, ..Failure::of_run(cause, message) }
 }

@@ -243,17 +243,10 @@ impl Session {
             // The engine ended first: nobody takes jobs any more.
             Err(error) if error.is_cancelled() => None,
             Err(error) => {
-                let failure = Failure {
-                    line: None,
-                    source: String::new(),
-                    destination: None,
-                    cause: "internal error".to_owned(),
-                    message: format!(
-                        "not everything could be planned: internal error: {error}; please report this"
-                    ),
-                    hint: None,
-                    may_pass: false,
-                };
+                let message = format!(
+                    "not everything could be planned: internal error: {error}; please report this"
+                );
+                let failure = Failure::of_run("internal error", message);
                 self.fail(summary, failure).await;
                 None
             }

@@ -390,11 +390,9 @@ impl Run {
         let failure = Failure {
             line: self.context.line.or(refused.line),
             source: refused.name,
-            destination: None,
-            cause: refused.cause,
-            message: refused.reason,
             hint: refused.hint,
             may_pass: refused.may_pass,
+            ..Failure::of_run(refused.cause, refused.reason)
         };
         self.failed(None, failure).await;
     }
@@ -432,13 +430,10 @@ impl Run {
         let Some(journal) = self.context.journal.get() else { return };
         if let Err(error) = journal.close().await {
             let failure = Failure {
-                line: None,
                 source: error.path.to_string_lossy().into_owned(),
-                destination: None,
-                cause: "the journal could not be written".to_owned(),
-                message: error.to_string(),
                 hint: error.hint().map(str::to_owned),
                 may_pass: true,
+                ..Failure::of_run("the journal could not be written", error.to_string())
             };
             self.tell_failure(None, failure).await;
         }
@@ -458,13 +453,5 @@ fn is_repeatable(task: &Task) -> bool {
 
 /// A task that panicked: a defect of ours, and no reason to lose the other jobs.
 pub(super) fn internal(error: &JoinError) -> Failure {
-    Failure {
-        line: None,
-        source: String::new(),
-        destination: None,
-        cause: "internal error".to_owned(),
-        message: format!("internal error: {error}; please report this"),
-        hint: None,
-        may_pass: false,
-    }
+    Failure::of_run("internal error", format!("internal error: {error}; please report this"))
 }

@@ -189,24 +189,19 @@ impl Pruning<'_> {
         self.tell_failure(Failure {
             line: self.context.line,
             source: self.place(leaving),
-            destination: None,
-            cause: error.cause(),
-            message,
             hint: error.hint(),
             may_pass: error.may_pass(),
+            ..Failure::of_run(error.cause(), message)
         })
         .await;
     }
 
     async fn unreadable(&mut self, error: &io::Error) {
+        let message = format!("could not read what is to be removed: {error}");
         self.tell_failure(Failure {
             line: self.context.line,
-            source: String::new(),
-            destination: None,
-            cause: "the plan could not be kept".to_owned(),
-            message: format!("could not read what is to be removed: {error}"),
-            hint: None,
             may_pass: true,
+            ..Failure::of_run("the plan could not be kept", message)
         })
         .await;
     }
