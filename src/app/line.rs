@@ -1,5 +1,5 @@
 //! One line of a file of commands, as a command: the same command line as that of the program, with
-//! what was typed at `haul run` as its defaults.
+//! what was typed at `haul run`, or set for it alone, as its defaults.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -63,7 +63,7 @@ impl Parser {
     /// `typed`: the command line of `haul run`.
     pub(super) fn new(settings: &Settings, typed: &ArgMatches, purpose: Purpose) -> Self {
         let mut command = settings.apply(Cli::command());
-        let defaults = defaults(&command, typed);
+        let defaults = defaults(&command, typed, settings);
         for verb in VERBS {
             command = command.mut_subcommand(verb, |of| {
                 of.mut_args(|arg| match arg.get_long().and_then(|long| defaults.get(long)) {
@@ -170,21 +170,37 @@ fn with_paths(plain: &Command, paths: &[String]) -> Option<Command> {
     }
 }
 
-/// What was typed at `haul run` that lines have, too.
-fn defaults(command: &clap::Command, typed: &ArgMatches) -> HashMap<String, Vec<OsString>> {
+/// What was typed at `haul run`, or is set for it alone, that lines have, too.
+fn defaults(
+    command: &clap::Command,
+    typed: &ArgMatches,
+    settings: &Settings,
+) -> HashMap<String, Vec<OsString>> {
     let Some((verb, of)) = typed.subcommand() else { return HashMap::new() };
     let args = command.find_subcommand(verb).into_iter().flat_map(clap::Command::get_arguments);
     let typed = args.filter_map(|arg| {
         // It is about the lines themselves.
         let long = arg.get_long().filter(|long| *long != "strict")?;
         let id = arg.get_id().as_str();
-        if of.value_source(id) != Some(ValueSource::CommandLine) {
-            return None;
-        }
-        let values = match arg.get_action() {
-            ArgAction::SetTrue => vec!["true".into()],
-            action if action.takes_values() => of.get_raw(id)?.map(OsString::from).collect(),
+        let is_flag = match arg.get_action() {
+            ArgAction::SetTrue => true,
+            action if action.takes_values() => false,
             _ => return None,
+        };
+        let values = if of.value_source(id) == Some(ValueSource::CommandLine) {
+            if is_flag {
+                vec!["true".into()]
+            } else {
+                of.get_raw(id)?.map(OsString::from).collect()
+            }
+        } else if settings.is_set_for(long, verb) {
+            match settings.of_option(long, Some(verb))?.values.as_slice() {
+                // A flag that is not set here, though it may be for all commands.
+                [] if is_flag => vec!["false".into()],
+                values => values.iter().map(OsString::from).collect(),
+            }
+        } else {
+            return None;
         };
         Some((long.to_owned(), values))
     });

@@ -271,3 +271,36 @@ mv other/folder s3://bucket/up/";
         assert!(stage.keys().contains(&key.to_owned()), "{output}");
     }
 }
+
+#[test]
+fn what_the_configuration_sets_for_run_is_set_for_its_lines() {
+    let stage = Stage::with_keys(&["a"]);
+    let with = |settings: &str| {
+        stage.sandbox.write("c.toml", settings);
+        stage.sandbox.write("commands", "cp s3://bucket/a out/\n");
+        let haul = stage.haul().env("HAUL_CONFIG", "c.toml");
+        haul.args(["run", "commands", "--json"]).run()
+    };
+    // What would be done, and nothing else.
+    let dry = with("[run]\ndry-run = true\n");
+    dry.code(0).stdout_has("s3://bucket/a");
+    assert!(!stage.sandbox.path("out").exists(), "{dry}");
+    // One try, where the usual number of them would do.
+    let busy = || Fault::new(Operation::GetObject, FaultKind::slow_down()).once();
+    stage.testbed.fault(busy());
+    assert_eq!(summary(with("[run]\nmax-attempts = 1\n").code(1))["failed"], 1);
+    stage.testbed.fault(busy());
+    assert_eq!(summary(with("").code(0))["retries"], 1);
+    // What is set for this command alone goes before what is set for all.
+    let signed = |settings: &str| {
+        stage.testbed.clear_requests();
+        with(settings).code(0);
+        let requests = stage.testbed.requests();
+        let last = requests.last().expect("a request");
+        last.header("authorization").unwrap_or_default().to_owned()
+    };
+    assert!(signed("region = \"x-1\"\n[run]\nregion = \"y-1\"\n").contains("/y-1/s3/"));
+    let flags = "no-sign-request = true\n[run]\nno-sign-request = false\n";
+    assert_ne!(signed(flags), "");
+    assert_eq!(signed("[run]\nno-sign-request = true\n"), "");
+}
