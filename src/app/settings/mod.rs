@@ -4,6 +4,7 @@
 mod apply;
 mod environment;
 mod file;
+mod overruled;
 mod setting;
 
 pub(super) use apply::Settings;
