@@ -107,7 +107,9 @@ impl RunArgs {
         let scope = Scope::ManyBuckets;
         let (speed, failure) = (&self.speed, &self.failure);
         let run = session.comparing_context(&self.connection, speed, failure, scope).await?;
-        Ok(Arc::new(Pool { run: Arc::new(run), stores: tokio::sync::Mutex::default() }))
+        let connection = self.connection.resolve()?;
+        let stores = tokio::sync::Mutex::default();
+        Ok(Arc::new(Pool { run: Arc::new(run), connection, stores }))
     }
 
     /// Reads the lines on a thread of its own: a pipe may say nothing for ever.

@@ -361,8 +361,10 @@ impl Run {
     }
 
     fn is_hopeless(&self, error: &JobError) -> bool {
+        let scope = self.context.limits.scope;
         match error.store_kind() {
-            Some(Kind::MissingBucket) => self.context.limits.scope == Scope::OneBucket,
+            Some(_) if scope == Scope::ManyStores => false,
+            Some(Kind::MissingBucket) => scope == Scope::OneBucket,
             Some(Kind::Unreachable | Kind::UnknownHost) => !self.context.is_store_proven(),
             Some(kind) => kind.is_hopeless(),
             None => matches!(error, JobError::Local(error) if error.is_full()),
@@ -373,14 +375,15 @@ impl Run {
     fn is_store_dead(&mut self, error: &JobError) -> bool {
         // What is started again has failed before: no wonder if it does so in a row.
         let is_again = self.round == Round::Last;
-        if is_again || !error.store_kind().is_some_and(Kind::is_transient) {
+        let is_one_of_many = self.context.limits.scope == Scope::ManyStores;
+        if is_again || is_one_of_many || !error.store_kind().is_some_and(Kind::is_transient) {
             return false;
         }
         self.context.health.lost_in_a_row() == LOST_IN_A_ROW
     }
 
     pub(super) async fn refuse(&mut self, refused: Refused) {
-        if refused.ends_run {
+        if refused.ends_run && self.context.limits.scope != Scope::ManyStores {
             if self.context.cancel.is_draining() {
                 // Said of a job that failed before: one line for all of them.
                 return;

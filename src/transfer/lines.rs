@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::context::{Context, Limits, Scope, Tolerance, Way};
+use super::context::{Context, Limits, Tolerance, Way};
 use super::event::Event;
 use super::gauge::Plans;
 use super::outcome::{End, Failure};
@@ -24,8 +24,6 @@ impl Context {
             memory: self.limits.memory,
             bandwidth: self.limits.bandwidth,
             tolerance: self.limits.tolerance,
-            // A bucket that one line names says nothing of the others.
-            scope: Scope::ManyBuckets,
             ..limits.clone()
         };
         Self {

@@ -97,6 +97,30 @@ fn a_bucket_that_is_missing_for_one_line_ends_no_other() {
 }
 
 #[test]
+fn a_store_that_is_of_no_use_to_one_line_ends_no_other() {
+    let dead = "http://127.0.0.1:9";
+    for line in [
+        format!("cp s3://bucket/k out/ --endpoint-url {dead}"),
+        format!("cp s3://bucket/p/ own/ --endpoint-url {dead}"),
+        format!("cp s3://bucket/k s3://bucket/own --source-endpoint-url {dead}"),
+        format!("sync s3://bucket/p/ own/ --endpoint-url {dead}"),
+        "cp s3://bucket/k own/ --profile none".to_owned(),
+        "cp s3://bucket/p/ own/ --profile unknown".to_owned(),
+    ] {
+        let stage = Stage::new();
+        let lines = format!("{line}\n{}", many(&stage));
+        stage.sandbox.write("commands", &lines);
+        let profile = "[unknown]\naws_access_key_id = AKIDUNKNOWN\naws_secret_access_key = x\n";
+        stage.sandbox.write("profiles", profile);
+        let haul = stage.haul().env("AWS_SHARED_CREDENTIALS_FILE", "profiles");
+        let output =
+            haul.args(["run", "commands", "--concurrency", "1", "--max-attempts", "1"]).run();
+        output.code(1).stderr_has("(line 1)").stderr_has("1 failed");
+        assert_eq!(stage.files("out").len(), LINES, "{line}: {output}");
+    }
+}
+
+#[test]
 fn a_key_of_one_line_encrypts_nothing_of_another() {
     let stage = Stage::new();
     for (name, key) in [("one.key", [1_u8; 32]), ("two.key", [2_u8; 32])] {

@@ -294,7 +294,7 @@ fn what_the_configuration_sets_for_run_is_set_for_its_lines() {
     // What is set for this command alone goes before what is set for all.
     let signed = |settings: &str| {
         stage.testbed.clear_requests();
-        with(settings).code(0);
+        with(settings);
         let requests = stage.testbed.requests();
         let last = requests.last().expect("a request");
         last.header("authorization").unwrap_or_default().to_owned()
