@@ -304,3 +304,21 @@ fn what_the_configuration_sets_for_run_is_set_for_its_lines() {
     assert_ne!(signed(flags), "");
     assert_eq!(signed("[run]\nno-sign-request = true\n"), "");
 }
+
+#[test]
+fn what_a_line_says_goes_before_what_is_set_and_that_line_alone() {
+    let stage = Stage::with_keys(&["a", "b", "p/keep/k", "p/k"]);
+    for name in ["one", "two", "three"] {
+        stage.sandbox.write(name, "before");
+    }
+    let lines = "cp s3://bucket/a two\ncp s3://bucket/a one --overwrite always\n\
+                 cp s3://bucket/b three --verify off\n\
+                 cp s3://bucket/p/ left/ --exclude 'keep/**'\ncp s3://bucket/p/ right/\n";
+    stage.sandbox.write("commands", lines);
+    let haul = stage.haul().env("HAUL_NO_CLOBBER", "1").env("HAUL_INCLUDE", "**");
+    haul.args(["run", "commands"]).run().code(0);
+    assert_ne!(stage.text("one"), "before");
+    assert_eq!((stage.text("two"), stage.text("three")), ("before".into(), "before".into()));
+    assert_eq!(stage.files("left"), ["k"]);
+    assert_eq!(stage.files("right"), ["k", "keep/k"]);
+}
