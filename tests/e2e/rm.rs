@@ -33,6 +33,18 @@ fn one_object_goes_and_its_neighbours_stay() {
 }
 
 #[test]
+fn quiet_says_nothing_of_what_went() {
+    let stage = Stage::with_keys(&["k", "p/a", "p/b"]);
+    for words in [&["rm", "--quiet", "s3://bucket/k"][..], &["rm", "-q", "-r", "s3://bucket/p/"]] {
+        let output = stage.run(words);
+        output.code(0).stdout_is("");
+        assert_eq!(output.stderr, "");
+    }
+    assert!(stage.keys().is_empty());
+    stage.run(["rm", "--quiet", "s3://bucket/k"]).code(1).stdout_is("").stderr_has("s3://bucket/k");
+}
+
+#[test]
 fn what_is_not_there_is_an_error_and_the_others_go() {
     let stage = Stage::with_keys(&["a", "dir/x", "z"]);
     let output = stage.run(["rm", "s3://bucket/missing"]);
