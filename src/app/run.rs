@@ -41,7 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => (Settings::default(), Some(error)),
     };
     let mut command = settings.apply(whole.clone());
-    let tried = command.try_get_matches_from_mut(&arguments);
+    let tried = settings.parse(&mut command, &whole, &arguments);
     let parsed = tried.and_then(|typed| {
         let cli = Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut command))?;
         Ok((cli, typed))
@@ -262,11 +262,11 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
         Command::Restore(args) => args
             .run(&session, &mut listing)
             .await
-            .map(|tally| Closing { text: Some(tally.text()), errors: tally.errors }),
+            .map(|tally| Closing { text: Some(tally.text()), errors: tally.into_errors() }),
         Command::Clean(args) => args
             .run(&session, &mut listing)
             .await
-            .map(|tally| Closing { text: Some(tally.text()), errors: tally.errors }),
+            .map(|tally| Closing { text: Some(tally.text()), errors: tally.into_errors() }),
         _ => Ok(Closing::default()),
     };
     drop(session);

@@ -125,3 +125,31 @@ fn a_typo_is_told_what_was_meant() {
         .code(2)
         .stderr_has("--concurrency");
 }
+
+/// Filters are one list, and it is typed or set: a rule that was set must not come behind one that
+/// spares something.
+#[test]
+fn what_is_typed_to_be_spared_is_spared_whatever_is_set() {
+    let stage = Stage::with_keys(&["d/gone", "d/keep/x"]);
+    let remove = |typed: &[&str]| {
+        let haul = stage.haul().env("HAUL_INCLUDE", "**").args(["rm", "-r", "s3://bucket/d/"]);
+        haul.args(typed).run().code(0).stderr_has("1 object removed");
+    };
+    remove(&["--exclude", "keep/**"]);
+    assert_eq!(stage.keys(), ["d/keep/x"]);
+
+    stage.sandbox.write("tree/a", "a");
+    let sync = ["sync", "tree/", "s3://bucket/d/", "--delete", "--exclude", "keep/**"];
+    let haul = stage.haul().env("HAUL_INCLUDE", "**").args(sync);
+    haul.args(["--max-delete", "100%"]).run().code(0);
+    assert_eq!(stage.keys(), ["d/a", "d/keep/x"]);
+}
+
+#[test]
+fn a_setting_that_excludes_what_is_typed_does_not_count() {
+    let stage = Stage::with_keys(&["a"]);
+    stage.sandbox.write("a", "old");
+    let cp = ["cp", "s3://bucket/a", "a", "--overwrite", "always"];
+    stage.haul().env("HAUL_NO_CLOBBER", "1").args(cp).run().code(0).stderr_has("1 object,");
+    assert_eq!(stage.text("a"), "a");
+}

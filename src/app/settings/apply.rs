@@ -5,12 +5,13 @@ use std::ffi::{OsStr, OsString};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
+use super::overruled::Rank;
 use super::setting::{Origin, Setting};
-use super::{environment, file};
+use super::{environment, file, overruled};
 use crate::commands::error::CommandError;
 
 /// All that is set, for this call of the program.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::app) struct Settings {
     /// The first that is about an option is the one that counts.
     settings: Vec<Setting>,
@@ -40,12 +41,20 @@ impl Settings {
 
     /// The command line, with what is set as its defaults.
     pub(in crate::app) fn apply(&self, command: Command) -> Command {
+        self.apply_but(command, &[])
+    }
+
+    /// The same but for some options, which are named as their arguments are.
+    pub(in crate::app) fn apply_but(&self, command: Command, but: &[String]) -> Command {
         let names: Vec<_> = command.get_subcommands().map(|of| of.get_name().to_owned()).collect();
-        let mut command = command.mut_args(|arg| self.set(arg, None));
+        let set = |arg: Arg, of: Option<&str>| {
+            if but.iter().any(|id| arg.get_id() == id) { arg } else { self.set(arg, of) }
+        };
+        let mut command = command.mut_args(|arg| set(arg, None));
         for name in names {
             command = command.mut_subcommand(&name, |of| {
                 let name = of.get_name().to_owned();
-                of.mut_args(|arg| self.set(arg, Some(&name)))
+                of.mut_args(|arg| set(arg, Some(&name)))
             });
         }
         command
@@ -59,6 +68,29 @@ impl Settings {
             }
             _ => arg,
         }
+    }
+
+    /// Reads a command line that was made of the `plain` one by `apply`. What is set and speaks against what is typed,
+    /// or against what is set in a place that goes before, does not count.
+    pub(in crate::app) fn parse(
+        &self,
+        command: &mut Command,
+        plain: &Command,
+        typed: &[OsString],
+    ) -> Result<ArgMatches, clap::Error> {
+        let rank = |arg: &Arg, of: &str| self.rank(arg.get_long()?, of);
+        let without = |but: &[String]| self.apply_but(plain.clone(), but);
+        overruled::parse(command, typed, rank, without)
+    }
+
+    /// Who goes before what is set for an option of a command.
+    pub(in crate::app) fn rank(&self, long: &str, command: &str) -> Option<Rank> {
+        let setting = self.of_option(long, Some(command))?;
+        Some(match setting.origin {
+            Origin::Environment(_) => Rank::Environment,
+            Origin::File(_, Some(_)) => Rank::OfCommand,
+            Origin::File(_, None) => Rank::OfAll,
+        })
     }
 
     /// What is set for an option, of one command or of all.
@@ -90,7 +122,9 @@ impl Settings {
         let set = args.filter_map(|arg| {
             let setting = self.of_option(arg.get_long()?, Some(name))?;
             let source = of.value_source(arg.get_id().as_str());
-            (source == Some(ValueSource::DefaultValue)).then_some(setting)
+            let is_default = source == Some(ValueSource::DefaultValue);
+            let is_in_use = is_default && arg.get_default_values() == setting.values.as_slice();
+            is_in_use.then_some(setting)
         });
         set.filter(|setting| !setting.values.is_empty()).collect()
     }
@@ -113,7 +147,9 @@ mod tests {
 
     fn parse(settings: &Settings, typed: &[&str]) -> (Cli, Vec<String>) {
         let mut command = settings.apply(Cli::command());
-        let matches = command.try_get_matches_from_mut(typed).expect("a command line");
+        let typed: Vec<_> = typed.iter().map(OsString::from).collect();
+        let matches =
+            settings.parse(&mut command, &Cli::command(), &typed).expect("a command line");
         let in_use = settings.in_use(&command, &matches);
         let in_use = in_use.iter().map(|of| format!("{} {}", of.option, of.origin)).collect();
         (Cli::from_arg_matches(&matches).expect("a command line"), in_use)
@@ -134,6 +170,25 @@ mod tests {
         assert_eq!(in_use[1], "verbose HAUL_VERBOSE");
         let (cli, in_use) = parse(&set, &["haul", "ls", "-vvv"]);
         assert!(cli.output.verbose == 3 && in_use.len() == 1, "{in_use:?}");
+    }
+
+    #[test]
+    fn what_speaks_against_what_is_typed_does_not_count() {
+        let set = settings(&[("HAUL_QUIET", "yes")], "verbose = 2\n").expect("good");
+        let (cli, in_use) = parse(&set, &["haul", "ls", "-v"]);
+        assert!(!cli.output.quiet && cli.output.verbose == 1 && in_use.is_empty(), "{in_use:?}");
+        let (cli, in_use) = parse(&set, &["haul", "ls"]);
+        assert!(cli.output.quiet && cli.output.verbose == 0, "the file goes behind");
+        assert_eq!(in_use, ["quiet HAUL_QUIET"]);
+        let set = settings(&[("HAUL_INCLUDE", "**"), ("HAUL_NO_CLOBBER", "1")], "").expect("good");
+        for typed in [
+            ["haul", "ls", "--exclude", "keep/**"].as_slice(),
+            &["haul", "cp", "a", "b", "--overwrite", "always", "--exclude", "keep/**"],
+        ] {
+            assert_eq!(parse(&set, typed).1, [""; 0], "{typed:?}");
+        }
+        let (_, in_use) = parse(&set, &["haul", "cp", "a", "b"]);
+        assert_eq!(in_use.len(), 2, "{in_use:?}");
     }
 
     #[test]
