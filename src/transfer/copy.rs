@@ -95,7 +95,7 @@ async fn once(work: &Arc<Work>, job: &ObjectCopy) -> Result<Outcome, JobError> {
         moving::tell_apart(work, facts, &job.object).await?;
     }
     if work.context.way == Way::Here {
-        return relay::relay(work, job, &source.described).await;
+        return relay::relay(work, job, &source).await;
     }
     expect_checksum(work, job, &source).await?;
     if facts.size <= work.context.limits.copy_whole {
@@ -105,8 +105,9 @@ async fn once(work: &Arc<Work>, job: &ObjectCopy) -> Result<Outcome, JobError> {
     }
 }
 
-/// A manifest's checksum of bytes that are never seen here: only the store's own can tell.
-async fn expect_checksum(
+/// A manifest's checksum of bytes that are never seen here, or not in their order: only the store's
+/// own can tell.
+pub(super) async fn expect_checksum(
     work: &Work,
     job: &ObjectCopy,
     source: &Original<'_>,

@@ -1,5 +1,5 @@
-//! What a copy on the server is made of, and what its store says of the bytes. They are never seen
-//! here: a checksum is all that tells of them.
+//! What a copy is made of, and what its store says of the bytes: all that tells of them where they are
+//! never seen here.
 
 use tokio::sync::OnceCell;
 

@@ -94,6 +94,45 @@ fn what_was_read_is_held_against_whatever_checksum_the_source_has() {
     assert!(pair.to.object(BUCKET, "required").is_none());
 }
 
+/// Parts that come as they come show a CRC alone: of the rest, the source's store must know.
+#[test]
+fn what_a_row_says_of_the_source_must_hold_here_as_well() {
+    let (crc32, crc64) = (Algorithm::Crc32, Algorithm::Crc64Nvme);
+    let (sha1, sha256) = (Algorithm::Sha1, Algorithm::Sha256);
+    for size in [1000, 12 * MIB] {
+        for (has, says, is_enough) in [
+            (crc64, crc64, true),
+            (crc32, crc32, true),
+            (sha256, sha256, true),
+            (crc64, crc32, false),
+            (crc64, sha256, false),
+            (sha256, sha1, false),
+        ] {
+            let pair = Pair::new();
+            let put = |key, from, algorithm| {
+                let options = PutOptions::new().checksum(ObjectChecksum::FullObject(algorithm));
+                pair.from.testbed.put_object_with(BUCKET, key, content(from, size), &options);
+            };
+            put("k", "k", has);
+            for (from, is_right) in [("k", true), ("other", false)] {
+                put("sum", from, says);
+                let sum = pair.from.object("sum").checksum.expect("a checksum").value;
+                let says = says.name().to_lowercase();
+                let row = format!("s3://bucket/k,s3://bucket/copy,{says}:{sum}");
+                pair.from
+                    .sandbox
+                    .write("rows.csv", format!("source,destination,checksum\n{row}\n"));
+                let output = pair.copy(&["--manifest", "rows.csv"]);
+                // All bytes of a small one are seen.
+                let is_copied = is_right && (is_enough || size == 1000);
+                output.code(i32::from(!is_copied));
+                assert_eq!(pair.to.object(BUCKET, "copy").is_some(), is_copied, "{output}");
+                pair.to.delete_object(BUCKET, "copy");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_flipped_bit_on_the_way_is_noticed_and_the_object_read_again() {
     for (key, size) in [("small", 1000), ("large", 12 * MIB)] {
