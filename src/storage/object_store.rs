@@ -26,7 +26,8 @@ pub use super::removal::{MOST_REMOVED, Removal, Removed};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// Objects, somewhere. `s3` is the real one, `memory` the one that fails on command.
+/// Objects, somewhere. `s3` is the real one, `memory` the one that fails on command. Where a version
+/// is named, a reply that is about another one is an error: some stores heed none.
 #[async_trait]
 pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     /// What tells this store from others in which objects may have the same names.

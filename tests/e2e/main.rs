@@ -45,3 +45,4 @@ mod sync;
 mod trust;
 mod upload;
 mod verify;
+mod versions;

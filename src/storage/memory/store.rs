@@ -385,8 +385,11 @@ impl State {
         operation: &'static str,
         object: &ObjectName,
     ) -> Result<&Stored> {
+        let is_meant = object.is_answered_by(None);
         let stored = self.bucket(operation, &object.bucket)?.get(object.key.as_str());
-        stored.ok_or_else(|| failed(operation, Kind::MissingKey, "there is no such key"))
+        stored
+            .filter(|_| is_meant)
+            .ok_or_else(|| failed(operation, Kind::MissingKey, "there is no such key"))
     }
 
     pub(super) fn upload(
