@@ -130,17 +130,19 @@ async fn abort_uploads(context: &Context, bucket: &Bucket) -> Result<(), Command
 }
 
 /// S3 itself removes no bucket that has something in it; SeaweedFS does.
-async fn refuse_full(context: &Context, bucket: &Bucket) -> Result<(), CommandError> {
+async fn refuse_full(context: &Arc<Context>, bucket: &Bucket) -> Result<(), CommandError> {
     let request = ListRequest::new(bucket.clone(), "", Depth::Everything);
     let request = ListRequest { limit: Some(1), ..request };
     let page = context.or_stopped(listing::page(context, &request)).await??;
     let mut is_full = !page.objects.is_empty() || page.next.is_some();
     if !is_full {
-        let request =
-            VersionsRequest { bucket: bucket.clone(), prefix: String::new(), after: None };
-        let versions = context.or_stopped(VersionPages::new(request).next(context)).await?;
-        // Who may not list them, or where there is no such request, the store has the last word.
-        is_full = versions.is_ok_and(|page| page.is_some_and(|page| !page.versions.is_empty()));
+        let request = VersionsRequest::new(bucket.clone(), "");
+        is_full = match VersionPages::new(context, request).next().await {
+            Ok(page) => page.is_some_and(|page| !page.versions.is_empty()),
+            Err(error @ JobError::Stopped) => return Err(error.into()),
+            // Who may not list them, or where there is no such request, the store has the last word.
+            Err(_) => false,
+        };
     }
     if is_full {
         let error = anyhow::anyhow!("s3://{bucket} is not empty, and was not removed");
@@ -162,7 +164,7 @@ fn explained(bucket: &Bucket, error: JobError) -> CommandError {
 
 fn how_to_empty(bucket: &Bucket) -> String {
     format!(
-        "see what is in it: haul ls -r s3://{bucket}, and old versions: haul du --all-versions; \
+        "see what is in it: haul ls -r s3://{bucket}, and old versions: --all-versions; \
          --force removes all of it first"
     )
 }

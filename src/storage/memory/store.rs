@@ -313,7 +313,8 @@ impl ObjectStore for MemoryStore {
 
     async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage> {
         self.answer(Operation::ListVersions, None, |state| {
-            versions(state.bucket("ListObjectVersions", &request.bucket)?, request)
+            let pages = state.pages;
+            versions(state.bucket("ListObjectVersions", &request.bucket)?, request, pages)
         })
     }
 
