@@ -1,6 +1,7 @@
 //! Versions of objects: one that is named is read, moved or compared, and no other one; all of them
 //! are listed. What is removed of them is in `rm`.
 
+mod listing;
 mod moving;
 mod reading;
 

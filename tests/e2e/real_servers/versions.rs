@@ -24,6 +24,18 @@ fn one_version_is_read_copied_compared_and_moved() {
     run(&[&["cp"], &of_old[..], &[&bucket.uri("whole")]].concat()).code(0);
     assert!(bucket.get("parts") == bytes && bucket.get("whole") == bytes);
     run(&["cp", "--version-id", "none", &name, "other"]).code(1);
+    run(&["rm", &bucket.uri("whole")]).code(0);
+    let listed = run(&["ls", "--all-versions", "--json", &bucket.uri("")]);
+    let told = |line: &serde_json::Value| {
+        let texts = ["key", "version_id"].map(|name| line[name].as_str().map(str::to_owned));
+        (texts, line["is_latest"] == true, line["is_delete_marker"] == true)
+    };
+    let lines: Vec<_> = listed.code(0).json_lines().iter().map(told).collect();
+    let of_k = |id: &str| [Some("k".to_owned()), Some(id.to_owned())];
+    assert_eq!(lines[..2], [(of_k(&new), true, false), (of_k(&old), false, false)]);
+    let keys = lines.iter().filter_map(|line| line.0[0].as_deref());
+    assert_eq!(keys.collect::<Vec<_>>(), ["k", "k", "parts", "whole", "whole"]);
+    assert_eq!((lines[3].1, lines[3].2, lines[4].2), (true, true, false));
     run(&[&["mv"], &of_old[..], &["moved"]].concat()).code(0);
     assert!(sandbox.read("moved") == bytes);
     assert_eq!((bucket.versions_of("k"), bucket.get("k")), (vec![new], b"new".to_vec()));
