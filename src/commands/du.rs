@@ -11,15 +11,13 @@ use super::ls::Stopped;
 use super::options::{Connection, Filters};
 use super::session::Session;
 use crate::domain::location::{Location, ObjectName};
-use crate::domain::object::ListedObject;
+use crate::domain::object::{ListedObject, ListedVersion, VersionKind};
 use crate::domain::pattern::Filter;
 use crate::domain::record::{OutputError, Record, RecordSink, Usage};
 use crate::jobs::downloads::Keys;
 use crate::jobs::trees::{Reach, Source, Tree};
 use crate::storage::error::Kind;
-use crate::storage::object_store::{
-    Depth, ListRequest, ListedVersion, VersionKind, VersionsRequest,
-};
+use crate::storage::object_store::{Depth, ListRequest, VersionsRequest};
 use crate::transfer::context::Context;
 use crate::transfer::listing::{self, Pages, VersionPages};
 
@@ -179,11 +177,10 @@ async fn sum_versions(
     filter: &Filter,
     sums: &mut Sums,
 ) -> Result<bool, CommandError> {
-    let bucket = tree.uri.bucket.clone();
-    let prefix = tree.listed().to_owned();
-    let mut pages = VersionPages::new(VersionsRequest { bucket, prefix, after: None });
+    let request = VersionsRequest::new(tree.uri.bucket.clone(), tree.listed());
+    let mut pages = VersionPages::new(context, request);
     let mut found = false;
-    while let Some(page) = context.or_stopped(pages.next(context)).await?? {
+    while let Some(page) = pages.next().await? {
         for ListedVersion { object, kind, .. } in &page.versions {
             let Some(name) = tree.name(object.key.as_str()) else { continue };
             // The object itself is in no folder below it.

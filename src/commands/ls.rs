@@ -11,14 +11,18 @@ use crate::domain::location::{Location, S3Uri};
 use crate::domain::object::ListedObject;
 use crate::domain::pattern::{Filter, Wildcard};
 use crate::domain::record::{OutputError, Record, RecordSink};
-use crate::storage::object_store::{Depth, ListRequest};
+use crate::storage::object_store::{Depth, ListRequest, VersionsRequest};
 use crate::transfer::context::Context;
-use crate::transfer::listing::{self, Pages};
+use crate::transfer::listing::{self, Pages, VersionPages};
 
 /// List buckets, or objects
 ///
 /// Without an argument the buckets, with a prefix one level below it, with a wildcard or -r
 /// everything. Control characters in keys are shown escaped; --json has keys exact.
+///
+/// With --all-versions each version has a line, and each delete marker: time, size, version, `latest`
+/// for what the key has now, key; by key, and of each the newest first. In a bucket that never kept
+/// versions there is one of each object, `null`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +30,9 @@ Examples:
   haul ls s3://bucket/2024/        one level
   haul ls -r s3://bucket/2024/     everything below
   haul ls 's3://bucket/*.parquet'  what matches
-  haul ls -r --json s3://bucket/ | jq -r .key")]
+  haul ls -r --json s3://bucket/ | jq -r .key
+  haul ls s3://bucket/key --all-versions
+  haul ls -r --all-versions --json s3://bucket/ | jq -r 'select(.is_delete_marker).key'")]
 pub struct LsArgs {
     /// s3://bucket, a prefix, an object, or a wildcard
     #[arg(value_name = "S3_URI")]
@@ -35,6 +41,10 @@ pub struct LsArgs {
     /// List everything below, not only one level
     #[arg(long, short)]
     recursive: bool,
+
+    /// List all versions and delete markers, not only what has the key now
+    #[arg(long, requires = "uri")]
+    all_versions: bool,
 
     /// Show sizes such as 1.2 MiB instead of bytes
     #[arg(long, short = 'H', visible_alias = "humanize")]
@@ -92,7 +102,11 @@ impl LsArgs {
             uri,
             prefix,
         };
-        let found = listing.run(context, records).await?;
+        let found = if self.all_versions {
+            listing.run_versions(context, records).await?
+        } else {
+            listing.run(context, records).await?
+        };
         if found == 0 && !listing.uri.rest.is_empty() {
             let (uri, bucket) = (&listing.uri, &listing.uri.bucket);
             return Err(CommandError::failed(anyhow::anyhow!("nothing is at {uri}"))
@@ -128,10 +142,7 @@ impl Listing {
         let mut pages = Pages::new(context, request);
         let mut found = 0;
         while let Some(page) = pages.next().await.map_err(CommandError::from)? {
-            for prefix in page.prefixes.iter().filter(|prefix| self.is_here(prefix)) {
-                found += 1;
-                records.push(&Record::Prefix { bucket, prefix })?;
-            }
+            found += self.push_prefixes(&page.prefixes, records)?;
             for object in page.objects.iter().filter(|object| self.is_meant(object)) {
                 // Filters that leave nothing are no reason to say that nothing is there.
                 found += 1;
@@ -139,6 +150,42 @@ impl Listing {
                     records.push(&Record::Object { bucket, object })?;
                 }
             }
+        }
+        Ok(found)
+    }
+
+    async fn run_versions(
+        &self,
+        context: &Arc<Context>,
+        records: &mut dyn RecordSink,
+    ) -> Result<u64, Stopped> {
+        let bucket = &self.uri.bucket;
+        let request = VersionsRequest::new(bucket.clone(), self.prefix.as_str());
+        let request = VersionsRequest { depth: self.depth, ..request };
+        let mut pages = VersionPages::new(context, request);
+        let mut found = 0;
+        while let Some(page) = pages.next().await.map_err(CommandError::from)? {
+            found += self.push_prefixes(&page.prefixes, records)?;
+            for version in page.versions.iter().filter(|it| self.is_meant(&it.object)) {
+                found += 1;
+                if self.is_admitted(&version.object) {
+                    records.push(&Record::Version { bucket, version })?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn push_prefixes(
+        &self,
+        prefixes: &[String],
+        records: &mut dyn RecordSink,
+    ) -> Result<u64, OutputError> {
+        let bucket = &self.uri.bucket;
+        let mut found = 0;
+        for prefix in prefixes.iter().filter(|prefix| self.is_here(prefix)) {
+            found += 1;
+            records.push(&Record::Prefix { bucket, prefix })?;
         }
         Ok(found)
     }

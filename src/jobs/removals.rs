@@ -11,12 +11,10 @@ use super::planner::{Closed, Plan};
 use super::trees::{Source, Tree};
 use crate::domain::job::{Job, Refused, Remove, Task};
 use crate::domain::location::{Key, ObjectName, S3Uri};
-use crate::domain::object::ListedObject;
+use crate::domain::object::{ListedObject, ListedVersion};
 use crate::domain::pattern::Filter;
 use crate::storage::error::Kind;
-use crate::storage::object_store::{
-    Depth, ListRequest, ListedVersion, MOST_REMOVED, VersionsRequest,
-};
+use crate::storage::object_store::{Depth, ListRequest, MOST_REMOVED, VersionsRequest};
 use crate::transfer::context::Context;
 use crate::transfer::error::JobError;
 use crate::transfer::gauge::Gauge;
@@ -181,15 +179,15 @@ impl Removals {
         within: Within<'_>,
         filter: &Filter,
     ) -> Result<(), Closed> {
-        let (bucket, prefix) = (uri.bucket.clone(), within.listed().to_owned());
-        let mut pages = VersionPages::new(VersionsRequest { bucket, prefix, after: None });
+        let request = VersionsRequest::new(uri.bucket.clone(), within.listed());
+        let mut pages = VersionPages::new(context, request);
         let mut found = false;
         loop {
-            let page = match context.or_stopped(pages.next(context)).await {
-                Ok(Ok(Some(page))) => page,
-                Ok(Ok(None)) => break,
-                Err(_) | Ok(Err(JobError::Stopped)) => return Err(Closed),
-                Ok(Err(error)) => return self.refuse(unlisted(uri, &error)).await,
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(JobError::Stopped) => return Err(Closed),
+                Err(error) => return self.refuse(unlisted(uri, &error)).await,
             };
             for ListedVersion { object: ListedObject { key, size, .. }, version, .. } in
                 page.versions

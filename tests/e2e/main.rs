@@ -46,3 +46,4 @@ mod sync;
 mod trust;
 mod upload;
 mod verify;
+mod versions;
