@@ -162,7 +162,7 @@ async fn sum_objects(
     let mut pages = Pages::new(context, request);
     while let Some(page) = pages.next().await? {
         for ListedObject { key, size, storage_class, .. } in &page.objects {
-            let Some(relative) = below(tree, key.as_str()) else { continue };
+            let Some(relative) = tree.relative(key.as_str()) else { continue };
             found = true;
             if filter.admits(relative) {
                 let usage = Usage { objects: 1, bytes: *size, ..Usage::default() };
@@ -180,16 +180,15 @@ async fn sum_versions(
     sums: &mut Sums,
 ) -> Result<bool, CommandError> {
     let bucket = tree.uri.bucket.clone();
-    let prefix = tree.itself().map_or(tree.prefix(), |key| key.as_str()).to_owned();
+    let prefix = tree.listed().to_owned();
     let mut pages = VersionPages::new(VersionsRequest { bucket, prefix, after: None });
     let mut found = false;
     while let Some(page) = context.or_stopped(pages.next(context)).await?? {
         for ListedVersion { object, kind, .. } in &page.versions {
-            let is_itself = tree.itself() == Some(&object.key);
-            let relative = if is_itself { Some("") } else { below(tree, object.key.as_str()) };
-            let Some(relative) = relative else { continue };
+            let Some(name) = tree.name(object.key.as_str()) else { continue };
+            // The object itself is in no folder below it.
+            let relative = tree.relative(object.key.as_str()).unwrap_or_default();
             found = true;
-            let name = if is_itself { object.key.file_name() } else { relative };
             if !filter.admits(name) {
                 continue;
             }
@@ -201,11 +200,6 @@ async fn sum_versions(
         }
     }
     Ok(found)
-}
-
-/// The name of a key below a tree, if it lies there.
-fn below<'a>(tree: &Tree, key: &'a str) -> Option<&'a str> {
-    if key.starts_with(tree.prefix()) { tree.relative(key) } else { None }
 }
 
 /// What a standard object has, whose class stores leave out.

@@ -39,9 +39,14 @@ impl MbArgs {
     ) -> Result<(), CommandError> {
         let bucket = whole_bucket(&self.uri)?;
         let context = session.reading_context(&self.connection).await?;
-        refuse_existing(&context, &bucket).await?;
+        let seen = refuse_existing(&context, &bucket).await?;
         let made = context.or_stopped(listing::make_bucket(&context, &bucket)).await;
-        made.and_then(|made| made).map_err(|error| explained(&bucket, error))?;
+        match made.and_then(|made| made) {
+            Ok(()) => {}
+            // There was none a moment ago: the reply to an earlier try was lost.
+            Err(error) if seen == Seen::Missing && code(&error) == Some(OURS) => {}
+            Err(error) => return Err(explained(&bucket, error)),
+        }
         match records.push(&Record::Made { bucket: &bucket }) {
             Ok(()) | Err(OutputError::Closed) => Ok(()),
             Err(error) => Err(CommandError::failed(error)),
@@ -49,32 +54,45 @@ impl MbArgs {
     }
 }
 
+/// What a look at a bucket that is to be made came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Missing,
+    /// Nobody here may look.
+    Unknown,
+}
+
+const OURS: &str = "BucketAlreadyOwnedByYou";
+
 /// In its oldest region S3 says yes to whoever makes a bucket again, and so do some other stores.
-async fn refuse_existing(context: &Context, bucket: &Bucket) -> Result<(), CommandError> {
+async fn refuse_existing(context: &Context, bucket: &Bucket) -> Result<Seen, CommandError> {
     let request = ListRequest::new(bucket.clone(), "", Depth::OneLevel);
     let request = ListRequest { limit: Some(1), ..request };
-    match context.or_stopped(listing::page(context, &request)).await? {
-        Ok(_) => Err(CommandError::failed(anyhow::anyhow!("s3://{bucket} is there already"))),
-        // It is not there, or not ours: to make it will tell.
-        Err(error)
-            if matches!(
-                error.store_kind(),
-                Some(Kind::MissingBucket | Kind::Denied | Kind::WrongRegion { .. })
-            ) =>
-        {
-            Ok(())
+    let error = match context.or_stopped(listing::page(context, &request)).await? {
+        Ok(_) => {
+            let error = anyhow::anyhow!("s3://{bucket} is there already");
+            return Err(CommandError::failed(error));
         }
-        Err(error) => Err(error.into()),
+        Err(error) => error,
+    };
+    match error.store_kind() {
+        Some(Kind::MissingBucket) => Ok(Seen::Missing),
+        // To make it will tell whose it is.
+        Some(Kind::Denied | Kind::WrongRegion { .. }) => Ok(Seen::Unknown),
+        _ => Err(error.into()),
+    }
+}
+
+fn code(error: &JobError) -> Option<&str> {
+    match error {
+        JobError::Store { source, .. } => source.code.as_deref(),
+        _ => None,
     }
 }
 
 fn explained(bucket: &Bucket, error: JobError) -> CommandError {
-    let code = match &error {
-        JobError::Store { source, .. } => source.code.clone(),
-        _ => None,
-    };
-    let hint = match code.as_deref() {
-        Some("BucketAlreadyOwnedByYou") => format!("s3://{bucket} is there already, and yours"),
+    let hint = match code(&error) {
+        Some(OURS) => format!("s3://{bucket} is there already, and yours"),
         Some("BucketAlreadyExists") => {
             format!("s3://{bucket} is there already, and somebody else's: choose another name")
         }

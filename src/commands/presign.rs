@@ -79,6 +79,11 @@ impl PresignArgs {
             let text = "a link is signed, and --no-sign-request sends no credentials";
             return Err(CommandError::misuse(text).hint("leave it out"));
         }
+        if let Some(option) = self.connection.named_in_headers() {
+            let text = format!("{option} takes a header in each request, and a link has none");
+            let hint = "whoever has the link would be refused: leave it out";
+            return Err(CommandError::misuse(text).hint(hint));
+        }
         let store = session.store(&self.connection).await?;
         let mut warning = None;
         for object in objects {

@@ -9,7 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::error::CommandError;
 use super::mb::whole_bucket;
-use super::options::{Connection, Failure, Speed};
+use super::options::{self, Connection, Speed};
 use super::session::{Purpose, Session};
 use super::typed::Typed;
 use crate::domain::location::{Bucket, S3Uri};
@@ -17,11 +17,12 @@ use crate::domain::pattern::Filter;
 use crate::jobs::downloads::Keys;
 use crate::jobs::removals::{Removals, Selection, Versions};
 use crate::jobs::trees::{Reach, Source};
+use crate::storage::error::Kind;
 use crate::storage::object_store::{Depth, ListRequest, UploadsRequest, VersionsRequest};
 use crate::transfer::context::{Context, Scope};
-use crate::transfer::error::JobError;
+use crate::transfer::error::{JobError, chain};
 use crate::transfer::listing::{self, UploadPages, VersionPages};
-use crate::transfer::outcome::Summary;
+use crate::transfer::outcome::{Failure, Summary};
 use crate::transfer::removals;
 
 /// Remove a bucket
@@ -76,7 +77,7 @@ impl Typed for RbArgs {
 impl RbArgs {
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let bucket = whole_bucket(&self.uri)?;
-        let (speed, failure) = (&self.speed, Failure::default());
+        let (speed, failure) = (&self.speed, options::Failure::default());
         let connection = &self.connection;
         let context =
             session.comparing_context(connection, speed, &failure, Scope::OneBucket).await?;
@@ -90,14 +91,69 @@ impl RbArgs {
                 session.notice(text).await;
                 return Ok(summary);
             }
-            abort_uploads(&context, &bucket).await?;
         }
-        refuse_full(&context, &bucket).await?;
-        let removed = context.or_stopped(listing::remove_bucket(&context, &bucket)).await;
-        removed.and_then(|removed| removed).map_err(|error| explained(&bucket, error))?;
-        summary.buckets = 1;
+        match self.remove(&context, &bucket).await {
+            Ok(()) => summary.buckets = 1,
+            Err(NotRemoved::Job(JobError::Stopped)) => {
+                let text =
+                    format!("the run ended before the store said that s3://{bucket} is gone");
+                session.notice(text).await;
+            }
+            Err(error) => session.fail(&mut summary, error.failure(&bucket)).await,
+        }
         summary.end = context.cancel.end();
         Ok(summary)
+    }
+
+    /// The bucket itself, and what is in it that is no object.
+    async fn remove(&self, context: &Context, bucket: &Bucket) -> Result<(), NotRemoved> {
+        if self.force {
+            abort_uploads(context, bucket).await?;
+        }
+        refuse_full(context, bucket).await?;
+        match context.or_stopped(listing::remove_bucket(context, bucket)).await? {
+            // It was there a moment ago: the reply to an earlier try was lost.
+            Err(error) if error.store_kind() == Some(&Kind::MissingBucket) => Ok(()),
+            removed => Ok(removed?),
+        }
+    }
+}
+
+/// Why a bucket is still there.
+enum NotRemoved {
+    Full,
+    Job(JobError),
+}
+
+impl From<JobError> for NotRemoved {
+    fn from(error: JobError) -> Self {
+        Self::Job(error)
+    }
+}
+
+impl NotRemoved {
+    fn failure(&self, bucket: &Bucket) -> Failure {
+        let (cause, message, hint, may_pass) = match self {
+            Self::Full => {
+                let text = format!("s3://{bucket} is not empty, and was not removed");
+                (NOT_EMPTY.to_owned(), text, Some(how_to_empty(bucket)), false)
+            }
+            Self::Job(error) if is_of_full(error) => {
+                (NOT_EMPTY.to_owned(), chain(error), Some(how_to_empty(bucket)), false)
+            }
+            Self::Job(error) => (error.cause(), chain(error), error.hint(), error.may_pass()),
+        };
+        let source = format!("s3://{bucket}");
+        Failure { line: None, source, destination: None, cause, message, hint, may_pass }
+    }
+}
+
+const NOT_EMPTY: &str = "the bucket is not empty";
+
+fn is_of_full(error: &JobError) -> bool {
+    match error {
+        JobError::Store { source, .. } => source.code.as_deref() == Some("BucketNotEmpty"),
+        _ => false,
     }
 }
 
@@ -118,7 +174,7 @@ async fn empty(
     Ok(summary)
 }
 
-async fn abort_uploads(context: &Context, bucket: &Bucket) -> Result<(), CommandError> {
+async fn abort_uploads(context: &Context, bucket: &Bucket) -> Result<(), JobError> {
     let request = UploadsRequest { bucket: bucket.clone(), prefix: String::new(), after: None };
     let mut pages = UploadPages::new(request);
     while let Some(page) = context.or_stopped(pages.next(context)).await?? {
@@ -130,34 +186,32 @@ async fn abort_uploads(context: &Context, bucket: &Bucket) -> Result<(), Command
 }
 
 /// S3 itself removes no bucket that has something in it; SeaweedFS does.
-async fn refuse_full(context: &Context, bucket: &Bucket) -> Result<(), CommandError> {
+async fn refuse_full(context: &Context, bucket: &Bucket) -> Result<(), NotRemoved> {
     let request = ListRequest::new(bucket.clone(), "", Depth::Everything);
     let request = ListRequest { limit: Some(1), ..request };
     let page = context.or_stopped(listing::page(context, &request)).await??;
-    let mut is_full = !page.objects.is_empty() || page.next.is_some();
-    if !is_full {
-        let request =
-            VersionsRequest { bucket: bucket.clone(), prefix: String::new(), after: None };
-        let versions = context.or_stopped(VersionPages::new(request).next(context)).await?;
-        // Who may not list them, or where there is no such request, the store has the last word.
-        is_full = versions.is_ok_and(|page| page.is_some_and(|page| !page.versions.is_empty()));
-    }
-    if is_full {
-        let error = anyhow::anyhow!("s3://{bucket} is not empty, and was not removed");
-        return Err(CommandError::failed(error).hint(how_to_empty(bucket)));
+    let has_objects = !page.objects.is_empty() || page.next.is_some();
+    if has_objects || has_versions(context, bucket).await? {
+        return Err(NotRemoved::Full);
     }
     Ok(())
 }
 
-fn explained(bucket: &Bucket, error: JobError) -> CommandError {
-    let is_full = match &error {
-        JobError::Store { source, .. } => source.code.as_deref() == Some("BucketNotEmpty"),
-        _ => false,
-    };
-    if !is_full {
-        return error.into();
+/// A page may be empty, and the next one not.
+async fn has_versions(context: &Context, bucket: &Bucket) -> Result<bool, JobError> {
+    let request = VersionsRequest { bucket: bucket.clone(), prefix: String::new(), after: None };
+    let mut pages = VersionPages::new(request);
+    loop {
+        match context.or_stopped(pages.next(context)).await? {
+            Ok(Some(page)) if page.versions.is_empty() => {}
+            Ok(page) => return Ok(page.is_some()),
+            // Who may not list them, or where there is no such request, the store has the last word.
+            Err(error) if matches!(error.store_kind(), Some(Kind::Denied | Kind::Refused)) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    CommandError::failed(error).hint(how_to_empty(bucket))
 }
 
 fn how_to_empty(bucket: &Bucket) -> String {

@@ -201,9 +201,7 @@ impl RestoreArgs {
         while let Some(page) = pages.next().await.map_err(CommandError::from)? {
             let mut archived = Vec::new();
             for object in page.objects {
-                let key = object.key.as_str();
-                let relative = key.starts_with(tree.prefix()).then(|| tree.relative(key)).flatten();
-                let Some(relative) = relative else { continue };
+                let Some(relative) = tree.relative(object.key.as_str()) else { continue };
                 found = true;
                 if !filter.admits(relative) {
                     continue;

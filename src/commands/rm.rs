@@ -91,9 +91,28 @@ impl Typed for RmArgs {
 
     fn question(&self) -> Result<Option<String>, CommandError> {
         let sources = self.sources()?;
-        let whole = sources.iter().find(|source| source.is_whole_bucket());
-        let whole = whole.filter(|_| !self.yes && !self.dry_run);
-        Ok(whole.map(|source| format!("remove everything in s3://{}", source.bucket())))
+        if self.yes || self.dry_run {
+            return Ok(None);
+        }
+        let mut whole = Vec::new();
+        for source in sources.iter().filter(|source| source.is_whole_bucket()) {
+            let name = format!("s3://{}", source.bucket());
+            if !whole.contains(&name) {
+                whole.push(name);
+            }
+        }
+        let all = if self.all_versions { ", all versions included" } else { "" };
+        let names = enumerated(&whole);
+        Ok((!whole.is_empty()).then(|| format!("remove everything in {names}{all}")))
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn enumerated(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 

@@ -51,19 +51,15 @@ impl Within<'_> {
     fn listed(&self) -> &str {
         match self {
             Self::Object(key) => key.as_str(),
-            Self::Tree(Tree { itself: Some(key), .. }) => key.as_str(),
-            Self::Tree(tree) => &tree.prefix,
+            Self::Tree(tree) => tree.listed(),
         }
     }
 
     /// As filters see it; `None`: it is not meant.
-    fn relative<'a>(&self, key: &'a str) -> Option<&'a str> {
-        let name = |key: &'a str| key.rsplit('/').next();
+    fn name<'a>(&self, key: &'a Key) -> Option<&'a str> {
         match self {
-            Self::Object(object) if object.as_str() == key => name(key),
-            Self::Tree(Tree { itself: Some(itself), .. }) if itself.as_str() == key => name(key),
-            Self::Tree(tree) if key.starts_with(&tree.prefix) => tree.relative(key),
-            Self::Object(_) | Self::Tree(_) => None,
+            Self::Object(object) => (*object == key).then(|| key.file_name()),
+            Self::Tree(tree) => tree.name(key.as_str()),
         }
     }
 }
@@ -137,7 +133,7 @@ impl Removals {
     ) -> Result<(), Closed> {
         let bucket = &tree.uri.bucket;
         let mut found = false;
-        if let Some(key) = &tree.itself {
+        if let Some(key) = tree.itself() {
             let object = ObjectName::new(bucket.clone(), key.clone());
             match listing::facts(context, &object).await {
                 Ok(facts) => {
@@ -151,7 +147,7 @@ impl Removals {
                 Err(error) => self.refuse(unlisted(&tree.uri, &error)).await?,
             }
         }
-        let request = ListRequest::new(bucket.clone(), tree.prefix.as_str(), Depth::Everything);
+        let request = ListRequest::new(bucket.clone(), tree.prefix(), Depth::Everything);
         let mut pages = Pages::new(context, request);
         loop {
             let page = match pages.next().await {
@@ -162,7 +158,7 @@ impl Removals {
             };
             for ListedObject { key, size, .. } in page.objects {
                 // Never what was not asked for, whatever a store sends.
-                if !key.as_str().starts_with(&tree.prefix) {
+                if !key.as_str().starts_with(tree.prefix()) {
                     return self.refuse(astray(&tree.uri, &key)).await;
                 }
                 let Some(relative) = tree.relative(key.as_str()) else { continue };
@@ -202,9 +198,9 @@ impl Removals {
                 if !key.as_str().starts_with(within.listed()) {
                     return self.refuse(astray(uri, &key)).await;
                 }
-                let Some(relative) = within.relative(key.as_str()) else { continue };
+                let Some(name) = within.name(&key) else { continue };
                 found = true;
-                if filter.admits(relative) {
+                if filter.admits(name) {
                     let version = Some(version);
                     let object = ObjectName { version, ..ObjectName::new(uri.bucket.clone(), key) };
                     self.submit(object, Some(size)).await?;

@@ -18,10 +18,10 @@ pub struct Tree {
     /// As it was typed.
     pub uri: S3Uri,
     /// Ends in a slash, unless it is that of a wildcard, or of all keys.
-    pub(super) prefix: String,
+    prefix: String,
     wildcard: Option<Wildcard>,
     /// The object of exactly the name that was typed without a slash.
-    pub(super) itself: Option<Key>,
+    itself: Option<Key>,
 }
 
 /// Why a URI can't be what it is to be.
@@ -88,12 +88,26 @@ impl Tree {
         self.itself.as_ref()
     }
 
+    /// What all keys begin with, that of the object itself included.
+    pub fn listed(&self) -> &str {
+        self.itself.as_ref().map_or(&self.prefix, Key::as_str)
+    }
+
     /// The name of a key below what was typed, as filters see it; `None`: it is not meant.
     pub fn relative<'a>(&self, key: &'a str) -> Option<&'a str> {
+        let below = key.strip_prefix(&self.prefix)?;
         match &self.wildcard {
             Some(wildcard) if !wildcard.matches(key) => None,
             Some(wildcard) => key.get(wildcard.base_length()..),
-            None => key.get(self.prefix.len()..),
+            None => Some(below),
+        }
+    }
+
+    /// The same of all that is meant, the object itself included.
+    pub fn name<'a>(&self, key: &'a str) -> Option<&'a str> {
+        match &self.itself {
+            Some(itself) if itself.as_str() == key => key.rsplit('/').next(),
+            _ => self.relative(key),
         }
     }
 }
@@ -144,6 +158,24 @@ mod tests {
         let tree = tree("s3://b/logs/2*/x", Keys::Patterns, Reach::One);
         assert_eq!(tree.relative("logs/2024/x"), Some("2024/x"));
         assert_eq!(tree.relative("logs/2024/xy"), None);
+    }
+
+    #[test]
+    fn what_only_begins_alike_has_no_name() {
+        let below = tree("s3://b/a/dir", Keys::Patterns, Reach::Below);
+        assert_eq!((below.listed(), below.prefix()), ("a/dir", "a/dir/"));
+        let of = |key| (below.name(key), below.relative(key));
+        assert_eq!(of("a/dir"), (Some("dir"), None));
+        assert_eq!(of("a/dir/x/y"), (Some("x/y"), Some("x/y")));
+        assert_eq!(of("a/dir/"), (Some(""), Some("")));
+        for key in ["a/dir2/x", "a/dir.txt", "precious", "p", "", "a/dié/xyz"] {
+            assert_eq!(of(key), (None, None), "{key}");
+        }
+        let all = tree("s3://b", Keys::Patterns, Reach::Below);
+        assert_eq!((all.listed(), all.name("k/x")), ("", Some("k/x")));
+        let matching = tree("s3://b/logs/2*", Keys::Patterns, Reach::One);
+        assert_eq!((matching.listed(), matching.name("logs/24")), ("logs/2", Some("24")));
+        assert_eq!((matching.name("logs/1"), matching.name("other")), (None, None));
     }
 
     #[test]

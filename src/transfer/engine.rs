@@ -292,12 +292,10 @@ impl Run {
 
     async fn fail(&mut self, attempt: Attempt, course: Course, error: &JobError) {
         let was_hopeless = self.context.cancel.is_draining();
-        if matches!(error, JobError::Stopped) || was_hopeless && self.is_hopeless(error) {
+        if error.is_stop() || was_hopeless && self.is_hopeless(error) {
             self.summary.stopped += 1;
             self.summary.add_kept(course.kept);
-            let is_open =
-                matches!((&attempt.job.task, error), (Task::Remove(_), JobError::Stopped));
-            self.summary.unconfirmed += u64::from(is_open);
+            self.summary.unconfirmed += u64::from(matches!(error, JobError::Unheard));
             return;
         }
         if error.store_kind() == Some(&Kind::MissingKey) {

@@ -63,6 +63,9 @@ pub enum JobError {
     /// The run is stopping.
     #[error("stopped")]
     Stopped,
+    /// The run stopped while a removal was under way: what was to go may be gone.
+    #[error("the run ended before the store's reply came")]
+    Unheard,
     #[error("internal error: {0}; please report this")]
     Internal(String),
 }
@@ -84,7 +87,7 @@ impl JobError {
     /// only with the way to the store.
     pub fn is_resumable(&self) -> bool {
         match self {
-            Self::Stopped => true,
+            Self::Stopped | Self::Unheard => true,
             Self::Store { source, .. } => matches!(
                 source.kind,
                 Kind::Transient
@@ -99,6 +102,11 @@ impl JobError {
             ),
             _ => false,
         }
+    }
+
+    /// Whether only the end of the run ended it.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Stopped | Self::Unheard)
     }
 
     pub fn store_kind(&self) -> Option<&Kind> {
@@ -123,7 +131,7 @@ impl JobError {
             Self::Impossible(_) => "cannot be done".to_owned(),
             Self::Io { .. } => "input or output failed".to_owned(),
             Self::OutputClosed => "standard output was closed".to_owned(),
-            Self::Stopped => "stopped".to_owned(),
+            Self::Stopped | Self::Unheard => "stopped".to_owned(),
             Self::Internal(_) => "internal error".to_owned(),
         }
     }
@@ -147,7 +155,8 @@ impl JobError {
             | Self::Unequal { .. }
             | Self::KeepsChanging { .. }
             | Self::SourceKept { .. }
-            | Self::Stopped => true,
+            | Self::Stopped
+            | Self::Unheard => true,
             _ => false,
         }
     }

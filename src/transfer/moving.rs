@@ -271,7 +271,7 @@ fn is_unchanged(now: &ObjectFacts, then: &ObjectFacts) -> bool {
 
 /// Says that the source is there still. A run that stops says it once for all.
 fn kept(work: &Work, done: Option<&Done>, error: JobError) -> JobError {
-    if matches!(error, JobError::Stopped) {
+    if error.is_stop() {
         return error;
     }
     let destination = work.job.task.destination();

@@ -131,7 +131,10 @@ impl Pruning<'_> {
             match result {
                 Ok(true) => self.removed(&leaving, IsDone::Yes).await,
                 Ok(false) => {}
-                Err(JobError::Stopped) => self.summary.stopped += 1,
+                Err(error) if error.is_stop() => {
+                    self.summary.stopped += 1;
+                    self.summary.unconfirmed += u64::from(matches!(error, JobError::Unheard));
+                }
                 Err(error) => self.failed(&leaving, &error).await,
             }
         }

@@ -2,6 +2,7 @@
 //! removed; of many, only those that failed are asked for again.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures::{StreamExt as _, stream};
 
@@ -66,6 +67,24 @@ fn may_be_there(object: &ObjectName, error: &StoreError) -> bool {
     error.status == Some(405) || is_hidden && object.version.is_none()
 }
 
+/// Whether a removal was sent. Where the run ends before its reply, nobody knows what became of it.
+#[derive(Debug, Default)]
+struct Sent(AtomicBool);
+
+impl Sent {
+    async fn by<T>(&self, request: impl Future<Output = T>) -> T {
+        self.0.store(true, Relaxed);
+        request.await
+    }
+
+    fn judge(&self, error: JobError) -> JobError {
+        match error {
+            JobError::Stopped if self.0.load(Relaxed) => JobError::Unheard,
+            error => error,
+        }
+    }
+}
+
 /// Removes up to `MOST_REMOVED` objects of a bucket, and says of each, in the same order, what came
 /// of it. `turn`: those with the lowest one go first.
 pub async fn remove_many(
@@ -101,9 +120,10 @@ impl Batch<'_> {
         let Self { context, bucket, .. } = *self;
         let in_flight = context.pass(Class::Object, self.turn, 0).await;
         let Ok(mut in_flight) = in_flight else {
-            self.stopped(open);
+            self.stopped(open, &Sent::default());
             return Vec::new();
         };
+        let sent = Sent::default();
         let first = open.first().and_then(|at| self.removals.get(*at));
         let first = first.map_or_else(String::new, |first| doing(bucket, first));
         let doing = format!("{first} and {} more", open.len() - 1);
@@ -114,7 +134,7 @@ impl Batch<'_> {
             let length = asked.iter().map(|removal| ENTRY + removal.key.as_str().len());
             let delete = context.store.delete_many(bucket, &asked);
             let delete = context.in_time(MANY, length.sum::<usize>() as u64, delete);
-            let results = match context.or_stopped(delete).await {
+            let results = match context.or_stopped(sent.by(delete)).await {
                 Ok(Ok(results)) => {
                     context.store_is_proven();
                     results
@@ -123,7 +143,7 @@ impl Batch<'_> {
                 // What is wrong with the request is wrong with each.
                 Ok(Err(error)) => open.iter().map(|_| Err(error.clone())).collect(),
                 Err(_) => {
-                    self.stopped(open);
+                    self.stopped(open, &sent);
                     return Vec::new();
                 }
             };
@@ -169,9 +189,9 @@ impl Batch<'_> {
         }
     }
 
-    /// Nobody knows what became of them.
-    fn stopped(&mut self, open: Vec<usize>) {
-        self.ended.extend(open.into_iter().map(|at| (at, Err(JobError::Stopped))));
+    fn stopped(&mut self, open: Vec<usize>, sent: &Sent) {
+        let stopped = |at| (at, Err(sent.judge(JobError::Stopped)));
+        self.ended.extend(open.into_iter().map(stopped));
     }
 
     async fn remove_each(&mut self, open: Vec<usize>) {
@@ -197,8 +217,9 @@ pub async fn remove_one(
 ) -> Result<Removed, JobError> {
     let mut in_flight = context.pass(Class::Object, turn, 0).await?;
     let tries = Tries::new(context, doing(bucket, removal)).under(&mut in_flight);
-    let delete = || context.in_time(ONE, 0, context.store.delete(bucket, removal));
-    until_done(tries, delete).await
+    let sent = Sent::default();
+    let delete = || sent.by(context.in_time(ONE, 0, context.store.delete(bucket, removal)));
+    until_done(tries, delete).await.map_err(|error| sent.judge(error))
 }
 
 /// Whether the store knows no requests for many.

@@ -160,7 +160,20 @@ impl Ahead<'_> {
         &self,
         first: Option<ByteRange>,
         begun: (Option<GetReply>, InFlight),
+        target: Target,
+    ) -> Result<(u64, Vec<Witness>), JobError> {
+        let mut is_begun = false;
+        let written = self.write_parts(first, begun, target, &mut is_begun).await;
+        written.map_err(|error| if is_begun { cut_off(error) } else { error })
+    }
+
+    /// Notes in `is_begun` whether some of the object was written.
+    async fn write_parts(
+        &self,
+        first: Option<ByteRange>,
+        begun: (Option<GetReply>, InFlight),
         mut target: Target,
+        is_begun: &mut bool,
     ) -> Result<(u64, Vec<Witness>), JobError> {
         let mut whole = self.crc.empty();
         let Some(first) = first else {
@@ -194,6 +207,7 @@ impl Ahead<'_> {
             let fetched =
                 (&mut task.0).await.map_err(|error| JobError::Internal(error.to_string()))??;
             whole = self.crc.fold(whole, fetched.value, fetched.length);
+            *is_begun = true;
             target = write(target, fetched).await?;
         }
         target.output.finish()?;
@@ -219,6 +233,17 @@ impl Ahead<'_> {
             Ok(Fetched { frames, value, length: range.length(), in_flight })
         }))
     }
+}
+
+/// An object that is gone after a part of it was written is not missing: it ends in the middle, and
+/// nothing may follow it.
+fn cut_off(mut error: JobError) -> JobError {
+    if let JobError::Store { source, .. } = &mut error
+        && source.kind == Kind::MissingKey
+    {
+        source.kind = Kind::Changed;
+    }
+    error
 }
 
 /// A task that ends with its owner.

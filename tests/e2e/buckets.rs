@@ -1,6 +1,7 @@
 //! `haul mb` and `haul rb`: a bucket comes, and goes; what is in it goes only where that was agreed to.
 
-use testbed::{Fault, FaultKind, Operation, Testbed};
+use rustix::process::Signal;
+use testbed::{Fault, FaultKind, Gate, Operation, Testbed};
 
 use crate::stage::{BUCKET, Stage};
 
@@ -35,6 +36,20 @@ fn a_bucket_that_is_there_already_is_an_error_that_says_whose() {
     let theirs = FaultKind::status(409, "BucketAlreadyExists");
     stage.testbed.fault(Fault::new(Operation::CreateBucket, theirs).always());
     stage.run(["mb", "s3://other"]).code(1).stderr_has("somebody else's");
+}
+
+#[test]
+fn a_reply_that_was_lost_makes_no_failure_of_what_was_done() {
+    let stage = Stage::new();
+    let lost = |operation| stage.testbed.fault(Fault::new(operation, FaultKind::LostReply).nth(1));
+    lost(Operation::CreateBucket);
+    stage.run(["mb", "s3://new-one"]).code(0).stdout_is("made s3://new-one/\n");
+    assert_eq!(buckets(&stage), [BUCKET, "new-one"]);
+    lost(Operation::DeleteBucket);
+    stage.run(["rb", "s3://new-one"]).code(0).stderr_has("1 bucket removed");
+    assert_eq!(buckets(&stage), [BUCKET]);
+    let tries = [Operation::CreateBucket, Operation::DeleteBucket];
+    assert_eq!(tries.map(|operation| stage.testbed.count(operation)), [2, 2]);
 }
 
 #[test]
@@ -74,6 +89,33 @@ fn a_bucket_that_has_old_versions_alone_stays_too() {
     assert_eq!(stage.testbed.versions(BUCKET).len(), 2);
 }
 
+/// What can't be seen is not taken for empty, nor what comes behind an empty page.
+#[test]
+fn a_bucket_whose_versions_can_not_be_listed_stays() {
+    let stage = Stage::new();
+    let rb = ["rb", "s3://bucket", "--max-attempts", "2"];
+    let trouble = Fault::new(Operation::ListObjectVersions, FaultKind::internal_error());
+    stage.testbed.fault(trouble.always());
+    stage.run(rb).code(1).stderr_has("could not list all versions");
+    stage.testbed.clear_faults();
+    let empty = "<ListVersionsResult><IsTruncated>true</IsTruncated>\
+                 <NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>b</NextVersionIdMarker>\
+                 </ListVersionsResult>";
+    let version = "<ListVersionsResult><IsTruncated>false</IsTruncated><Version><Key>k</Key>\
+                   <VersionId>v</VersionId><Size>2</Size></Version></ListVersionsResult>";
+    for (number, page) in [(1, empty), (2, version)] {
+        let page = Fault::new(Operation::ListObjectVersions, FaultKind::xml(page));
+        stage.testbed.fault(page.nth(number));
+    }
+    stage.run(rb).code(1).stderr_has("is not empty");
+    assert_eq!(stage.testbed.count(Operation::DeleteBucket), 0);
+    // A store that knows no versions.
+    let unknown = FaultKind::status(501, "NotImplemented");
+    stage.testbed.fault(Fault::new(Operation::ListObjectVersions, unknown).always());
+    stage.run(rb).code(0);
+    assert_eq!(buckets(&stage), [""; 0]);
+}
+
 #[test]
 fn force_empties_it_first_with_all_versions_and_uploads() {
     let stage = Stage::new();
@@ -108,6 +150,46 @@ fn what_can_not_be_removed_keeps_its_bucket() {
     output.code(1).stderr_has("s3://bucket is still there").stderr_has("1 failed");
     assert_eq!(stage.keys(), ["b"]);
     assert_eq!(stage.testbed.count(Operation::DeleteBucket), 0);
+}
+
+/// What is gone is told, whatever becomes of the bucket.
+#[test]
+fn a_bucket_that_is_emptied_and_stays_has_a_summary() {
+    let rb = ["rb", "s3://bucket", "--force", "--yes", "--json"];
+    for (operation, objects) in [
+        (Operation::DeleteBucket, 2),
+        (Operation::ListMultipartUploads, 2),
+        (Operation::DeleteBucket, 0),
+    ] {
+        let stage = Stage::with_keys(["a", "b"].get(..objects).expect("so many"));
+        stage.testbed.fault(Fault::new(operation, FaultKind::access_denied()).always());
+        let output = stage.run(rb);
+        output.code(1).stderr_has("AccessDenied");
+        if objects > 0 {
+            output.stderr_has("2 objects removed").stderr_has("1 failed");
+        }
+        let summary = output.json_lines().pop().expect("a summary");
+        let counts = ["removed", "failed", "buckets"].map(|name| summary[name].as_u64());
+        assert_eq!(counts, [Some(objects as u64), Some(1), Some(0)], "{output}");
+        assert_eq!(buckets(&stage), [BUCKET]);
+    }
+}
+
+#[test]
+fn an_interrupt_behind_the_last_object_says_what_is_gone() {
+    let stage = Stage::with_keys(&["a", "b"]);
+    let gate = Gate::new();
+    stage.testbed.fault(Fault::new(Operation::DeleteBucket, FaultKind::Gate(gate.clone())));
+    let rb = stage.haul().args(["rb", "s3://bucket", "--force", "--yes", "--json"]);
+    let running = rb.spawn();
+    gate.wait_for(1);
+    running.signal(Signal::INT);
+    let output = running.wait();
+    output.code(130).stderr_has("2 objects removed").stderr_has("before the store said");
+    let summary = output.json_lines().pop().expect("a summary");
+    let told = ["event", "end", "removed", "buckets"].map(|name| summary[name].to_string());
+    assert_eq!(told, ["\"summary\"", "\"interrupted\"", "2", "0"]);
+    gate.open();
 }
 
 #[test]

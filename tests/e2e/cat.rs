@@ -86,6 +86,20 @@ fn what_is_missing_is_an_error_and_what_breaks_off_is_the_end() {
     output.code(1).stdout_is("a").stderr_has("AccessDenied");
 }
 
+/// It is not missing: whoever reads has its beginning, and would take what follows for the rest.
+#[test]
+fn nothing_follows_an_object_that_was_removed_on_its_way() {
+    let stage = Stage::new();
+    stage.testbed.put_object(BUCKET, "a", content("a", 4 * MIB));
+    stage.testbed.put_object(BUCKET, "b", "what follows");
+    let gone = FaultKind::status(404, "NoSuchKey");
+    stage.testbed.fault(Fault::new(Operation::GetObject, gone).key("a").nth(2));
+    let cat = ["cat", "s3://bucket/a", "s3://bucket/b", "--part-size", "1MiB"];
+    let output = stage.run(cat.iter().chain(&["--concurrency", "1"]));
+    output.code(1).stdout_is(&content("a", 4 * MIB)[..1 << 20]).stderr_has("NoSuchKey");
+    output.stderr_lacks("haul ls");
+}
+
 /// What was written can't be taken back: nothing may follow it.
 #[test]
 fn wrong_bytes_are_noticed_and_nothing_follows_them() {

@@ -101,7 +101,8 @@ fn links_are_lines_and_json_says_until_when() {
 #[test]
 fn wrong_usage_makes_no_link() {
     let stage = Stage::new();
-    let wrong: [&[&str]; 13] = [
+    stage.sandbox.write("key", "0123456789abcdef0123456789abcdef");
+    let wrong: [&[&str]; 15] = [
         &[],
         &["file"],
         &["s3://bucket"],
@@ -113,6 +114,8 @@ fn wrong_usage_makes_no_link() {
         &["s3://bucket/k", "--expires", "soon"],
         &["s3://bucket/k", "--method", "delete"],
         &["s3://bucket/k", "--no-sign-request"],
+        &["s3://bucket/k", "--request-payer"],
+        &["s3://bucket/k", "--sse-c-key-file", "key"],
         &["s3://bucket/k", "--method", "put", "--version-id", "x"],
         &["s3://bucket/k", "s3://bucket/l", "--version-id", "x"],
     ];
@@ -120,6 +123,7 @@ fn wrong_usage_makes_no_link() {
         let output = stage.run(["presign"].iter().chain(args));
         output.code(2).stdout_is("").stderr_lacks("Signature");
     }
+    stage.run(["presign", "s3://bucket/k", "--request-payer"]).stderr_has("a link has none");
 }
 
 #[test]

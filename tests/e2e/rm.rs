@@ -109,6 +109,23 @@ fn a_whole_bucket_needs_a_yes_and_starts_nothing_without() {
     stage.run(["rm", "-r", "s3://bucket", "--yes"]).code(0).stderr_has("nothing to do");
 }
 
+/// A yes is to what was named in the question, and to nothing else.
+#[test]
+fn each_whole_bucket_is_named_in_the_question() {
+    let stage = Stage::with_keys(&["a"]);
+    for args in [
+        ["s3://bucket", "s3://other"].as_slice(),
+        &["s3://bucket/p/", "s3://bucket/*", "s3://other/", "s3://bucket"],
+    ] {
+        let output = stage.run(["rm", "-r"].iter().chain(args));
+        output.code(2).stderr_has("remove everything in s3://bucket and s3://other\n");
+    }
+    let three = ["rm", "-r", "s3://bucket", "s3://b2", "s3://b3", "--all-versions"];
+    let question = "everything in s3://bucket, s3://b2 and s3://b3, all versions included";
+    stage.run(three).code(2).stderr_has(question);
+    assert_eq!(stage.testbed.requests().len(), 0, "something was started");
+}
+
 #[test]
 fn a_dry_run_tells_and_removes_nothing() {
     let stage = Stage::with_keys(&["p/a", "p/b", "q"]);
@@ -274,6 +291,33 @@ fn an_interrupt_ends_it_and_says_how_many_are_gone() {
     output.stderr_has("2000 of them may be gone");
     assert_eq!(removed(&output).len(), 1000);
     assert_eq!(stage.keys().len(), 2000);
+    gate.open();
+}
+
+/// Nobody fears for what no removal was sent of.
+#[test]
+fn an_interrupt_before_the_first_removal_leaves_nothing_open() {
+    for (args, waits) in [
+        (["s3://bucket/a", "--dry-run"].as_slice(), Operation::HeadObject),
+        (&["s3://bucket/a"], Operation::HeadObject),
+        (&["-r", "s3://bucket/", "--yes"], Operation::ListObjectsV2),
+    ] {
+        let stage = Stage::with_keys(&["a", "b"]);
+        let gate = Gate::new();
+        stage.testbed.fault(Fault::new(waits, FaultKind::Gate(gate.clone())).always());
+        let running = stage.haul().args(["rm"].iter().chain(args)).spawn();
+        gate.wait_for(1);
+        running.signal(Signal::INT);
+        running.wait().code(130).stderr_has("interrupted").stderr_lacks("may be gone");
+        gate.open();
+    }
+    let stage = Stage::with_keys(&["a"]);
+    let gate = Gate::new();
+    stage.testbed.fault(Fault::new(Operation::DeleteObject, FaultKind::Gate(gate.clone())));
+    let running = stage.haul().args(["rm", "s3://bucket/a"]).spawn();
+    gate.wait_for(1);
+    running.signal(Signal::INT);
+    running.wait().code(130).stderr_has("1 of them may be gone");
     gate.open();
 }
 

@@ -91,6 +91,15 @@ impl Connection {
         self.no_sign_request
     }
 
+    /// What was typed that each request has to say in a header.
+    pub fn named_in_headers(&self) -> Option<&'static str> {
+        match (self.request_payer, &self.sse_c_key_file) {
+            (true, _) => Some("--request-payer"),
+            (false, Some(_)) => Some("--sse-c-key-file"),
+            (false, None) => None,
+        }
+    }
+
     pub fn resolve(&self) -> Result<Options, CommandError> {
         Ok(Options {
             endpoint_url: self.endpoint_url.clone(),

@@ -70,7 +70,6 @@ impl S3Store {
                 .set_version_id(object.version.as_deref().map(str::to_owned))
                 .set_response_content_type(content_type.clone())
                 .set_response_content_disposition(content_disposition.clone())
-                .set_request_payer(self.payer.clone())
                 .presigned(config)
                 .await
                 .map_err(|error| sdk_error(PRESIGN, &error))?,
@@ -79,7 +78,6 @@ impl S3Store {
                 .bucket(object.bucket.as_str())
                 .key(object.key.as_str())
                 .set_content_type(content_type.clone())
-                .set_request_payer(self.payer.clone())
                 .presigned(config)
                 .await
                 .map_err(|error| sdk_error(PRESIGN, &error))?,

@@ -64,7 +64,7 @@ pub async fn buckets(context: &Context) -> Result<Vec<ListedBucket>, JobError> {
     .await
 }
 
-/// A try whose reply was lost looks like one too many: the bucket that it made is there.
+/// Where the reply to a try was lost, the next one finds the bucket that was made.
 pub async fn make_bucket(context: &Context, bucket: &Bucket) -> Result<(), JobError> {
     until_done(Tries::new(context, format!("make s3://{bucket}")), || {
         context.in_time("CreateBucket", 0, context.store.create_bucket(bucket))
@@ -72,6 +72,7 @@ pub async fn make_bucket(context: &Context, bucket: &Bucket) -> Result<(), JobEr
     .await
 }
 
+/// Where the reply to a try was lost, the next one finds no bucket.
 pub async fn remove_bucket(context: &Context, bucket: &Bucket) -> Result<(), JobError> {
     until_done(Tries::new(context, format!("remove s3://{bucket}")), || {
         context.in_time("DeleteBucket", 0, context.store.delete_bucket(bucket))
