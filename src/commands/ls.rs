@@ -9,8 +9,9 @@ use super::options::{Connection, Filters};
 use super::session::Session;
 use crate::domain::location::{Location, S3Uri};
 use crate::domain::object::ListedObject;
-use crate::domain::pattern::{Filter, Wildcard};
+use crate::domain::pattern::Wildcard;
 use crate::domain::record::{OutputError, Record, RecordSink};
+use crate::domain::sieve::Sieve;
 use crate::storage::object_store::{Depth, ListRequest};
 use crate::transfer::context::Context;
 use crate::transfer::listing::{self, Pages};
@@ -18,14 +19,20 @@ use crate::transfer::listing::{self, Pages};
 /// List buckets, or objects
 ///
 /// Without an argument the buckets, with a prefix one level below it, with a wildcard or -r
-/// everything. Control characters in keys are shown escaped; --json has keys exact.
+/// everything. Filters are for objects: the folders of one level are shown in any case. Control
+/// characters in keys are shown escaped; --json has keys exact.
 #[derive(Debug, Clone, Args)]
+// Filters are about objects, and not about buckets.
+#[command(mut_args(|arg| {
+    if arg.get_help_heading() == Some("Selection") { arg.requires("uri") } else { arg }
+}))]
 #[command(after_help = "\
 Examples:
   haul ls                          buckets
   haul ls s3://bucket/2024/        one level
   haul ls -r s3://bucket/2024/     everything below
   haul ls 's3://bucket/*.parquet'  what matches
+  haul ls -r s3://bucket/ --min-size 1GiB --newer-than 7d
   haul ls -r --json s3://bucket/ | jq -r .key")]
 pub struct LsArgs {
     /// s3://bucket, a prefix, an object, or a wildcard
@@ -87,7 +94,7 @@ impl LsArgs {
         let listing = Listing {
             base: wildcard.as_ref().map_or_else(|| base_of(&prefix), Wildcard::base_length),
             wildcard,
-            filter: self.filters.resolve()?,
+            sieve: self.filters.resolve()?,
             depth: if is_deep { Depth::Everything } else { Depth::OneLevel },
             uri,
             prefix,
@@ -113,7 +120,7 @@ struct Listing {
     prefix: String,
     base: usize,
     wildcard: Option<Wildcard>,
-    filter: Filter,
+    sieve: Sieve,
     depth: Depth,
 }
 
@@ -159,7 +166,7 @@ impl Listing {
 
     fn is_admitted(&self, object: &ListedObject) -> bool {
         let key = object.key.as_str();
-        self.filter.admits(key.get(self.base..).unwrap_or(key))
+        self.sieve.admits_listed(key.get(self.base..).unwrap_or(key), object)
     }
 }
 

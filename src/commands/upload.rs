@@ -190,13 +190,19 @@ impl UploadArgs {
             .map(|path| self.source(location(path)?))
             .collect::<Result<Vec<_>, _>>()?;
         check_target(&sources, &target)?;
+        let selection = self.transfer.selection.resolve()?;
         let is_stream = sources.iter().any(|source| matches!(source, Source::Stdin { .. }));
+        if is_stream && !selection.sieve.bounds.are_open() {
+            let text = "standard input has neither size nor time before it is read: bounds of size and time can't judge it";
+            return Err(CommandError::misuse(text)
+                .hint("leave out --min-size, --max-size, --newer-than and --older-than"));
+        }
         if self.files.expected_size.is_some() && !is_stream {
             return Err(CommandError::misuse("--expected-size is for standard input (-) alone"));
         }
         let common = Common {
             target,
-            selection: self.transfer.selection.resolve()?,
+            selection,
             attributes: Arc::new(self.attributes.resolve()?),
             links: if self.leaves_links() { FollowLinks::No } else { FollowLinks::Yes },
         };
@@ -237,7 +243,7 @@ impl UploadArgs {
                 local: local.unwrap_or_default(),
                 sources: manifest::sources(&self.transfer.jobs, name),
             },
-            filter: self.transfer.selection.resolve()?.filter,
+            sieve: self.transfer.selection.resolve()?.sieve,
             attributes: Arc::new(self.attributes.resolve()?),
             names: NameRule::of_system(),
             fate: self.fate,

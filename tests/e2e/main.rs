@@ -5,6 +5,7 @@ mod stage;
 mod tidy;
 
 mod attributes;
+mod bounds;
 mod buckets;
 mod cat;
 mod changes;

@@ -17,7 +17,6 @@ mod transfer;
 
 pub use archives::Archives;
 pub use attributes::Attributes;
-pub use bounds::Bounds;
 pub use connection::Connection;
 pub use copies::Copies;
 pub use failure::Failure;

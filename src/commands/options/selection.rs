@@ -2,21 +2,26 @@
 
 use clap::{ArgMatches, Args, FromArgMatches};
 
+use super::bounds::Bounds;
 use crate::commands::error::CommandError;
 use crate::domain::pattern::{Filter, Verdict};
+use crate::domain::sieve::Sieve;
 use crate::jobs::downloads::{self, Keys, Layout};
 
-/// Globs alone, for commands that do not write names.
+/// Which names, sizes and times are meant, for commands that do not write names.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct Filters {
     #[command(flatten)]
     rules: Rules,
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
 impl Filters {
-    pub fn resolve(&self) -> Result<Filter, CommandError> {
-        Filter::new(self.rules.0.iter().cloned()).map_err(CommandError::usage)
+    pub fn resolve(&self) -> Result<Sieve, CommandError> {
+        let names = Filter::new(self.rules.0.iter().cloned()).map_err(CommandError::usage)?;
+        Ok(Sieve { names, bounds: self.bounds.resolve()? })
     }
 }
 
@@ -87,13 +92,14 @@ impl Selection {
             Verdict::Include => format!("--include={glob}"),
             Verdict::Exclude => format!("--exclude={glob}"),
         });
-        rules.chain(self.flatten.then(|| "--flatten".to_owned())).collect()
+        let flatten = self.flatten.then(|| "--flatten".to_owned());
+        rules.chain(self.filters.bounds.described()).chain(flatten).collect()
     }
 
     pub fn resolve(&self) -> Result<downloads::Selection, CommandError> {
-        let filter = self.filters.resolve()?;
+        let sieve = self.filters.resolve()?;
         let layout = if self.flatten { Layout::Flat } else { Layout::Tree };
-        Ok(downloads::Selection { filter, layout })
+        Ok(downloads::Selection { sieve, layout })
     }
 }
 
