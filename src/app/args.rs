@@ -18,6 +18,7 @@ use crate::commands::ls::LsArgs;
 use crate::commands::man::ManArgs;
 use crate::commands::mb::MbArgs;
 use crate::commands::mv::MvArgs;
+use crate::commands::options::Filters;
 use crate::commands::presign::PresignArgs;
 use crate::commands::rb::RbArgs;
 use crate::commands::restore::RestoreArgs;
@@ -103,6 +104,25 @@ impl Command {
             Self::Run(args) => Some(args),
             Self::Cat(args) => Some(args),
             Self::Rb(args) => Some(args),
+            _ => None,
+        }
+    }
+}
+
+impl Command {
+    /// What chooses among the objects that were named.
+    pub fn filters(&self) -> Option<&Filters> {
+        match self {
+            Self::Download(args) => Some(&args.transfer.selection.filters),
+            Self::Upload(args) => Some(&args.transfer.selection.filters),
+            Self::Cp(args) => Some(&args.transfer.selection.filters),
+            Self::Mv(args) => Some(&args.transfer.selection.filters),
+            Self::Sync(args) => Some(&args.filters),
+            Self::Verify(args) => Some(&args.filters),
+            Self::Rm(args) => Some(&args.filters),
+            Self::Ls(args) => Some(&args.filters),
+            Self::Du(args) => Some(&args.filters),
+            Self::Restore(args) => Some(&args.filters),
             _ => None,
         }
     }

@@ -69,6 +69,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     if let Some(described) = describe(&cli.command, &whole, &settings, &cli.output) {
         return described.map_or_else(|error| refuse(&error, &cli.output), |()| Exit::Success);
     }
+    if let Err(error) = load_filters(&cli.command) {
+        return refuse(&error, &cli.output);
+    }
     let parser = match &cli.command {
         Command::Run(args) => Some(Parser::new(&settings, &typed, args.purpose())),
         _ => None,
@@ -338,6 +341,21 @@ fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError>
             .hint("pipe them (`| less`, `| cat`), or name a file instead of -"));
     }
     Ok(())
+}
+
+/// Reads what chooses among objects, before anything else may wait for it. Standard input is read
+/// once, and one that is closed is no list without a line.
+fn load_filters(command: &Command) -> Result<(), CommandError> {
+    let Some(filters) = command.filters() else { return Ok(()) };
+    let readers = filters.from_stdin();
+    let others = command.typed().is_some_and(|typed| typed.reads_stdin());
+    if readers + usize::from(others) > 1 {
+        return Err(CommandError::misuse("standard input can be read once, and is named twice"));
+    }
+    if readers > 0 && streams::stdin_is_closed() {
+        return Err(CommandError::misuse("standard input is closed: there are no patterns in it"));
+    }
+    filters.load()
 }
 
 /// What destroys more than a name says is agreed to first. Nothing in the environment can do that.

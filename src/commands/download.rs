@@ -50,7 +50,7 @@ pub struct DownloadArgs {
     pub(super) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(super) transfer: Transfer,
+    pub transfer: Transfer,
     #[command(flatten)]
     pub(super) literal: LiteralKeys,
     #[command(flatten)]

@@ -62,7 +62,7 @@ pub struct DuArgs {
     raw: bool,
 
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     connection: Connection,
 }

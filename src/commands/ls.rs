@@ -48,7 +48,7 @@ pub struct LsArgs {
     human_readable: bool,
 
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     connection: Connection,
 }

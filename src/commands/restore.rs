@@ -72,7 +72,7 @@ pub struct RestoreArgs {
     version_id: Option<String>,
 
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     connection: Connection,
 }

@@ -68,7 +68,7 @@ pub struct RmArgs {
     all_versions: bool,
 
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     failure: Failure,
     #[command(flatten)]

@@ -74,7 +74,7 @@ pub struct SyncArgs {
     #[command(flatten)]
     files: FileOptions,
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     archives: Archives,
     #[command(flatten)]

@@ -39,6 +39,8 @@ Examples:
   haul upload data.csv s3://bucket/2024/jan.csv    one file, under another
   haul upload site/ s3://bucket/www/               everything below a directory
   haul upload site/ s3://bucket/ --exclude '*.map' without some
+  haul upload site/ s3://bucket/ --exclude-from private.txt
+                                                   without those that a file names
   haul upload --manifest files.csv s3://bucket/    the rows of a list
   pg_dump db | haul upload - s3://bucket/db.sql    standard input")]
 pub struct UploadArgs {
@@ -47,7 +49,7 @@ pub struct UploadArgs {
     pub(super) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(super) transfer: Transfer,
+    pub transfer: Transfer,
     #[command(flatten)]
     pub(super) attributes: Attributes,
     #[command(flatten)]

@@ -73,7 +73,7 @@ pub struct VerifyArgs {
     no_follow_symlinks: bool,
 
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     literal: LiteralKeys,
     #[command(flatten)]

@@ -28,6 +28,7 @@ mod mv;
 mod output;
 mod pace;
 mod parity;
+mod patterns;
 mod presign;
 mod proofs;
 mod ranges;

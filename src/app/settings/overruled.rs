@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 pub(super) type Rank = Option<u8>;
 
 /// Rules that are one list, of which the first and the last count.
-const ONE_LIST: [&str; 2] = ["include", "exclude"];
+const ONE_LIST: [&str; 4] = ["include", "exclude", "include-from", "exclude-from"];
 
 /// Reads a command line whose defaults are what is set. `rank` says whose the default of an option
 /// of a command is; `without` makes the same command line, but for such settings.
