@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::args::{Cli, Command, Output};
 use super::described::describe;
 use super::exit::Exit;
+use super::front::behind_the_verb;
 use super::line::Parser;
 use super::settings::{Setting, Settings};
 use super::{logging, pages, planned, script, shell, signals, threads};
@@ -41,7 +42,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => (Settings::default(), Some(error)),
     };
     let mut command = settings.apply(whole.clone());
-    let tried = settings.parse(&mut command, &whole, &arguments);
+    let ordered = match behind_the_verb(&whole, &arguments) {
+        Ok(ordered) => ordered,
+        Err(error) => return wrong(&error),
+    };
+    let tried = settings.parse(&mut command, &whole, &ordered);
     let parsed = tried.and_then(|typed| {
         let cli = Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut command))?;
         Ok((cli, typed))
@@ -51,14 +56,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             // Help and version go to stdout, the rest to stderr; a closed pipe is no news.
             if let Some(missing) = planned::missing(&error) {
-                failure::print_error(
-                    missing.source.as_ref(),
-                    &missing.hints,
-                    Paint::stderr(ColorChoice::Auto),
-                );
-            } else {
-                error.print().ok();
+                return wrong(&missing);
             }
+            error.print().ok();
             return if error.exit_code() == 0 { Exit::Success } else { Exit::Usage };
         }
     };
@@ -100,6 +100,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // A thread may be in a read of standard input that never ends: it is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
+}
+
+/// Says what is wrong with a command line that can't be read.
+fn wrong(error: &CommandError) -> Exit {
+    let paint = Paint::stderr(ColorChoice::Auto);
+    failure::print_error(error.source.as_ref(), &error.hints, paint);
+    Exit::Usage
 }
 
 /// Says where values come from that were not typed, to who wants to know; and of what was meant to

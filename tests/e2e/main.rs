@@ -19,6 +19,7 @@ mod download;
 mod dry_run;
 mod du;
 mod faults;
+mod front;
 mod hostile_keys;
 mod interrupts;
 mod journal;
