@@ -1,16 +1,16 @@
 //! One line of a file of commands, as a command: the same command line as that of the program, with
-//! what was typed at `haul run` as its defaults.
+//! what was typed at `haul run`, or set for it alone, as its defaults.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _};
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 use super::args::{Cli, Command};
 use super::planned;
-use super::settings::Settings;
+use super::settings::{Rank, Settings, overruled};
 use crate::commands::session::Purpose;
 use crate::domain::words;
 
@@ -35,11 +35,16 @@ const OF_THE_RUN: [&str; 11] = [
 /// Makes commands of lines.
 pub(super) struct Parser {
     command: clap::Command,
+    settings: Settings,
+    defaults: Defaults,
     purpose: Purpose,
     /// Of each verb, the command that has no options of its own: most lines are of this kind, and
     /// reading hundreds of options takes longer than moving a small object.
     plain: HashMap<String, Command>,
 }
+
+/// What lines have that say nothing else, by the long names of options.
+type Defaults = HashMap<String, (Rank, Vec<OsString>)>;
 
 /// Why a line is no command.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +59,7 @@ impl Bad {
         Self { reason: reason.into(), hint: None }
     }
 
-    fn hint(self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 }
@@ -62,17 +67,9 @@ impl Bad {
 impl Parser {
     /// `typed`: the command line of `haul run`.
     pub(super) fn new(settings: &Settings, typed: &ArgMatches, purpose: Purpose) -> Self {
-        let mut command = settings.apply(Cli::command());
-        let defaults = defaults(&command, typed);
-        for verb in VERBS {
-            command = command.mut_subcommand(verb, |of| {
-                of.mut_args(|arg| match arg.get_long().and_then(|long| defaults.get(long)) {
-                    Some(values) => arg.default_values(values.clone()),
-                    None => arg,
-                })
-            });
-        }
-        Self { command, purpose, plain: HashMap::new() }
+        let defaults = defaults(&Cli::command(), typed, settings);
+        let command = with(settings, &defaults, &[]);
+        Self { command, settings: settings.clone(), defaults, purpose, plain: HashMap::new() }
     }
 
     /// `None`: there is nothing to do.
@@ -104,7 +101,24 @@ impl Parser {
 
     fn parse_words(&mut self, words: &[String]) -> Result<Command, Bad> {
         let typed = std::iter::once("haul").chain(words.iter().map(String::as_str));
-        let matches = self.command.try_get_matches_from_mut(typed).map_err(|error| bad(&error))?;
+        let typed: Vec<_> = typed.map(OsString::from).collect();
+        let (settings, defaults) = (&self.settings, &self.defaults);
+        let rank = |arg: &Arg, verb: &str| {
+            let long = arg.get_long()?;
+            let of_run = defaults.get(long).map(|(rank, _)| *rank);
+            of_run.or_else(|| settings.rank(long, verb))
+        };
+        let mut is_less = false;
+        let without = |but: &[String]| {
+            is_less = true;
+            with(settings, defaults, but)
+        };
+        let parsed = overruled::parse(&mut self.command, &typed, rank, without);
+        if is_less {
+            // It was this line that had less.
+            self.command = with(settings, defaults, &[]);
+        }
+        let matches = parsed.map_err(|error| bad(&error))?;
         let cli = Cli::from_arg_matches(&matches).map_err(|error| bad(&error))?;
         self.check(&cli.command, &matches)?;
         Ok(cli.command)
@@ -151,6 +165,21 @@ impl Parser {
     }
 }
 
+/// The command line of lines, but for the defaults of some options, which are named as their
+/// arguments are.
+fn with(settings: &Settings, defaults: &Defaults, but: &[String]) -> clap::Command {
+    let set = |arg: Arg| {
+        let set = arg.get_long().and_then(|long| defaults.get(long));
+        match set.filter(|_| !but.iter().any(|id| arg.get_id() == id)) {
+            Some((_, values)) => arg.default_values(values.clone()),
+            None => arg,
+        }
+    };
+    VERBS.into_iter().fold(settings.apply_but(Cli::command(), but), |command, verb| {
+        command.mut_subcommand(verb, |of| of.mut_args(set))
+    })
+}
+
 /// So many paths are no mistake.
 fn is_usual(verb: &str, paths: usize) -> bool {
     match verb {
@@ -171,23 +200,37 @@ fn with_paths(plain: &Command, paths: &[String]) -> Option<Command> {
     }
 }
 
-/// What was typed at `haul run` that lines have, too.
-fn defaults(command: &clap::Command, typed: &ArgMatches) -> HashMap<String, Vec<OsString>> {
+/// What was typed at `haul run`, or is set for it alone, that lines have, too.
+fn defaults(command: &clap::Command, typed: &ArgMatches, settings: &Settings) -> Defaults {
     let Some((verb, of)) = typed.subcommand() else { return HashMap::new() };
     let args = command.find_subcommand(verb).into_iter().flat_map(clap::Command::get_arguments);
     let typed = args.filter_map(|arg| {
         // It is about the lines themselves.
         let long = arg.get_long().filter(|long| *long != "strict")?;
         let id = arg.get_id().as_str();
-        if of.value_source(id) != Some(ValueSource::CommandLine) {
-            return None;
-        }
-        let values = match arg.get_action() {
-            ArgAction::SetTrue => vec!["true".into()],
-            action if action.takes_values() => of.get_raw(id)?.map(OsString::from).collect(),
+        let is_flag = match arg.get_action() {
+            ArgAction::SetTrue => true,
+            action if action.takes_values() => false,
             _ => return None,
         };
-        Some((long.to_owned(), values))
+        let default = if of.value_source(id) == Some(ValueSource::CommandLine) {
+            let values = if is_flag {
+                vec!["true".into()]
+            } else {
+                of.get_raw(id)?.map(OsString::from).collect()
+            };
+            (Rank::TypedForLines, values)
+        } else if settings.rank(long, verb) == Some(Rank::OfCommand) {
+            let values = match settings.of_option(long, Some(verb))?.values.as_slice() {
+                // A flag that is not set here, though it may be for all commands.
+                [] if is_flag => vec!["false".into()],
+                values => values.iter().map(OsString::from).collect(),
+            };
+            (Rank::SetForLines, values)
+        } else {
+            return None;
+        };
+        Some((long.to_owned(), default))
     });
     typed.collect()
 }
@@ -217,12 +260,15 @@ mod tests {
     use super::*;
 
     fn parser(typed: &[&str]) -> Parser {
-        let settings = Settings::default();
+        parser_of(&Settings::default(), typed)
+    }
+
+    fn parser_of(settings: &Settings, typed: &[&str]) -> Parser {
         let mut command = settings.apply(Cli::command());
         let matches = command.try_get_matches_from_mut(typed).expect("a command line");
         let cli = Cli::from_arg_matches(&matches).expect("a command line");
         let purpose = cli.command.typed().expect("a run").purpose();
-        Parser::new(&settings, &matches, purpose)
+        Parser::new(settings, &matches, purpose)
     }
 
     fn parse(line: &str) -> Result<Option<Command>, Bad> {

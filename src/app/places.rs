@@ -1,27 +1,53 @@
-//! Where the lines of `haul run` write, as far as a line alone tells. Two lines that write to one
-//! place may both be meant, but not where one of them moves: the bytes of the first would be nowhere
-//! any more.
+//! What the lines of `haul run` write, remove and move away, as far as a line alone tells. Two lines
+//! that write to one place may both be meant, but where one of them moves, bytes would be nowhere any
+//! more, or others than those that were meant.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, absolute};
 
 use super::args::Command;
 use super::line::{Bad, Parser};
-use crate::commands::typed::Typed as _;
+use crate::domain::escape::Escaped;
 use crate::domain::location::S3Uri;
 use crate::domain::pattern::Wildcard;
 
-/// The places of all lines so far: some twenty bytes for each.
+/// The places of all lines so far: some fifty bytes for each.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    seen: HashMap<u64, Manner>,
+    seen: HashMap<u64, Noted>,
+}
+
+/// The first use of a place. No second one says more of it: where either moves, the later line is
+/// refused.
+#[derive(Debug, Clone, Copy)]
+struct Noted {
+    line: u64,
+    what: Use,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
-    Copies,
-    Moves,
+enum Use {
+    Written,
+    Removed,
+    MovedTo,
+    MovedFrom,
+}
+
+impl Use {
+    fn moves(self) -> bool {
+        matches!(self, Self::MovedTo | Self::MovedFrom)
+    }
+
+    /// What a line does to a place.
+    fn told(self, place: &str) -> String {
+        match self {
+            Self::Written => format!("writes {place}"),
+            Self::Removed => format!("removes {place}"),
+            Self::MovedTo => format!("moves something to {place}"),
+            Self::MovedFrom => format!("moves {place} away"),
+        }
+    }
 }
 
 impl Places {
@@ -29,57 +55,105 @@ impl Places {
     pub(super) fn parse(
         &mut self,
         parser: &mut Parser,
-        line: &str,
+        (number, line): (u64, &str),
     ) -> Result<Option<Command>, Bad> {
-        match parser.parse(line)? {
-            Some(command) if !self.take(&command) => {
-                Err(Bad::new("another line writes there, and one of both moves"))
-            }
-            command => Ok(command),
+        let command = parser.parse(line)?;
+        if let Some(command) = &command {
+            self.take(number, &uses(command))?;
         }
+        Ok(command)
     }
 
-    /// Takes note of where a command writes; `false` where it and an earlier one must not both.
-    fn take(&mut self, command: &Command) -> bool {
-        let (manner, paths) = match command {
-            Command::Mv(args) => (Manner::Moves, args.paths()),
-            Command::Cp(args) => (Manner::Copies, args.paths()),
-            Command::Upload(args) => (Manner::Copies, args.paths()),
-            Command::Download(args) => (Manner::Copies, args.paths()),
-            _ => return true,
-        };
-        let [sources @ .., destination] = paths else { return true };
-        sources.iter().filter_map(|source| place(source, destination)).all(|place| {
-            let mut hasher = DefaultHasher::new();
-            place.hash(&mut hasher);
-            let earlier = self.seen.insert(hasher.finish(), manner);
-            earlier.is_none_or(|earlier| earlier == Manner::Copies && manner == Manner::Copies)
-        })
+    /// Takes note of what a line does, unless it and an earlier one must not both.
+    fn take(&mut self, line: u64, uses: &[(Use, String)]) -> Result<(), Bad> {
+        for (what, place) in uses {
+            let earlier = self.seen.get(&hash(place));
+            if let Some(earlier) = earlier.filter(|earlier| earlier.what.moves() || what.moves()) {
+                let place = Escaped(place).to_string();
+                let (first, second) = (earlier.what.told(&place), what.told("it"));
+                let text = format!(
+                    "line {} {first}, and this one {second}: neither waits for the other",
+                    earlier.line
+                );
+                return Err(
+                    Bad::new(text).hint("what depends on another line belongs in a second file")
+                );
+            }
+        }
+        for (what, place) in uses {
+            self.seen.entry(hash(place)).or_insert(Noted { line, what: *what });
+        }
+        Ok(())
     }
 }
 
-/// Where one object or file ends; `None` of those that are many.
-fn place(source: &Path, destination: &Path) -> Option<String> {
-    let (source, destination) = (source.to_str()?, destination.to_str()?);
-    let rest = source.strip_prefix(S3Uri::SCHEME);
-    if source.ends_with('/') || rest.is_some_and(|rest| Wildcard::parse(rest).is_some()) {
-        return None;
-    }
-    let name = source.rsplit('/').next()?;
-    let place = match destination.strip_prefix(S3Uri::SCHEME) {
-        Some(rest) if rest.ends_with('/') => format!("{destination}{name}"),
-        Some(rest) if !rest.contains('/') => format!("{destination}/{name}"),
-        Some(_) => destination.to_owned(),
-        None => {
-            let path = Path::new(destination);
-            let is_folder = destination.ends_with('/') || path.is_dir();
-            let path = if is_folder { path.join(name) } else { path.to_owned() };
-            let plain: PathBuf =
-                path.components().filter(|part| *part != Component::CurDir).collect();
-            plain.to_str()?.to_owned()
-        }
+fn hash(place: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    place.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a command does to single places.
+fn uses(command: &Command) -> Vec<(Use, String)> {
+    let written = match command {
+        Command::Mv(_) => Use::MovedTo,
+        Command::Cp(_) | Command::Upload(_) | Command::Download(_) => Use::Written,
+        Command::Rm(args) if args.names_objects() => Use::Removed,
+        _ => return Vec::new(),
     };
-    Some(place)
+    let Some(typed) = command.typed() else { return Vec::new() };
+    let is_raw = typed.takes_keys_literally();
+    let paths = typed.paths();
+    if written == Use::Removed {
+        let places = paths.iter().filter_map(|path| single(path, is_raw));
+        return places.map(|place| (written, place)).collect();
+    }
+    let [sources @ .., destination] = paths else { return Vec::new() };
+    let mut uses = Vec::new();
+    for source in sources {
+        let Some(place) = single(source, is_raw) else { continue };
+        uses.extend(landing(source, destination).map(|landing| (written, landing)));
+        if written == Use::MovedTo {
+            uses.push((Use::MovedFrom, place));
+        }
+    }
+    uses
+}
+
+/// The place of one object or file; `None` of those that are many.
+fn single(path: &Path, is_raw: bool) -> Option<String> {
+    let text = path.to_str()?;
+    if !text.starts_with(S3Uri::SCHEME) {
+        let is_many = text.ends_with('/') || path.is_dir();
+        return if is_many { None } else { local(path) };
+    }
+    let uri = S3Uri::parse(text).ok()?;
+    let is_many = uri.is_prefix() || Wildcard::parse(&uri.rest).is_some();
+    (is_raw || !is_many).then(|| object(&uri, ""))
+}
+
+/// Where one object or file ends.
+fn landing(source: &Path, destination: &Path) -> Option<String> {
+    let (source, text) = (source.to_str()?, destination.to_str()?);
+    let name = source.rsplit('/').next()?;
+    if text.starts_with(S3Uri::SCHEME) {
+        let uri = S3Uri::parse(text).ok()?;
+        return Some(object(&uri, if uri.is_prefix() { name } else { "" }));
+    }
+    if text.ends_with('/') || destination.is_dir() {
+        local(&destination.join(name))
+    } else {
+        local(destination)
+    }
+}
+
+fn object(uri: &S3Uri, below: &str) -> String {
+    format!("{}{}/{}{below}", S3Uri::SCHEME, uri.bucket, uri.rest)
+}
+
+/// The same for all names of one file, as far as that can be told without a look at it.
+fn local(path: &Path) -> Option<String> {
+    absolute(path).ok()?.to_str().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -87,24 +161,59 @@ mod tests {
     use super::*;
 
     fn of(source: &str, destination: &str) -> Option<String> {
-        place(Path::new(source), Path::new(destination))
+        single(Path::new(source), false)?;
+        landing(Path::new(source), Path::new(destination))
     }
 
     #[test]
     fn a_place_is_where_one_object_lands() {
+        let here = |name: &str| local(Path::new(name)).expect("a path");
         for (source, destination, wanted) in [
-            ("s3://b/d/k", "s3://c/p/", Some("s3://c/p/k")),
-            ("s3://b/d/k", "s3://c", Some("s3://c/k")),
-            ("s3://b/d/k", "s3://c/p/name", Some("s3://c/p/name")),
-            ("s3://b/d/k", "./out/", Some("out/k")),
-            ("s3://b/d/k", "out/./name", Some("out/name")),
-            ("s3://b/d/k", "/", Some("/k")),
-            ("file", "s3://c/p/", Some("s3://c/p/file")),
+            ("s3://b/d/k", "s3://c/p/", Some("s3://c/p/k".to_owned())),
+            ("s3://b/d/k", "s3://c", Some("s3://c/k".to_owned())),
+            ("s3://b/d/k", "s3://c/p/name", Some("s3://c/p/name".to_owned())),
+            ("s3://b/d/k", "./out/", Some(here("out/k"))),
+            ("s3://b/d/k", "out/./name", Some(here("out/name"))),
+            ("s3://b/d/k", &here("out/name"), Some(here("out/name"))),
+            ("s3://b/d/k", "/", Some("/k".to_owned())),
+            ("file", "s3://c/p/", Some("s3://c/p/file".to_owned())),
             ("s3://b/d/*", "s3://c/p/", None),
             ("s3://b/d/", "s3://c/p/", None),
+            ("s3://b", "s3://c/p/", None),
             ("folder/", "s3://c/p/", None),
+            // A directory, whatever it is called by.
+            (".", "s3://c/p/", None),
+            ("src", "s3://c/p/", None),
         ] {
-            assert_eq!(of(source, destination).as_deref(), wanted, "{source} {destination}");
+            assert_eq!(of(source, destination), wanted, "{source} {destination}");
+        }
+    }
+
+    #[test]
+    fn a_literal_key_is_one_place_whatever_is_in_it() {
+        for key in ["s3://b/a*", "s3://b/d/", "s3://b/?"] {
+            assert_eq!(single(Path::new(key), false), None);
+            assert_eq!(single(Path::new(key), true).as_deref(), Some(key));
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_line_noted_is_never_weakened() {
+        let place = || "s3://b/k".to_owned();
+        let kinds = [Use::Written, Use::Removed, Use::MovedTo, Use::MovedFrom];
+        for first in kinds {
+            for second in kinds {
+                let mut places = Places::default();
+                places.take(1, &[(first, place())]).expect("it is alone");
+                let is_fine = !first.moves() && !second.moves();
+                let taken = places.take(2, &[(second, place()), (second, "other".to_owned())]);
+                assert_eq!(taken.is_ok(), is_fine, "{first:?} {second:?}");
+                // Nothing of a line that is refused is done.
+                let other = places.take(3, &[(Use::MovedTo, "other".to_owned())]);
+                assert_eq!(other.is_ok(), !is_fine, "{first:?} {second:?}");
+                let bad = places.take(4, &[(Use::MovedTo, place())]).expect_err("it moves");
+                assert!(bad.reason.starts_with("line 1 "), "{bad:?}");
+            }
         }
     }
 }

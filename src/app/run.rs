@@ -272,11 +272,11 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
         Command::Restore(args) => args
             .run(&session, &mut listing)
             .await
-            .map(|tally| Closing { text: Some(tally.text()), errors: tally.errors }),
+            .map(|tally| Closing { text: Some(tally.text()), errors: tally.into_errors() }),
         Command::Clean(args) => args
             .run(&session, &mut listing)
             .await
-            .map(|tally| Closing { text: Some(tally.text()), errors: tally.errors }),
+            .map(|tally| Closing { text: Some(tally.text()), errors: tally.into_errors() }),
         _ => Ok(Closing::default()),
     };
     drop(session);

@@ -50,7 +50,7 @@ pub(super) async fn run(
                 next = lines.recv(), if tasks.len() < LINES.min(pool.run.lines_at_once()) => match next {
                     Some(Ok(TextLine { number, content })) => {
                         let parsed = content.as_ref().map_err(|reason| bad(reason));
-                        match parsed.and_then(|text| places.parse(parser, text)) {
+                        match parsed.and_then(|text| places.parse(parser, (number, text))) {
                             Ok(Some(command)) => {
                                 let session = script.of_line(number);
                                 let text = content.unwrap_or_default();
@@ -95,7 +95,7 @@ async fn check(args: &RunArgs, pool: &Arc<Pool>, parser: &mut Parser) -> Result<
         let TextLine { number, content } = line.map_err(CommandError::usage)?;
         all += 1;
         let parsed = content.as_ref().map_err(|reason| bad(reason));
-        if let Err(bad) = parsed.and_then(|text| places.parse(parser, text)) {
+        if let Err(bad) = parsed.and_then(|text| places.parse(parser, (number, text))) {
             refused += 1;
             pool.run.line_failed(no_command(number, content, bad)).await;
         }
@@ -129,10 +129,7 @@ impl Script<'_> {
     async fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
         match ended {
             Ok(Ended { result: Ok(summary), .. }) => self.summary.join(&summary),
-            // It began while the run was ending.
-            Ok(Ended { result: Err(_), .. }) if self.session.cancel.is_draining() => {
-                self.summary.stopped += 1;
-            }
+            Ok(Ended { result: Err(error), .. }) if error.is_stop() => self.summary.stopped += 1,
             Ok(Ended { number, text, result: Err(error) }) => {
                 self.failed(not_done((number, text), &error)).await;
             }
@@ -188,13 +185,5 @@ fn cut_off(name: &str, error: &CommandError) -> Failure {
 }
 
 fn failure(line: Option<u64>, source: String, (cause, message): (&str, String)) -> Failure {
-    Failure {
-        line,
-        source,
-        destination: None,
-        cause: cause.to_owned(),
-        message,
-        hint: None,
-        may_pass: false,
-    }
+    Failure { line, source, ..Failure::of_run(cause, message) }
 }

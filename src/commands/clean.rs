@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::download::location;
 use super::error::CommandError;
+use super::first_errors::FirstErrors;
 use super::ls::Stopped;
 use super::options::Connection;
 use super::session::Session;
@@ -60,14 +61,9 @@ pub struct Tally {
     pub young: u64,
     /// Left alone, since a process is at work on them.
     pub in_use: u64,
-    /// Not looked at, or not removed.
-    pub failed: u64,
-    /// Why: of the first few.
-    pub errors: Vec<CommandError>,
+    /// Of what was not looked at, or not removed.
+    errors: FirstErrors,
 }
-
-/// More errors than these are only counted.
-const MOST_ERRORS: usize = 10;
 
 impl CleanArgs {
     /// Lists into `records` what is found, and removes it where that was asked for.
@@ -172,7 +168,7 @@ impl CleanArgs {
             let leftover = match leftover {
                 Ok(leftover) => leftover,
                 Err(error) => {
-                    sink.failed(CommandError::failed(error));
+                    sink.tally.errors.add(CommandError::failed(error));
                     continue;
                 }
             };
@@ -221,16 +217,9 @@ impl Sink<'_> {
     /// One that fails does not stop the others.
     fn outcome(&mut self, cleaned: Result<Cleaning, CommandError>) -> Cleaning {
         cleaned.unwrap_or_else(|error| {
-            self.failed(error);
+            self.tally.errors.add(error);
             Cleaning::Failed
         })
-    }
-
-    fn failed(&mut self, error: CommandError) {
-        self.tally.failed += 1;
-        if self.tally.errors.len() < MOST_ERRORS {
-            self.tally.errors.push(error);
-        }
     }
 
     fn push(&mut self, record: &Record<'_>) -> Result<(), OutputError> {
@@ -258,9 +247,15 @@ impl Sink<'_> {
 }
 
 impl Tally {
+    /// Why some are still there.
+    pub fn into_errors(self) -> Vec<CommandError> {
+        self.errors.into_told()
+    }
+
     /// One line for a person.
     pub fn text(&self) -> String {
-        let Self { found, removed, young, in_use, failed, .. } = *self;
+        let Self { found, removed, young, in_use, .. } = *self;
+        let failed = self.errors.count();
         let mut facts = Vec::new();
         if removed > 0 {
             facts.push(format!("{removed} removed"));

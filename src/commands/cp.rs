@@ -14,6 +14,7 @@ use super::typed::Typed;
 use super::upload::{SourceOptions, UploadArgs};
 use crate::domain::job::Fate;
 use crate::domain::location::Location;
+use crate::jobs::downloads::Keys;
 use crate::jobs::manifested::Direction;
 use crate::transfer::outcome::Summary;
 
@@ -74,6 +75,10 @@ impl Typed for CpArgs {
 
     fn journal(&self) -> Option<&Path> {
         self.transfer.jobs.journal.as_deref()
+    }
+
+    fn takes_keys_literally(&self) -> bool {
+        self.literal.keys() == Keys::Raw
     }
 
     fn purpose(&self) -> Purpose {

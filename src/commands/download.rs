@@ -86,6 +86,10 @@ impl Typed for DownloadArgs {
         self.transfer.jobs.journal.as_deref()
     }
 
+    fn takes_keys_literally(&self) -> bool {
+        self.literal.keys() == Keys::Raw
+    }
+
     fn purpose(&self) -> Purpose {
         self.transfer.jobs.purpose()
     }

@@ -1,5 +1,7 @@
 //! How a command fails before, or instead of, a run.
 
+use crate::transfer::error::JobError;
+
 /// An error with what a person can do about it. Its kind decides the exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{source}")]
@@ -31,6 +33,11 @@ impl CommandError {
         Self::usage(anyhow::Error::msg(text.into()))
     }
 
+    /// Whether it comes of nothing but the end of the run.
+    pub fn is_stop(&self) -> bool {
+        self.source.downcast_ref().is_some_and(JobError::is_stop)
+    }
+
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -38,13 +45,28 @@ impl CommandError {
     }
 }
 
-impl From<crate::transfer::error::JobError> for CommandError {
-    fn from(error: crate::transfer::error::JobError) -> Self {
+impl From<JobError> for CommandError {
+    fn from(error: JobError) -> Self {
         let hint = error.hint();
         let failed = Self::failed(error);
         match hint {
             Some(hint) => failed.hint(hint),
             None => failed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_is_told_from_all_other_errors() {
+        assert!(CommandError::from(JobError::Stopped).is_stop());
+        assert!(CommandError::failed(JobError::Stopped).hint("again").is_stop());
+        let told = anyhow::Error::new(JobError::Stopped).context("could not read the rows");
+        assert!(CommandError::failed(told).is_stop());
+        assert!(!CommandError::from(JobError::Impossible("no".to_owned())).is_stop());
+        assert!(!CommandError::misuse("stopped").is_stop());
     }
 }

@@ -68,12 +68,9 @@ const OURS: &str = "BucketAlreadyOwnedByYou";
 async fn refuse_existing(context: &Context, bucket: &Bucket) -> Result<Seen, CommandError> {
     let request = ListRequest::new(bucket.clone(), "", Depth::OneLevel);
     let request = ListRequest { limit: Some(1), ..request };
-    let error = match context.or_stopped(listing::page(context, &request)).await? {
-        Ok(_) => {
-            let error = anyhow::anyhow!("s3://{bucket} is there already");
-            return Err(CommandError::failed(error));
-        }
-        Err(error) => error,
+    let Err(error) = context.or_stopped(listing::page(context, &request)).await? else {
+        let error = anyhow::anyhow!("s3://{bucket} is there already");
+        return Err(CommandError::failed(error));
     };
     match error.store_kind() {
         Some(Kind::MissingBucket) => Ok(Seen::Missing),

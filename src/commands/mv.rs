@@ -14,6 +14,7 @@ use super::typed::Typed;
 use super::upload::SourceOptions;
 use crate::domain::job::Fate;
 use crate::domain::location::Location;
+use crate::jobs::downloads::Keys;
 use crate::transfer::outcome::Summary;
 
 /// Move, in whichever direction the arguments say
@@ -68,6 +69,10 @@ impl Typed for MvArgs {
 
     fn journal(&self) -> Option<&Path> {
         self.transfer.jobs.journal.as_deref()
+    }
+
+    fn takes_keys_literally(&self) -> bool {
+        self.literal.keys() == Keys::Raw
     }
 
     fn purpose(&self) -> Purpose {

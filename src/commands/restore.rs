@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use futures::{StreamExt as _, stream};
 
 use super::error::CommandError;
+use super::first_errors::FirstErrors;
 use super::ls::Stopped;
 use super::options::{Connection, Filters};
 use super::session::Session;
@@ -89,8 +90,6 @@ const AT_ONCE: usize = 32;
 /// Between two looks at what is on its way.
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_mins(1);
-/// More errors than these are only counted.
-const MOST_ERRORS: usize = 10;
 
 /// What became of all.
 #[derive(Debug, Default)]
@@ -100,9 +99,7 @@ pub struct Tally {
     restoring: u64,
     restored: u64,
     readable: u64,
-    failed: u64,
-    /// Why: of the first few.
-    pub errors: Vec<CommandError>,
+    errors: FirstErrors,
     /// On their way, where they are waited for.
     awaited: Vec<ObjectName>,
     /// Nobody reads the records any more.
@@ -137,7 +134,7 @@ impl RestoreArgs {
             match ended {
                 // What can't be listed stops no other.
                 Err(Stopped::Command(error)) if !context.cancel.is_draining() => {
-                    tally.fail(error);
+                    tally.errors.add(error);
                     ended = Ok(());
                 }
                 Ok(()) => {}
@@ -264,7 +261,7 @@ impl RestoreArgs {
                     }
                 }
                 Err(JobError::Stopped) => return Err(CommandError::from(JobError::Stopped).into()),
-                Err(error) => tally.fail(error.into()),
+                Err(error) => tally.errors.add(error.into()),
             }
         }
         Ok(())
@@ -323,7 +320,7 @@ async fn wait(
                 // A store may need a moment until it tells what it was asked for.
                 Ok((ArchiveState::Restoring | ArchiveState::Archived, _)) => awaited.push(object),
                 Err(JobError::Stopped) => return Err(CommandError::from(JobError::Stopped).into()),
-                Err(error) => tally.fail(error.into()),
+                Err(error) => tally.errors.add(error.into()),
             }
         }
     }
@@ -376,11 +373,9 @@ impl Tally {
         }
     }
 
-    fn fail(&mut self, error: CommandError) {
-        self.failed += 1;
-        if self.errors.len() < MOST_ERRORS {
-            self.errors.push(error);
-        }
+    /// Why not all could be had.
+    pub fn into_errors(self) -> Vec<CommandError> {
+        self.errors.into_told()
     }
 
     /// One line for a person.
@@ -391,7 +386,7 @@ impl Tally {
             (self.restoring, "asked for before"),
             (self.restored, "brought back"),
             (self.readable, "in no archive"),
-            (self.failed, "failed"),
+            (self.errors.count(), "failed"),
         ];
         let facts = facts.into_iter().filter(|(count, _)| *count > 0);
         let facts: Vec<_> = facts.map(|(count, what)| format!("{count} {what}")).collect();

@@ -82,6 +82,10 @@ impl Typed for RmArgs {
         &self.uris
     }
 
+    fn takes_keys_literally(&self) -> bool {
+        self.raw
+    }
+
     fn purpose(&self) -> Purpose {
         if self.dry_run { Purpose::DryRun } else { Purpose::Transfer }
     }
@@ -118,6 +122,11 @@ fn enumerated(names: &[String]) -> String {
 }
 
 impl RmArgs {
+    /// Whether each URI without a wildcard is one object, as it is now.
+    pub fn names_objects(&self) -> bool {
+        !self.recursive && self.version_id.is_none()
+    }
+
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let sources = self.sources()?;
         let versions = if self.all_versions { Versions::All } else { Versions::Current };

@@ -24,8 +24,9 @@ use crate::transfer::spool::spool;
 /// The lines are commands as they are typed, with or without `haul` before them: download, upload,
 /// cp, mv, sync and rm, their options, wildcards and prefixes. They share connections, memory and
 /// bandwidth, many are under way at once, and THEIR ORDER IS NOT PROMISED: what has to happen
-/// after something else belongs in a second file. Options that are typed here go for all lines; those
-/// of a line go before them.
+/// after something else belongs in a second file. A line that writes, removes or moves an object or
+/// file that an earlier one moves, or moves there, is refused. Options that are typed here go for all
+/// lines; those of a line go before them.
 ///
 /// Words are split as a shell does it: spaces and tabs separate them; 'single' and "double" quotes
 /// and a backslash take characters literally; `#` at the beginning of a line or of a word begins a
@@ -106,7 +107,9 @@ impl RunArgs {
         let scope = Scope::ManyBuckets;
         let (speed, failure) = (&self.speed, &self.failure);
         let run = session.comparing_context(&self.connection, speed, failure, scope).await?;
-        Ok(Arc::new(Pool { run: Arc::new(run), stores: tokio::sync::Mutex::default() }))
+        let connection = self.connection.resolve()?;
+        let stores = tokio::sync::Mutex::default();
+        Ok(Arc::new(Pool { run: Arc::new(run), connection, stores }))
     }
 
     /// Reads the lines on a thread of its own: a pipe may say nothing for ever.

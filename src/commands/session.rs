@@ -47,6 +47,8 @@ pub struct Line {
 pub struct Pool {
     /// Whatever bounds the run.
     pub run: Arc<Context>,
+    /// How lines reach their store that say nothing of it.
+    pub connection: s3::Options,
     /// Stores that lines have asked for: those that ask for the same get the same.
     pub stores: tokio::sync::Mutex<Vec<(s3::Options, Arc<S3Store>)>>,
 }
@@ -112,9 +114,11 @@ impl Session {
         let source_key = parts.copies.map(Copies::source_key).transpose()?.flatten();
         let connection =
             s3::Options { payload, replies, source_key, ..parts.connection.resolve()? };
+        let mut scope = self.scope(parts.scope, &connection);
         let source = match parts.copies {
             Some(copies) if copies.names_a_source() => {
                 let reading = copies.source(parts.connection)?;
+                scope = self.scope(scope, &reading);
                 Some((copies.way(parts.connection), self.connect(reading).await?))
             }
             _ => None,
@@ -135,7 +139,7 @@ impl Session {
             resume: parts.resuming.resolve(),
             verify,
             tolerance: parts.failure.resolve(),
-            scope: parts.scope,
+            scope,
         };
         let mut context = self.new_context(store, limits);
         context.state_folder = state_folder();
@@ -162,7 +166,9 @@ impl Session {
         failure: &options::Failure,
         scope: Scope,
     ) -> Result<Context, CommandError> {
-        let store = self.connect(connection.resolve()?).await?;
+        let connecting = connection.resolve()?;
+        let scope = self.scope(scope, &connecting);
+        let store = self.connect(connecting).await?;
         let speed = speed.resolve(self.open_files)?;
         let limits = Limits {
             concurrency: speed.concurrency,
@@ -184,6 +190,17 @@ impl Session {
         }
         let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         Context::new(store, limits, cancel, gauge, self.events.clone())
+    }
+
+    /// How far a refusal speaks. A line's bucket says nothing of the others, and nor does its store
+    /// where that is not theirs.
+    fn scope(&self, alone: Scope, reached: &s3::Options) -> Scope {
+        match &self.line {
+            None => alone,
+            Some(_) if alone == Scope::ManyStores => alone,
+            Some(line) if reached.reach_the_same(&line.pool.connection) => Scope::ManyBuckets,
+            Some(_) => Scope::ManyStores,
+        }
     }
 
     /// For what needs no request.
@@ -243,17 +260,10 @@ impl Session {
             // The engine ended first: nobody takes jobs any more.
             Err(error) if error.is_cancelled() => None,
             Err(error) => {
-                let failure = Failure {
-                    line: None,
-                    source: String::new(),
-                    destination: None,
-                    cause: "internal error".to_owned(),
-                    message: format!(
-                        "not everything could be planned: internal error: {error}; please report this"
-                    ),
-                    hint: None,
-                    may_pass: false,
-                };
+                let message = format!(
+                    "not everything could be planned: internal error: {error}; please report this"
+                );
+                let failure = Failure::of_run("internal error", message);
                 self.fail(summary, failure).await;
                 None
             }

@@ -32,7 +32,7 @@ use crate::storage::local::{Existing, ExistingKind, FollowLinks};
 use crate::storage::s3::Payload;
 use crate::transfer::context::{Context, Scope};
 use crate::transfer::landing::Landing;
-use crate::transfer::outcome::{End, Summary};
+use crate::transfer::outcome::{self, End, Summary};
 use crate::transfer::prune::{self, From, Leaving};
 
 /// Make a destination like a source
@@ -282,19 +282,17 @@ impl SyncArgs {
         }
     }
 
-    fn too_much(&self, removals: u64, there: u64) -> crate::transfer::outcome::Failure {
+    fn too_much(&self, removals: u64, there: u64) -> outcome::Failure {
         let most = self.removing.max_delete;
         let enough = (u128::from(removals) * 100).div_ceil(u128::from(there.max(1)));
         let seen = if self.dry_run { "" } else { "see what it would be with --dry-run; " };
-        crate::transfer::outcome::Failure {
+        let message = format!(
+            "could not remove {removals} of {there} names at the destination: --max-delete allows \
+             {most}; none was removed"
+        );
+        outcome::Failure {
             hint: Some(format!("{seen}if that is meant: --max-delete {enough}%")),
-            ..failure(
-                "too much to remove",
-                format!(
-                    "could not remove {removals} of {there} names at the destination: --max-delete \
-                     allows {most}; none was removed"
-                ),
-            )
+            ..outcome::Failure::of_run("too much to remove", message)
         }
     }
 
@@ -410,18 +408,7 @@ fn from(pairing: &Pairing) -> From {
     }
 }
 
-fn could_not_plan() -> crate::transfer::outcome::Failure {
-    failure("the plan could not be kept", "could not keep what is to be removed".to_owned())
-}
-
-fn failure(cause: &str, message: String) -> crate::transfer::outcome::Failure {
-    crate::transfer::outcome::Failure {
-        line: None,
-        source: String::new(),
-        destination: None,
-        cause: cause.to_owned(),
-        message,
-        hint: None,
-        may_pass: false,
-    }
+fn could_not_plan() -> outcome::Failure {
+    let message = "could not keep what is to be removed";
+    outcome::Failure::of_run("the plan could not be kept", message)
 }

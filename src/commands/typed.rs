@@ -25,6 +25,11 @@ pub trait Typed {
         Ok(None)
     }
 
+    /// Whether `*`, `?` and a final `/` mean nothing in keys.
+    fn takes_keys_literally(&self) -> bool {
+        false
+    }
+
     /// The folder to which destinations are relative, as it was typed, or as a journal that is the
     /// manifest tells it; `-` for standard output.
     fn base(&self) -> Option<String> {

@@ -124,11 +124,15 @@ pub enum Way {
     Here,
 }
 
-/// Whether all jobs use one bucket: then a bucket that does not exist ends the run.
+/// How far a refusal speaks: whether what one request is told will be told to all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
+    /// A bucket that does not exist ends the run.
     OneBucket,
+    /// So do credentials and servers that are of no use, but no bucket does.
     ManyBuckets,
+    /// Nothing that a store says ends the run: other jobs have other stores.
+    ManyStores,
 }
 
 /// The slowest upload of a part that is still taken for alive, in bytes a second. A thin uplink is

@@ -359,8 +359,10 @@ impl Run {
     }
 
     fn is_hopeless(&self, error: &JobError) -> bool {
+        let scope = self.context.limits.scope;
         match error.store_kind() {
-            Some(Kind::MissingBucket) => self.context.limits.scope == Scope::OneBucket,
+            Some(_) if scope == Scope::ManyStores => false,
+            Some(Kind::MissingBucket) => scope == Scope::OneBucket,
             Some(Kind::Unreachable | Kind::UnknownHost) => !self.context.is_store_proven(),
             Some(kind) => kind.is_hopeless(),
             None => matches!(error, JobError::Local(error) if error.is_full()),
@@ -371,14 +373,15 @@ impl Run {
     fn is_store_dead(&mut self, error: &JobError) -> bool {
         // What is started again has failed before: no wonder if it does so in a row.
         let is_again = self.round == Round::Last;
-        if is_again || !error.store_kind().is_some_and(Kind::is_transient) {
+        let is_one_of_many = self.context.limits.scope == Scope::ManyStores;
+        if is_again || is_one_of_many || !error.store_kind().is_some_and(Kind::is_transient) {
             return false;
         }
         self.context.health.lost_in_a_row() == LOST_IN_A_ROW
     }
 
     pub(super) async fn refuse(&mut self, refused: Refused) {
-        if refused.ends_run {
+        if refused.ends_run && self.context.limits.scope != Scope::ManyStores {
             if self.context.cancel.is_draining() {
                 // Said of a job that failed before: one line for all of them.
                 return;
@@ -388,11 +391,9 @@ impl Run {
         let failure = Failure {
             line: self.context.line.or(refused.line),
             source: refused.name,
-            destination: None,
-            cause: refused.cause,
-            message: refused.reason,
             hint: refused.hint,
             may_pass: refused.may_pass,
+            ..Failure::of_run(refused.cause, refused.reason)
         };
         self.failed(None, failure).await;
     }
@@ -430,13 +431,10 @@ impl Run {
         let Some(journal) = self.context.journal.get() else { return };
         if let Err(error) = journal.close().await {
             let failure = Failure {
-                line: None,
                 source: error.path.to_string_lossy().into_owned(),
-                destination: None,
-                cause: "the journal could not be written".to_owned(),
-                message: error.to_string(),
                 hint: error.hint().map(str::to_owned),
                 may_pass: true,
+                ..Failure::of_run("the journal could not be written", error.to_string())
             };
             self.tell_failure(None, failure).await;
         }
@@ -456,13 +454,5 @@ fn is_repeatable(task: &Task) -> bool {
 
 /// A task that panicked: a defect of ours, and no reason to lose the other jobs.
 pub(super) fn internal(error: &JoinError) -> Failure {
-    Failure {
-        line: None,
-        source: String::new(),
-        destination: None,
-        cause: "internal error".to_owned(),
-        message: format!("internal error: {error}; please report this"),
-        hint: None,
-        may_pass: false,
-    }
+    Failure::of_run("internal error", format!("internal error: {error}; please report this"))
 }

@@ -1,10 +1,10 @@
 //! Runs that are lines of one file of commands. They share whatever bounds a run, and whatever it
 //! learns of its store; each knows its own line. Nothing here is of the run that is alone.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use super::context::{Context, Limits, Scope, Tolerance};
+use super::context::{Context, Limits, Tolerance, Way};
 use super::event::Event;
 use super::gauge::Plans;
 use super::outcome::{End, Failure};
@@ -19,14 +19,11 @@ impl Context {
     /// failures are those of all lines together.
     #[must_use]
     pub fn of_line(&self, line: u64, store: Arc<dyn ObjectStore>, limits: &Limits) -> Self {
-        let (cancel, gauge) = (Arc::clone(&self.cancel), Arc::clone(&self.gauge));
         let limits = Limits {
             concurrency: self.limits.concurrency,
             memory: self.limits.memory,
             bandwidth: self.limits.bandwidth,
             tolerance: self.limits.tolerance,
-            // A bucket that one line names says nothing of the others.
-            scope: Scope::ManyBuckets,
             ..limits.clone()
         };
         Self {
@@ -40,8 +37,22 @@ impl Context {
             are_tags_told: Arc::clone(&self.are_tags_told),
             failed: Arc::clone(&self.failed),
             under_way: Arc::clone(&self.under_way),
+            cancel: Arc::clone(&self.cancel),
+            gauge: Arc::clone(&self.gauge),
+            events: self.events.clone(),
             line: Some(line),
-            ..Self::new(store, limits, cancel, gauge, self.events.clone())
+            // Its own, as that of any run.
+            source: Arc::clone(&store),
+            store,
+            limits,
+            way: Way::OnServer,
+            landing: None,
+            state_folder: None,
+            skips_archived: false,
+            span: None,
+            output: Mutex::default(),
+            journal: OnceLock::new(),
+            seen_buckets: Mutex::default(),
         }
     }
 
@@ -80,7 +91,7 @@ impl Context {
         self.tell(Event::PlanComplete).await;
     }
 
-    /// Tells of a line that is no run at all, or of the lines that do not come.
+    /// Tells of a failure that is no job's, such as a line that is no run at all.
     pub async fn line_failed(&self, failure: Failure) {
         let failed = self.failed.fetch_add(1, Relaxed) + 1;
         self.tell(Event::Failed { job: None, failure }).await;

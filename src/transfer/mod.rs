@@ -58,8 +58,12 @@ pub mod upload_record;
 mod verify;
 
 #[cfg(test)]
+mod brake_tests;
+#[cfg(test)]
 mod engine_tests;
 #[cfg(test)]
 mod gate_tests;
+#[cfg(test)]
+mod pace_plot;
 #[cfg(test)]
 mod pace_tests;

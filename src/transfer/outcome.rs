@@ -161,6 +161,21 @@ pub struct Failure {
     pub may_pass: bool,
 }
 
+impl Failure {
+    /// One that is no job's.
+    pub fn of_run(cause: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            line: None,
+            source: String::new(),
+            destination: None,
+            cause: cause.into(),
+            message: message.into(),
+            hint: None,
+            may_pass: false,
+        }
+    }
+}
+
 /// What a run did.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {

@@ -7,24 +7,24 @@ use std::time::Duration;
 use super::pace::{Pace, Seen, Used};
 
 const MS: Duration = Duration::from_millis(1);
-const MB: f64 = 1e6;
+pub(super) const MB: f64 = 1e6;
 
 /// A network and the store at its other end.
 #[derive(Clone, Copy)]
-struct Network {
-    first_byte: Duration,
+pub(super) struct Network {
+    pub(super) first_byte: Duration,
     /// Bytes a second of one connection, and of all.
-    stream: f64,
-    total: f64,
+    pub(super) stream: f64,
+    pub(super) total: f64,
     /// Requests a second that the store, or the machine here, gets done.
-    requests: f64,
+    pub(super) requests: f64,
     /// One connection in so many goes to an address that is twenty times as slow.
-    slow: Option<usize>,
+    pub(super) slow: Option<usize>,
     /// How much the wire is disturbed, from 0 to 1.
-    noise: f64,
+    pub(super) noise: f64,
 }
 
-const REGION: Network = Network {
+pub(super) const REGION: Network = Network {
     first_byte: Duration::from_millis(30),
     stream: 60.0 * MB,
     total: 1250.0 * MB,
@@ -40,8 +40,8 @@ struct Request {
 }
 
 /// A run that always has more to do.
-struct Simulation {
-    network: Network,
+pub(super) struct Simulation {
+    pub(super) network: Network,
     size: f64,
     pace: Pace,
     now: Duration,
@@ -58,7 +58,7 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(network: Network, size: f64, pace: Pace) -> Self {
+    pub(super) fn new(network: Network, size: f64, pace: Pace) -> Self {
         let seen = Seen { now: Duration::ZERO, bytes: 0, requests: 0, used: Used::All };
         let (now, told_at, dice) = (Duration::ZERO, Duration::ZERO, fastrand::Rng::with_seed(7));
         let (in_flight, history) = (Vec::new(), Vec::new());
@@ -79,7 +79,7 @@ impl Simulation {
         }
     }
 
-    fn run(mut self, time: Duration) -> Self {
+    pub(super) fn run(mut self, time: Duration) -> Self {
         let end = self.now + time;
         while self.now < end {
             self.step();
@@ -141,11 +141,17 @@ impl Simulation {
     }
 
     /// Bytes a second from one moment to another.
-    fn rate(&self, from: Duration, to: Duration) -> f64 {
+    pub(super) fn rate(&self, from: Duration, to: Duration) -> f64 {
         let at = |moment| self.history.iter().find(|(when, ..)| *when >= moment);
         let last = self.history.last();
         let (Some(from), Some(to)) = (at(from), at(to).or(last)) else { return 0.0 };
         (to.2 - from.2) / to.0.saturating_sub(from.0).as_secs_f64()
+    }
+
+    /// At one moment.
+    pub(super) fn level(&self, at: Duration) -> f64 {
+        let seen = self.history.iter().find(|(when, ..)| *when >= at);
+        seen.map_or(0.0, |(_, level, _)| f64::from(u32::try_from(*level).unwrap_or(u32::MAX)))
     }
 
     /// The least and the largest level from one moment on.
@@ -168,18 +174,18 @@ impl Simulation {
     }
 }
 
-fn seconds(seconds: f64) -> Duration {
+pub(super) fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-const PART: f64 = 32.0 * 1024.0 * 1024.0;
-const SMALL: f64 = 16.0 * 1024.0;
+pub(super) const PART: f64 = 32.0 * 1024.0 * 1024.0;
+pub(super) const SMALL: f64 = 16.0 * 1024.0;
 
-fn parts() -> Pace {
+pub(super) fn parts() -> Pace {
     Pace::found(4, 16, 1024)
 }
 
-fn objects() -> Pace {
+pub(super) fn objects() -> Pace {
     Pace::found(32, 256, 1024)
 }
 

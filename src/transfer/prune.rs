@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 
-use super::context::{Context, Tolerance};
+use super::context::Context;
 use super::error::{JobError, chain};
 use super::event::{Event, IsDone, Pruned};
 use super::outcome::{End, Failure, Summary};
@@ -45,7 +45,8 @@ pub enum From {
 const AT_ONCE: usize = 8;
 
 /// Removes all of them, and adds to the summary what became of it. An interrupt ends it between two
-/// requests; so does a store that refuses all of one request.
+/// requests; so does a store that refuses all of one request, which ends the run, too, unless that is
+/// one line of many.
 pub async fn prune(
     context: &Arc<Context>,
     from: &From,
@@ -54,7 +55,7 @@ pub async fn prune(
 ) {
     let before = summary.elapsed;
     let started = std::time::Instant::now();
-    let mut pruning = Pruning { context, from, summary };
+    let mut pruning = Pruning { context, from, summary, has_given_up: false };
     context.gate.driving(pruning.work_off(leaving)).await;
     summary.elapsed = before + started.elapsed();
     summary.retries = context.health.retries();
@@ -68,7 +69,7 @@ pub async fn tell(
     leaving: impl Iterator<Item = io::Result<Leaving>> + Send,
     summary: &mut Summary,
 ) {
-    let mut pruning = Pruning { context, from, summary };
+    let mut pruning = Pruning { context, from, summary, has_given_up: false };
     for leaving in leaving {
         if context.cancel.is_draining() {
             break;
@@ -84,6 +85,8 @@ struct Pruning<'a> {
     context: &'a Arc<Context>,
     from: &'a From,
     summary: &'a mut Summary,
+    /// The store refused all of a request, as it would the others.
+    has_given_up: bool,
 }
 
 /// What became of each name of a batch. `Ok(false)`: it was gone, or is to stay.
@@ -95,7 +98,7 @@ impl Pruning<'_> {
         let mut running = FuturesUnordered::new();
         loop {
             let mut batch = Vec::new();
-            while batch.len() < MOST_REMOVED && !self.context.cancel.is_draining() {
+            while batch.len() < MOST_REMOVED && !self.is_over() {
                 match leaving.next() {
                     Some(Ok(one)) => batch.push(one),
                     Some(Err(error)) => {
@@ -120,8 +123,12 @@ impl Pruning<'_> {
                 break;
             }
         }
-        // Behind the end of the run, or what could not be read.
+        // Behind its end, or what could not be read.
         self.summary.stopped += leaving.flatten().count() as u64;
+    }
+
+    fn is_over(&self) -> bool {
+        self.has_given_up || self.context.cancel.is_draining()
     }
 
     async fn note(&mut self, gone: Gone) {
@@ -139,7 +146,11 @@ impl Pruning<'_> {
             }
         }
         if is_refused && many {
-            self.context.cancel.drain(End::GaveUp);
+            self.has_given_up = true;
+            // What one line may not remove says nothing of the others.
+            if self.context.line.is_none() {
+                self.context.cancel.drain(End::GaveUp);
+            }
         }
     }
 
@@ -174,41 +185,28 @@ impl Pruning<'_> {
             _ => format!("could not remove {}: {}", self.place(leaving), chain(error)),
         };
         self.tell_failure(Failure {
-            line: None,
+            line: self.context.line,
             source: self.place(leaving),
-            destination: None,
-            cause: error.cause(),
-            message,
             hint: error.hint(),
             may_pass: error.may_pass(),
+            ..Failure::of_run(error.cause(), message)
         })
         .await;
     }
 
     async fn unreadable(&mut self, error: &io::Error) {
+        let message = format!("could not read what is to be removed: {error}");
         self.tell_failure(Failure {
-            line: None,
-            source: String::new(),
-            destination: None,
-            cause: "the plan could not be kept".to_owned(),
-            message: format!("could not read what is to be removed: {error}"),
-            hint: None,
+            line: self.context.line,
             may_pass: true,
+            ..Failure::of_run("the plan could not be kept", message)
         })
         .await;
     }
 
     async fn tell_failure(&mut self, failure: Failure) {
         self.summary.failed += 1;
-        self.context.tell(Event::Failed { job: None, failure }).await;
-        let is_enough = match self.context.limits.tolerance {
-            Tolerance::FailFast => true,
-            Tolerance::Errors(most) => self.summary.failed >= most,
-            Tolerance::Any => false,
-        };
-        if is_enough {
-            self.context.cancel.drain(End::GaveUp);
-        }
+        self.context.line_failed(failure).await;
     }
 }
 

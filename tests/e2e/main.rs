@@ -15,6 +15,7 @@ mod cp;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod crash;
 mod disk;
+mod documented;
 mod download;
 mod dry_run;
 mod du;

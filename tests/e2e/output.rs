@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use testbed::{Fault, FaultKind, Operation};
 
-use crate::harness::{Output, content};
+use crate::harness::{Output, content, haul};
 use crate::stage::{BUCKET, Stage};
 
 const MIB: u64 = 1 << 20;
@@ -255,13 +255,28 @@ fn on_a_terminal_bars_appear_and_names_stay_harmless() {
 #[test]
 fn no_color_on_a_terminal_leaves_bars_without_colours() {
     let stage = Stage::with_keys(&["a"]);
-    let line = format!("NO_COLOR=1 {} download s3://bucket/no-such x", env!("CARGO_BIN_EXE_haul"));
-    let Some(screen) = on_a_terminal(&stage, &line, "xterm") else { return };
-    assert!(screen.contains("error: "), "{screen:?}");
-    for colour in 30..38 {
-        assert!(!screen.contains(&format!("\u{1b}[{colour}")), "a colour: {screen:?}");
-        assert!(!screen.contains(&format!(";{colour}m")), "a colour: {screen:?}");
+    let line = format!("{} download s3://bucket/no-such x", env!("CARGO_BIN_EXE_haul"));
+    let coloured = |screen: &str| {
+        assert!(screen.contains("error"), "{screen:?}");
+        let is_there = |colour: usize| {
+            screen.contains(&format!("\u{1b}[{colour}")) || screen.contains(&format!(";{colour}m"))
+        };
+        (30..38).any(is_there)
+    };
+    for (line, is_coloured) in [
+        (line.clone(), true),
+        (format!("NO_COLOR=1 {line}"), false),
+        (format!("{line} --color never"), false),
+    ] {
+        let Some(screen) = on_a_terminal(&stage, &line, "xterm") else { return };
+        assert_eq!(coloured(&screen), is_coloured, "{line}: {screen:?}");
     }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let version = format!("haul {}\n", env!("CARGO_PKG_VERSION"));
+    haul().arg("--version").run().code(0).stdout_is(&version);
 }
 
 /// What a terminal got to see; None, said loudly, where there is no `script`.

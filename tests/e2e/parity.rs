@@ -64,12 +64,17 @@ fn every_row_has_tests_that_are_there_or_a_reason() {
 }
 
 fn exists(test: &str) -> bool {
-    let (module, name) = test.rsplit_once("::").expect("it has a module");
-    let file = root(&format!("tests/e2e/{}.rs", module.replace("::", "/")));
-    let source = fs::read_to_string(file).unwrap_or_default();
+    let (_, name) = test.rsplit_once("::").expect("it has a module");
+    let source = fs::read_to_string(file_of(test)).unwrap_or_default();
     let head = format!("fn {name}()");
     let (before, _) = source.split_once(&head).unwrap_or_default();
     before.trim_end().lines().rev().take(2).any(|line| line.trim() == "#[test]")
+}
+
+/// Where it is written.
+fn file_of(test: &str) -> PathBuf {
+    let (module, _) = test.rsplit_once("::").expect("it has a module");
+    root(&format!("tests/e2e/{}.rs", module.replace("::", "/")))
 }
 
 #[test]
@@ -85,12 +90,14 @@ fn every_option_that_is_named_is_in_the_help_of_its_command() {
         let mut words = command.split(' ');
         // Options may stand before the verb, which has to have them, too.
         let verb = words.clone().find(|word| verbs.contains(*word));
+        let verb = verb.or_else(|| words.clone().nth(1));
         let (Some("haul"), Some(verb)) = (words.next(), verb) else {
             wrong.push(format!("{theirs}: {command} has no verb"));
             continue;
         };
         let known = known.entry(verb.to_owned()).or_insert_with(|| options_of(verb));
-        let named = words.filter(|word| word.len() > 1 && word.starts_with('-'));
+        let named = words.filter(|word| *word != verb);
+        let named = named.filter(|word| word.len() > 1 && word.starts_with('-'));
         // `-vv` is `-v`, and `-100` a value.
         let named = named.map(|word| if word.starts_with("--") { word } else { &word[..2] });
         let named = named.filter(|word| !word[1..].starts_with(|c: char| c.is_ascii_digit()));
@@ -99,6 +106,42 @@ fn every_option_that_is_named_is_in_the_help_of_its_command() {
         );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A test that has nothing of what its row says proves nothing of it.
+#[test]
+fn every_option_that_is_named_is_typed_beside_the_tests_of_its_row() {
+    let mut wrong = Vec::new();
+    let mut short: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let verbs = verbs();
+    for Row { theirs, ours, tests } in rows() {
+        let files: BTreeSet<_> = spans(&tests).filter(|span| is_test(span)).map(file_of).collect();
+        let read = |file: &PathBuf| fs::read_to_string(file).unwrap_or_default();
+        let source: String = files.iter().map(read).collect();
+        let verb = ours.split(['`', ' ']).find(|word| verbs.contains(*word));
+        let Some(verb) = verb.filter(|_| !source.is_empty()) else { continue };
+        let short = short.entry(verb.to_owned()).or_insert_with(|| short_names_of(verb));
+        let is_typed = |option: &str| {
+            let short = short.get(option).map(|short| format!("\"{short}\""));
+            source.contains(option) || short.is_some_and(|short| source.contains(&short))
+        };
+        let named = spans(&ours).flat_map(|command| command.split(' '));
+        let named = named.filter(|word| word.starts_with("--"));
+        wrong.extend(
+            named.filter(|word| !is_typed(word)).map(|word| format!("{theirs}: {word}, {tests}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The short names of options, by their long ones.
+fn short_names_of(verb: &str) -> BTreeMap<String, String> {
+    let help = haul().args([verb, "--help"]).run();
+    let help = help.code(0).stdout_text();
+    let both = help.lines().filter_map(|line| line.trim_start().split_once(", --"));
+    let both = both.filter(|(short, _)| short.len() == 2 && short.starts_with('-'));
+    let long = |rest: &str| format!("--{}", rest.split([' ', '.', '[']).next().unwrap_or_default());
+    both.map(|(short, rest)| (long(rest), short.to_owned())).collect()
 }
 
 fn verbs() -> BTreeSet<String> {

@@ -5,13 +5,13 @@ use std::ffi::{OsStr, OsString};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
-use super::overruled::says_something;
+use super::overruled::Rank;
 use super::setting::{Origin, Setting};
 use super::{environment, file, overruled};
 use crate::commands::error::CommandError;
 
 /// All that is set, for this call of the program.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::app) struct Settings {
     /// The first that is about an option is the one that counts.
     settings: Vec<Setting>,
@@ -45,7 +45,7 @@ impl Settings {
     }
 
     /// The same but for some options, which are named as their arguments are.
-    fn apply_but(&self, command: Command, but: &[String]) -> Command {
+    pub(in crate::app) fn apply_but(&self, command: Command, but: &[String]) -> Command {
         let names: Vec<_> = command.get_subcommands().map(|of| of.get_name().to_owned()).collect();
         let set = |arg: Arg, of: Option<&str>| {
             if but.iter().any(|id| arg.get_id() == id) { arg } else { self.set(arg, of) }
@@ -78,17 +78,19 @@ impl Settings {
         plain: &Command,
         typed: &[OsString],
     ) -> Result<ArgMatches, clap::Error> {
-        let rank = |arg: &Arg, of: &str| {
-            let setting = self.of_option(arg.get_long()?, Some(of))?;
-            let rank = match setting.origin {
-                Origin::Environment(_) => 1,
-                Origin::File(_, Some(_)) => 2,
-                Origin::File(_, None) => 3,
-            };
-            says_something(arg).then_some(rank)
-        };
+        let rank = |arg: &Arg, of: &str| self.rank(arg.get_long()?, of);
         let without = |but: &[String]| self.apply_but(plain.clone(), but);
         overruled::parse(command, typed, rank, without)
+    }
+
+    /// Who goes before what is set for an option of a command.
+    pub(in crate::app) fn rank(&self, long: &str, command: &str) -> Option<Rank> {
+        let setting = self.of_option(long, Some(command))?;
+        Some(match setting.origin {
+            Origin::Environment(_) => Rank::Environment,
+            Origin::File(_, Some(_)) => Rank::OfCommand,
+            Origin::File(_, None) => Rank::OfAll,
+        })
     }
 
     /// What is set for an option, of one command or of all.

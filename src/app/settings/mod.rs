@@ -4,8 +4,9 @@
 mod apply;
 mod environment;
 mod file;
-mod overruled;
+pub(super) mod overruled;
 mod setting;
 
 pub(super) use apply::Settings;
+pub(super) use overruled::Rank;
 pub(super) use setting::{Setting, settable};

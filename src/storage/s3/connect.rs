@@ -62,6 +62,25 @@ pub struct Options {
     pub listener: Listener,
 }
 
+impl Options {
+    /// Whether the same server is reached with the same credentials, whatever is asked of it.
+    #[must_use]
+    pub fn reach_the_same(&self, other: &Self) -> bool {
+        let as_asked = Self {
+            payer: other.payer,
+            payload: other.payload,
+            replies: other.replies,
+            customer_key: other.customer_key.clone(),
+            source_key: other.source_key.clone(),
+            connect_timeout: other.connect_timeout,
+            credentials_timeout: other.credentials_timeout,
+            listener: other.listener.clone(),
+            ..self.clone()
+        };
+        as_asked == *other
+    }
+}
+
 /// Whether a server has to prove who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Certificates {

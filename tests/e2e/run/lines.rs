@@ -172,23 +172,153 @@ fn what_may_pass_is_tried_again_and_counted() {
     assert_eq!(summary(output.code(0))["retries"], 2);
 }
 
-/// The bytes of what was moved there first would be nowhere any more.
+/// The bytes of one of them would be nowhere any more.
 #[test]
-fn two_lines_do_not_write_to_one_place_where_one_of_them_moves() {
-    for (first, second) in [
-        ("mv s3://bucket/a here", "mv s3://bucket/b ./here"),
-        ("mv s3://bucket/a s3://bucket/p/b", "cp s3://bucket/b s3://bucket/p/"),
-        ("upload a s3://bucket/", "mv s3://bucket/b s3://bucket/a"),
+fn two_lines_do_not_use_one_place_where_one_of_them_moves() {
+    for (first, second, told) in [
+        (
+            "mv s3://bucket/a here",
+            "mv s3://bucket/b ./here",
+            "/here, and this one moves something to it",
+        ),
+        (
+            "mv s3://bucket/a s3://bucket/p/b",
+            "cp s3://bucket/b s3://bucket/p/",
+            "line 1 moves something to s3://bucket/p/b, and this one writes it",
+        ),
+        (
+            "upload a s3://bucket/",
+            "mv s3://bucket/b s3://bucket/a",
+            "line 1 writes s3://bucket/a, and this one moves something to it",
+        ),
+        // A rotation.
+        (
+            "mv s3://bucket/a s3://bucket/c",
+            "mv s3://bucket/b s3://bucket/a",
+            "line 1 moves s3://bucket/a away, and this one moves something to it",
+        ),
+        (
+            "mv s3://bucket/a s3://bucket/c",
+            "cp s3://bucket/b s3://bucket/a",
+            "line 1 moves s3://bucket/a away, and this one writes it",
+        ),
+        ("mv a s3://bucket/c", "cp s3://bucket/b a", "/a away, and this one writes it"),
+        (
+            "cp s3://bucket/b s3://bucket/a",
+            "mv s3://bucket/a here",
+            "line 1 writes s3://bucket/a, and this one moves it away",
+        ),
+        (
+            "mv s3://bucket/a one",
+            "mv s3://bucket/a two",
+            "line 1 moves s3://bucket/a away, and this one moves it away",
+        ),
+        (
+            "rm s3://bucket/a",
+            "mv s3://bucket/b s3://bucket/a",
+            "line 1 removes s3://bucket/a, and this one moves something to it",
+        ),
+        (
+            "mv --raw s3://bucket/* s3://bucket/c",
+            "cp s3://bucket/b s3://bucket/*",
+            "line 1 moves s3://bucket/* away, and this one writes it",
+        ),
     ] {
-        let stage = Stage::with_keys(&["a", "b"]);
+        let stage = Stage::with_keys(&["a", "b", "*"]);
         stage.sandbox.write("a", "a");
-        let output = script(&stage, &format!("{first}\n{second}\n"), &[]);
-        output.code(1).stderr_has("another line writes there, and one of both moves");
+        let lines = format!("{first}\n{second}\n");
+        let strict = script(&stage, &lines, &["--strict"]);
+        strict.code(2).stderr_has(told).stderr_has("(line 2)").stderr_has("nothing was started");
+        let output = script(&stage, &lines, &[]);
+        output.code(1).stderr_has(told).stderr_has("(line 2)").stderr_has("1 failed");
         assert!(stage.keys().contains(&"b".to_owned()), "{second}");
-        let strict = script(&stage, &format!("{first}\n{second}\n"), &["--strict"]);
-        strict.code(2).stderr_has("nothing was started");
     }
-    let stage = Stage::with_keys(&["a", "b"]);
-    let copies = "cp s3://bucket/a here\ncp s3://bucket/b here\nmv s3://bucket/b there/\n";
-    script(&stage, copies, &[]).code(0);
+}
+
+/// A rotation: all bytes stay somewhere.
+#[test]
+fn lines_that_write_what_another_one_moves_away_lose_nothing() {
+    for last in ["mv s3://bucket/r/2 s3://bucket/r/1", "cp s3://bucket/c s3://bucket/r/1"] {
+        let stage = Stage::with_keys(&["r/1", "r/2", "c"]);
+        let lines = format!("mv s3://bucket/r/1 s3://bucket/r/3\n{last}\n");
+        script(&stage, &lines, &[]).code(1).stderr_has("(line 2)");
+        let mut texts: Vec<_> = stage.keys().iter().map(|key| stage.object_text(key)).collect();
+        texts.sort();
+        assert_eq!(texts, ["c", "r/1", "r/2"]);
+        assert_eq!(stage.object_text("r/3"), "r/1");
+    }
+}
+
+#[test]
+fn lines_that_only_meet_in_part_are_all_done() {
+    let stage = Stage::with_keys(&["a", "b", "d"]);
+    stage.sandbox.write("folder/x", "x");
+    let lines = "\
+cp s3://bucket/a here
+cp s3://bucket/b here
+mv s3://bucket/b there/
+mv s3://bucket/d s3://bucket/e
+cp s3://bucket/a s3://bucket/f
+rm s3://bucket/f
+cp folder s3://bucket/up/
+mv other/folder s3://bucket/up/";
+    stage.sandbox.write("other/folder/y", "y");
+    let output = script(&stage, lines, &["--strict", "-v"]);
+    // Whether `f` is there when it is to be removed is for whoever wrote that.
+    assert!(!output.stderr.contains("not a command"), "{output}");
+    assert!(["a", "b"].contains(&stage.text("here").as_str()), "{output}");
+    for key in ["e", "up/x", "up/y"] {
+        assert!(stage.keys().contains(&key.to_owned()), "{output}");
+    }
+}
+
+#[test]
+fn what_the_configuration_sets_for_run_is_set_for_its_lines() {
+    let stage = Stage::with_keys(&["a"]);
+    let with = |settings: &str| {
+        stage.sandbox.write("c.toml", settings);
+        stage.sandbox.write("commands", "cp s3://bucket/a out/\n");
+        let haul = stage.haul().env("HAUL_CONFIG", "c.toml");
+        haul.args(["run", "commands", "--json"]).run()
+    };
+    // What would be done, and nothing else.
+    let dry = with("[run]\ndry-run = true\n");
+    dry.code(0).stdout_has("s3://bucket/a");
+    assert!(!stage.sandbox.path("out").exists(), "{dry}");
+    // One try, where the usual number of them would do.
+    let busy = || Fault::new(Operation::GetObject, FaultKind::slow_down()).once();
+    stage.testbed.fault(busy());
+    assert_eq!(summary(with("[run]\nmax-attempts = 1\n").code(1))["failed"], 1);
+    stage.testbed.fault(busy());
+    assert_eq!(summary(with("").code(0))["retries"], 1);
+    // What is set for this command alone goes before what is set for all.
+    let signed = |settings: &str| {
+        stage.testbed.clear_requests();
+        with(settings);
+        let requests = stage.testbed.requests();
+        let last = requests.last().expect("a request");
+        last.header("authorization").unwrap_or_default().to_owned()
+    };
+    assert!(signed("region = \"x-1\"\n[run]\nregion = \"y-1\"\n").contains("/y-1/s3/"));
+    let flags = "no-sign-request = true\n[run]\nno-sign-request = false\n";
+    assert_ne!(signed(flags), "");
+    assert_eq!(signed("[run]\nno-sign-request = true\n"), "");
+}
+
+#[test]
+fn what_a_line_says_goes_before_what_is_set_and_that_line_alone() {
+    let stage = Stage::with_keys(&["a", "b", "p/keep/k", "p/k"]);
+    for name in ["one", "two", "three"] {
+        stage.sandbox.write(name, "before");
+    }
+    let lines = "cp s3://bucket/a two\ncp s3://bucket/a one --overwrite always\n\
+                 cp s3://bucket/b three --verify off\n\
+                 cp s3://bucket/p/ left/ --exclude 'keep/**'\ncp s3://bucket/p/ right/\n";
+    stage.sandbox.write("commands", lines);
+    let haul = stage.haul().env("HAUL_NO_CLOBBER", "1").env("HAUL_INCLUDE", "**");
+    haul.args(["run", "commands"]).run().code(0);
+    assert_ne!(stage.text("one"), "before");
+    assert_eq!((stage.text("two"), stage.text("three")), ("before".into(), "before".into()));
+    assert_eq!(stage.files("left"), ["k"]);
+    assert_eq!(stage.files("right"), ["k", "keep/k"]);
 }

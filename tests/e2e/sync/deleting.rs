@@ -155,6 +155,19 @@ fn a_transfer_that_fails_keeps_everything() {
 }
 
 #[test]
+fn a_failure_that_is_to_end_the_run_ends_it_and_keeps_everything() {
+    let stage = scene();
+    let gate = Gate::new();
+    let denied = Fault::new(Operation::PutObject, FaultKind::access_denied()).key("p/c");
+    stage.testbed.fault(denied.always());
+    let held = Fault::new(Operation::PutObject, FaultKind::Gate(gate)).key("p/d");
+    stage.testbed.fault(held.always());
+    let output = up(&stage, ["--delete", "--fail-fast"]);
+    kept(&stage, &output, 1);
+    output.stderr_has("stopped early").stderr_has("1 failed");
+}
+
+#[test]
 fn an_interrupt_keeps_everything() {
     let stage = scene();
     let gate = Gate::new();

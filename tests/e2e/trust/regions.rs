@@ -42,6 +42,29 @@ fn a_bucket_in_another_region_is_found_once() {
 }
 
 #[test]
+fn a_region_of_the_source_is_that_of_what_is_read_alone() {
+    let stage = far_away();
+    let run = |words: &[&str]| {
+        stage.testbed.clear_requests();
+        stage.run(words).code(0);
+        moved(&stage.testbed)
+    };
+    assert_eq!(run(&["cp", "s3://far/p/7", "s3://bucket/a", "--source-region", "eu-west-1"]), 0);
+    assert_eq!(run(&["mv", "s3://far/p/", "s3://bucket/b/", "--source-region", "eu-west-1"]), 0);
+    let (to, from) = (["--region", "eu-west-1"], ["--source-region", "us-east-1"]);
+    let back = ["cp", "s3://bucket/b/", "s3://far/back/"];
+    assert_eq!(run(&[&back[..], &to, &from].concat()), 0);
+    assert_ne!(run(&["cp", "s3://far/back/", "s3://bucket/c/"]), 0, "it is found without");
+    assert_eq!(stage.object_text("a"), "object 7");
+    let keys = stage.testbed.keys("far");
+    assert_eq!(
+        (keys.len(), keys.iter().filter(|key| key.starts_with("back/")).count()),
+        (100, 100)
+    );
+    assert_eq!(stage.keys().len(), 201);
+}
+
+#[test]
 fn a_manifest_of_many_regions_finds_each() {
     let stage = far_away();
     stage.testbed.create_bucket_in("farther", "ap-southeast-2");
