@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use futures::stream;
 
 use super::download::location;
 use super::error::CommandError;
-use super::options::{Connection, Failure, Speed};
+use super::options::{Connection, Failure, Speed, name_version};
 use super::session::{Purpose, Session};
 use super::typed::Typed;
 use crate::domain::job::{Download, Expected, Job, LocalTarget, Refused, Task};
@@ -46,7 +47,7 @@ pub struct CatArgs {
     range: Option<Span>,
 
     /// Print this version of one object
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     version_id: Option<String>,
 
     /// Take keys literally: `*` and `?` mean nothing
@@ -122,13 +123,7 @@ impl CatArgs {
                 .hint("S3 URIs look like s3://bucket/key")),
         });
         let mut sources = sources.collect::<Result<Vec<_>, _>>()?;
-        match (&self.version_id, sources.as_mut_slice()) {
-            (None, _) => {}
-            (Some(version), [Source::Object(object)]) => {
-                object.version = Some(version.as_str().into());
-            }
-            (Some(_), _) => return Err(CommandError::misuse("--version-id is about one object")),
-        }
+        name_version(self.version_id.as_deref(), sources.iter_mut().map(Source::object_mut))?;
         Ok(sources)
     }
 }

@@ -7,7 +7,9 @@ use super::download::{location, tell_plan};
 use super::error::CommandError;
 use super::journal::{self, Meaning, exact};
 use super::manifest;
-use super::options::{Archives, Attributes, Copies, LiteralKeys, Transfer};
+use super::options::{
+    Archives, Attributes, Copies, LiteralKeys, OneVersion, Transfer, name_version,
+};
 use super::session::{Manner, Session};
 use super::upload::check_part_size;
 use crate::domain::job::Fate;
@@ -27,6 +29,7 @@ pub(super) struct Copying<'a> {
     pub(super) paths: &'a [PathBuf],
     pub(super) transfer: &'a Transfer,
     pub(super) literal: LiteralKeys,
+    pub(super) version: &'a OneVersion,
     pub(super) archives: Archives,
     pub(super) attributes: &'a Attributes,
     pub(super) copies: &'a Copies,
@@ -57,7 +60,7 @@ impl Copying<'_> {
             return Err(CommandError::misuse(text).hint(hint));
         }
         let only = match sources.as_slice() {
-            [Source::Object(object)] => Some(object.clone()),
+            [Source::Object(object)] if object.version.is_none() => Some(object.clone()),
             _ => None,
         };
         let common = Common {
@@ -140,7 +143,8 @@ impl Copying<'_> {
         }
         let destination = places.pop().ok_or_else(|| CommandError::misuse("nothing is named"))?;
         let sources = places.into_iter().map(|uri| Source::new(uri, self.literal.keys()));
-        let sources = sources.collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;
+        let mut sources = sources.collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;
+        name_version(self.version.id(), sources.iter_mut().map(Source::object_mut))?;
         Ok((sources, destination))
     }
 
@@ -154,6 +158,7 @@ impl Copying<'_> {
         if self.literal.keys() == Keys::Raw {
             options.push("--raw".to_owned());
         }
+        options.extend(self.version.described());
         let verb = if self.fate == Fate::Removed { "mv" } else { "cp" };
         let (sources, destination) = (sources.collect(), exact(destination));
         Meaning { verb, sources, destination, options, ..Meaning::default() }

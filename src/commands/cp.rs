@@ -8,7 +8,7 @@ use clap::Args;
 use super::copying::Copying;
 use super::download::{DownloadArgs, FileOptions, RowsAs, location};
 use super::error::CommandError;
-use super::options::{Archives, Attributes, Copies, LiteralKeys, Transfer};
+use super::options::{Archives, Attributes, Copies, LiteralKeys, OneVersion, Transfer};
 use super::session::{Purpose, Session};
 use super::typed::Typed;
 use super::upload::{SourceOptions, UploadArgs};
@@ -39,6 +39,8 @@ Examples:
   haul cp s3://bucket/2024/ s3://archive/2024/       objects to objects
   haul cp s3://bucket/k s3://bucket/k --storage-class GLACIER_IR
                                                      another class for an object
+  haul cp --version-id ID s3://bucket/k s3://bucket/k
+                                                     an old version, once more the newest
   haul cp --source-profile there s3://theirs/ s3://ours/
                                                      with other credentials, through here
   haul cp --manifest files.csv                       the rows of a list, whichever way each goes
@@ -52,6 +54,8 @@ pub struct CpArgs {
     pub transfer: Transfer,
     #[command(flatten)]
     pub(super) literal: LiteralKeys,
+    #[command(flatten)]
+    pub(super) version: OneVersion,
     #[command(flatten)]
     pub(super) archives: Archives,
     #[command(flatten)]
@@ -134,6 +138,7 @@ impl CpArgs {
             }
             (_, Location::S3(_), _) => {
                 self.refuse_source_options()?;
+                self.version.refuse("this is an upload")?;
                 self.as_upload().run(session).await
             }
             _ => Err(CommandError::misuse("neither side is an S3 URI")
@@ -172,6 +177,7 @@ impl CpArgs {
             paths: &self.paths,
             transfer: &self.transfer,
             literal: self.literal,
+            version: &self.version,
             archives: self.archives,
             attributes: &self.attributes,
             copies: &self.copies,
@@ -185,6 +191,7 @@ impl CpArgs {
             paths: self.paths.clone(),
             transfer: self.transfer.clone(),
             literal: self.literal,
+            version: self.version.clone(),
             archives: self.archives,
             files: self.downloads.clone(),
             fate: self.fate,

@@ -9,7 +9,7 @@ use super::copying;
 use super::error::CommandError;
 use super::journal::{self, Meaning, absolute, exact};
 use super::manifest;
-use super::options::{Archives, Copies, LiteralKeys, Transfer};
+use super::options::{Archives, Copies, LiteralKeys, OneVersion, Transfer, name_version};
 use super::session::{Manner, Purpose, Session};
 use super::typed::Typed;
 use super::upload::check_part_size;
@@ -43,6 +43,7 @@ Examples:
   haul download 's3://bucket/logs/*/app-??.gz' out/ what matches, with its folders
   haul download s3://bucket/logs/ out/ --newer-than 12h  what is new
   haul download --manifest files.csv out/           the rows of a list
+  haul download --version-id ID s3://bucket/k old   one version of an object
   haul download s3://bucket/dump.gz - | gunzip      to standard output, checked")]
 pub struct DownloadArgs {
     /// S3 URIs, then a path; a directory for more than one object, `-` for standard output, unless it is a terminal
@@ -53,6 +54,8 @@ pub struct DownloadArgs {
     pub transfer: Transfer,
     #[command(flatten)]
     pub(super) literal: LiteralKeys,
+    #[command(flatten)]
+    pub(super) version: OneVersion,
     #[command(flatten)]
     pub(super) archives: Archives,
     #[command(flatten)]
@@ -168,7 +171,8 @@ impl DownloadArgs {
         if let Some(plan) = session.planned(planning, &mut summary).await {
             tell_plan(session, plan).await;
         }
-        if let Some(object) = only.filter(|_| summary.missing > 0 && !context.cancel.is_draining())
+        let may_hint = self.version.id().is_none() && !context.cancel.is_draining();
+        if let Some(object) = only.filter(|_| summary.missing > 0 && may_hint)
             && let Some(hint) = hint_for_missing(&context, &object).await
         {
             session.notice(hint).await;
@@ -197,6 +201,7 @@ impl DownloadArgs {
         if self.literal.keys() == Keys::Raw {
             options.push("--raw".to_owned());
         }
+        options.extend(self.version.described());
         let verb = if self.fate == Fate::Removed { "mv" } else { "download" };
         let (sources, manifest) = (uris.collect(), None);
         Ok(Meaning { verb, sources, manifest, destination, folder, options })
@@ -218,7 +223,8 @@ impl DownloadArgs {
             other => Err(CommandError::misuse(format!("`{other}` is no S3 URI"))
                 .hint("sources come first, the destination last; to upload: haul upload")),
         });
-        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        let mut sources = sources.collect::<Result<Vec<_>, _>>()?;
+        name_version(self.version.id(), sources.iter_mut().map(Source::object_mut))?;
         match location(destination)? {
             Location::S3(uri) => {
                 Err(CommandError::misuse(format!("the destination `{uri}` is not local"))

@@ -11,15 +11,13 @@ use super::ls::Stopped;
 use super::options::{Connection, Filters};
 use super::session::Session;
 use crate::domain::location::{Location, ObjectName};
-use crate::domain::object::ListedObject;
+use crate::domain::object::{ListedObject, ListedVersion, VersionKind};
 use crate::domain::record::{OutputError, Record, RecordSink, Usage};
 use crate::domain::sieve::Sieve;
 use crate::jobs::downloads::Keys;
 use crate::jobs::trees::{Reach, Source, Tree};
 use crate::storage::error::Kind;
-use crate::storage::object_store::{
-    Depth, ListRequest, ListedVersion, VersionKind, VersionsRequest,
-};
+use crate::storage::object_store::{Depth, ListRequest, VersionsRequest};
 use crate::transfer::context::Context;
 use crate::transfer::listing::{self, Pages, VersionPages};
 
@@ -181,19 +179,17 @@ async fn sum_versions(
     sieve: &Sieve,
     sums: &mut Sums,
 ) -> Result<bool, CommandError> {
-    let bucket = tree.uri.bucket.clone();
-    let prefix = tree.listed().to_owned();
-    let mut pages = VersionPages::new(VersionsRequest { bucket, prefix, after: None });
+    let request = VersionsRequest::new(tree.uri.bucket.clone(), tree.listed());
+    let mut pages = VersionPages::new(context, request);
     let mut found = false;
-    while let Some(page) = context.or_stopped(pages.next(context)).await?? {
-        for ListedVersion { object, kind, .. } in &page.versions {
+    while let Some(page) = pages.next().await? {
+        for version in &page.versions {
+            let ListedVersion { object, kind, .. } = version;
             let Some(name) = tree.name(object.key.as_str()) else { continue };
             // The object itself is in no folder below it.
             let relative = tree.relative(object.key.as_str()).unwrap_or_default();
             found = true;
-            // Each by what it is itself. A delete marker has no size that could be judged.
-            let size = (*kind == VersionKind::Object).then_some(object.size);
-            if !sieve.admits(name, size, object.last_modified) {
+            if !sieve.admits_version(name, version) {
                 continue;
             }
             let usage = match kind {

@@ -12,15 +12,19 @@ use crate::domain::object::ListedObject;
 use crate::domain::pattern::Wildcard;
 use crate::domain::record::{OutputError, Record, RecordSink};
 use crate::domain::sieve::Sieve;
-use crate::storage::object_store::{Depth, ListRequest};
+use crate::storage::object_store::{Depth, ListRequest, VersionsRequest};
 use crate::transfer::context::Context;
-use crate::transfer::listing::{self, Pages};
+use crate::transfer::listing::{self, Pages, VersionPages};
 
 /// List buckets, or objects
 ///
 /// Without an argument the buckets, with a prefix one level below it, with a wildcard or -r
 /// everything. Filters are for objects: the folders of one level are shown in any case. Control
 /// characters in keys are shown escaped; --json has keys exact.
+///
+/// With --all-versions each version has a line, and each delete marker: time, size, version, `latest`
+/// for what the key has now, key; by key, and of each the newest first. In a bucket that never kept
+/// versions there is one of each object, `null`.
 #[derive(Debug, Clone, Args)]
 // Filters are about objects, and not about buckets.
 #[command(mut_args(|arg| {
@@ -33,7 +37,9 @@ Examples:
   haul ls -r s3://bucket/2024/     everything below
   haul ls 's3://bucket/*.parquet'  what matches
   haul ls -r s3://bucket/ --min-size 1GiB --newer-than 7d
-  haul ls -r --json s3://bucket/ | jq -r .key")]
+  haul ls -r --json s3://bucket/ | jq -r .key
+  haul ls s3://bucket/key --all-versions
+  haul ls -r --all-versions --json s3://bucket/ | jq -r 'select(.is_delete_marker).key'")]
 pub struct LsArgs {
     /// s3://bucket, a prefix, an object, or a wildcard
     #[arg(value_name = "S3_URI")]
@@ -42,6 +48,10 @@ pub struct LsArgs {
     /// List everything below, not only one level
     #[arg(long, short)]
     recursive: bool,
+
+    /// List all versions and delete markers, not only what has the key now
+    #[arg(long, requires = "uri")]
+    all_versions: bool,
 
     /// Show sizes such as 1.2 MiB instead of bytes
     #[arg(long, short = 'H', visible_alias = "humanize")]
@@ -99,7 +109,11 @@ impl LsArgs {
             uri,
             prefix,
         };
-        let found = listing.run(context, records).await?;
+        let found = if self.all_versions {
+            listing.run_versions(context, records).await?
+        } else {
+            listing.run(context, records).await?
+        };
         if found == 0 && !listing.uri.rest.is_empty() {
             let (uri, bucket) = (&listing.uri, &listing.uri.bucket);
             return Err(CommandError::failed(anyhow::anyhow!("nothing is at {uri}"))
@@ -135,17 +149,50 @@ impl Listing {
         let mut pages = Pages::new(context, request);
         let mut found = 0;
         while let Some(page) = pages.next().await.map_err(CommandError::from)? {
-            for prefix in page.prefixes.iter().filter(|prefix| self.is_here(prefix)) {
-                found += 1;
-                records.push(&Record::Prefix { bucket, prefix })?;
-            }
+            found += self.push_prefixes(&page.prefixes, records)?;
             for object in page.objects.iter().filter(|object| self.is_meant(object)) {
                 // Filters that leave nothing are no reason to say that nothing is there.
                 found += 1;
-                if self.is_admitted(object) {
+                if self.sieve.admits_listed(self.name(object), object) {
                     records.push(&Record::Object { bucket, object })?;
                 }
             }
+        }
+        Ok(found)
+    }
+
+    async fn run_versions(
+        &self,
+        context: &Arc<Context>,
+        records: &mut dyn RecordSink,
+    ) -> Result<u64, Stopped> {
+        let bucket = &self.uri.bucket;
+        let request = VersionsRequest::new(bucket.clone(), self.prefix.as_str());
+        let request = VersionsRequest { depth: self.depth, ..request };
+        let mut pages = VersionPages::new(context, request);
+        let mut found = 0;
+        while let Some(page) = pages.next().await.map_err(CommandError::from)? {
+            found += self.push_prefixes(&page.prefixes, records)?;
+            for version in page.versions.iter().filter(|it| self.is_meant(&it.object)) {
+                found += 1;
+                if self.sieve.admits_version(self.name(&version.object), version) {
+                    records.push(&Record::Version { bucket, version })?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn push_prefixes(
+        &self,
+        prefixes: &[String],
+        records: &mut dyn RecordSink,
+    ) -> Result<u64, OutputError> {
+        let bucket = &self.uri.bucket;
+        let mut found = 0;
+        for prefix in prefixes.iter().filter(|prefix| self.is_here(prefix)) {
+            found += 1;
+            records.push(&Record::Prefix { bucket, prefix })?;
         }
         Ok(found)
     }
@@ -164,9 +211,10 @@ impl Listing {
         self.is_here(key) && self.wildcard.as_ref().is_none_or(|wildcard| wildcard.matches(key))
     }
 
-    fn is_admitted(&self, object: &ListedObject) -> bool {
+    /// As filters see it.
+    fn name<'a>(&self, object: &'a ListedObject) -> &'a str {
         let key = object.key.as_str();
-        self.sieve.admits_listed(key.get(self.base..).unwrap_or(key), object)
+        key.get(self.base..).unwrap_or(key)
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use super::cp::CpArgs;
 use super::download::{FileOptions, location};
 use super::error::CommandError;
-use super::options::{Archives, Attributes, Copies, LiteralKeys, Transfer};
+use super::options::{Archives, Attributes, Copies, LiteralKeys, OneVersion, Transfer};
 use super::session::{Purpose, Session};
 use super::typed::Typed;
 use super::upload::SourceOptions;
@@ -25,8 +25,9 @@ use crate::transfer::outcome::Summary;
 /// its folders. If a source can't be removed, it is in both places, which is an error (exit 1). With
 /// --verify off, only length and ETag are checked before a source goes.
 ///
-/// In a bucket that keeps versions, an object that is moved away leaves a delete marker; a version
-/// that a manifest names is removed itself. Symlinks below a directory stay where they are; one that
+/// In a bucket that keeps versions, an object that is moved away leaves a delete marker. A version that
+/// --version-id or a manifest names is removed itself, for good, and no other one: what has the key
+/// stays, unless it is that version, and then the one before it has the key again. Symlinks below a directory stay where they are; one that
 /// is named is moved as the file it points to, and then only the link is removed.
 #[derive(Debug, Clone, Args)]
 #[command(override_usage = "\
@@ -48,6 +49,8 @@ pub struct MvArgs {
     pub transfer: Transfer,
     #[command(flatten)]
     literal: LiteralKeys,
+    #[command(flatten)]
+    version: OneVersion,
     #[command(flatten)]
     archives: Archives,
     #[command(flatten)]
@@ -114,6 +117,7 @@ impl MvArgs {
             paths: self.paths.clone(),
             transfer: self.transfer.clone(),
             literal: self.literal,
+            version: self.version.clone(),
             archives: self.archives,
             attributes: self.attributes.clone(),
             copies: self.copies.clone(),

@@ -3,10 +3,11 @@
 
 use std::time::SystemTime;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use super::error::CommandError;
-use super::options::Connection;
+use super::options::{Connection, name_version};
 use super::session::Session;
 use crate::domain::location::{Location, ObjectName};
 use crate::domain::period::Period;
@@ -41,7 +42,7 @@ pub struct PresignArgs {
     expires: Period,
 
     /// Read this version of one object
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     version_id: Option<String>,
 
     /// The type that a reader is told, or that a writer has to send
@@ -159,14 +160,10 @@ impl PresignArgs {
                 "--response-content-disposition is for readers, and the link is for a writer";
             return Err(CommandError::misuse(text));
         }
-        match (&self.version_id, objects.as_mut_slice()) {
-            (None, _) => {}
-            (Some(_), _) if self.method == Method::Put => {
-                return Err(CommandError::misuse("a version is read, and never written again"));
-            }
-            (Some(version), [object]) => object.version = Some(version.as_str().into()),
-            (Some(_), _) => return Err(CommandError::misuse("--version-id is about one object")),
+        if self.version_id.is_some() && self.method == Method::Put {
+            return Err(CommandError::misuse("a version is read, and never written again"));
         }
+        name_version(self.version_id.as_deref(), objects.iter_mut().map(Some))?;
         Ok(objects)
     }
 }

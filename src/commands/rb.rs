@@ -106,7 +106,7 @@ impl RbArgs {
     }
 
     /// The bucket itself, and what is in it that is no object.
-    async fn remove(&self, context: &Context, bucket: &Bucket) -> Result<(), NotRemoved> {
+    async fn remove(&self, context: &Arc<Context>, bucket: &Bucket) -> Result<(), NotRemoved> {
         if self.force {
             abort_uploads(context, bucket).await?;
         }
@@ -186,7 +186,7 @@ async fn abort_uploads(context: &Context, bucket: &Bucket) -> Result<(), JobErro
 }
 
 /// S3 itself removes no bucket that has something in it; SeaweedFS does.
-async fn refuse_full(context: &Context, bucket: &Bucket) -> Result<(), NotRemoved> {
+async fn refuse_full(context: &Arc<Context>, bucket: &Bucket) -> Result<(), NotRemoved> {
     let request = ListRequest::new(bucket.clone(), "", Depth::Everything);
     let request = ListRequest { limit: Some(1), ..request };
     let page = context.or_stopped(listing::page(context, &request)).await??;
@@ -198,11 +198,10 @@ async fn refuse_full(context: &Context, bucket: &Bucket) -> Result<(), NotRemove
 }
 
 /// A page may be empty, and the next one not.
-async fn has_versions(context: &Context, bucket: &Bucket) -> Result<bool, JobError> {
-    let request = VersionsRequest { bucket: bucket.clone(), prefix: String::new(), after: None };
-    let mut pages = VersionPages::new(request);
+async fn has_versions(context: &Arc<Context>, bucket: &Bucket) -> Result<bool, JobError> {
+    let mut pages = VersionPages::new(context, VersionsRequest::new(bucket.clone(), ""));
     loop {
-        match context.or_stopped(pages.next(context)).await? {
+        match pages.next().await {
             Ok(Some(page)) if page.versions.is_empty() => {}
             Ok(page) => return Ok(page.is_some()),
             // Who may not list them, or where there is no such request, the store has the last word.
@@ -216,7 +215,7 @@ async fn has_versions(context: &Context, bucket: &Bucket) -> Result<bool, JobErr
 
 fn how_to_empty(bucket: &Bucket) -> String {
     format!(
-        "see what is in it: haul ls -r s3://{bucket}, and old versions: haul du --all-versions; \
+        "see what is in it: haul ls -r s3://{bucket}, and old versions: --all-versions; \
          --force removes all of it first"
     )
 }

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use futures::{StreamExt as _, stream};
 
 use super::error::CommandError;
 use super::first_errors::FirstErrors;
 use super::ls::Stopped;
-use super::options::{Connection, Filters};
+use super::options::{Connection, Filters, name_version};
 use super::session::Session;
 use crate::domain::location::{Location, ObjectName};
 use crate::domain::object::ObjectDetails;
@@ -69,7 +70,7 @@ pub struct RestoreArgs {
     raw: bool,
 
     /// Restore this version of one object
-    #[arg(long, value_name = "ID", help_heading = "Selection", conflicts_with = "recursive")]
+    #[arg(long, value_name = "ID", help_heading = "Selection", conflicts_with = "recursive", value_parser = NonEmptyStringValueParser::new())]
     version_id: Option<String>,
 
     #[command(flatten)]
@@ -113,11 +114,9 @@ impl RestoreArgs {
         session: &Session,
         records: &mut dyn RecordSink,
     ) -> Result<Tally, CommandError> {
-        let sources =
+        let mut sources =
             self.uris.iter().map(|text| self.source(text)).collect::<Result<Vec<_>, _>>()?;
-        if self.version_id.is_some() && !matches!(sources.as_slice(), [Source::Object(_)]) {
-            return Err(CommandError::misuse("--version-id is about one object"));
-        }
+        name_version(self.version_id.as_deref(), sources.iter_mut().map(Source::object_mut))?;
         let sieve = self.filters.resolve()?;
         let context = Arc::new(session.reading_context(&self.connection).await?);
         let mut tally = Tally::default();
@@ -156,11 +155,7 @@ impl RestoreArgs {
         let reach = if self.recursive { Reach::Below } else { Reach::One };
         match Location::parse(text).map_err(CommandError::usage)? {
             Location::S3(uri) => match Source::new(uri, keys, reach) {
-                Ok(Source::Object(object)) => {
-                    let version = self.version_id.as_deref().map(Into::into);
-                    Ok(Source::Object(ObjectName { version, ..object }))
-                }
-                Ok(tree) => Ok(tree),
+                Ok(source) => Ok(source),
                 Err(error @ SourceError::Prefix(_)) => {
                     Err(CommandError::usage(error).hint("-r restores everything below it"))
                 }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::download::location;
 use super::error::CommandError;
-use super::options::{Connection, Failure, Filters, Speed};
+use super::options::{Connection, Failure, Filters, Speed, name_version};
 use super::session::{Purpose, Session};
 use super::typed::Typed;
 use crate::domain::location::Location;
@@ -60,7 +61,7 @@ pub struct RmArgs {
     raw: bool,
 
     /// Remove this version of one object, for good
-    #[arg(long, value_name = "ID", help_heading = "Selection", conflicts_with = "recursive")]
+    #[arg(long, value_name = "ID", help_heading = "Selection", conflicts_with = "recursive", value_parser = NonEmptyStringValueParser::new())]
     version_id: Option<String>,
 
     /// Remove all versions and delete markers: nothing brings them back
@@ -178,12 +179,7 @@ impl RmArgs {
             }
         });
         let mut sources = sources.collect::<Result<Vec<_>, _>>()?;
-        if let Some(version) = &self.version_id {
-            match sources.as_mut_slice() {
-                [Source::Object(object)] => object.version = Some(version.as_str().into()),
-                _ => return Err(CommandError::misuse("--version-id is about one object")),
-            }
-        }
+        name_version(self.version_id.as_deref(), sources.iter_mut().map(Source::object_mut))?;
         Ok(sources)
     }
 }

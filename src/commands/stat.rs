@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use futures::{StreamExt as _, stream};
 
 use super::error::CommandError;
-use super::options::Connection;
+use super::options::{Connection, name_version};
 use super::session::Session;
 use crate::domain::location::{Location, ObjectName};
 use crate::domain::record::{OutputError, Record, RecordSink};
@@ -33,7 +34,7 @@ pub struct StatArgs {
     uris: Vec<String>,
 
     /// Show this version of one object
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     version_id: Option<String>,
 
     #[command(flatten)]
@@ -63,10 +64,6 @@ impl StatArgs {
         let mut errors = Vec::new();
         while let Some((object, details)) = looked.next().await {
             match details {
-                Ok(details) if !object.is_answered_by(details.facts.version.as_deref()) => {
-                    let text = "the store does not tell versions of it apart, and has another one";
-                    errors.push(CommandError::failed(anyhow::anyhow!("{object}: {text}")));
-                }
                 Ok(details) => {
                     let record = Record::Stat { object: &object, details: &details };
                     match records.push(&record) {
@@ -95,11 +92,7 @@ impl StatArgs {
             }
         });
         let mut objects = objects.collect::<Result<Vec<_>, _>>()?;
-        match (&self.version_id, objects.as_mut_slice()) {
-            (None, _) => {}
-            (Some(version), [object]) => object.version = Some(version.as_str().into()),
-            (Some(_), _) => return Err(CommandError::misuse("--version-id is about one object")),
-        }
+        name_version(self.version_id.as_deref(), objects.iter_mut().map(Some))?;
         Ok(objects)
     }
 }

@@ -10,7 +10,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::download::{location, tell_plan};
 use super::error::CommandError;
 use super::manifest;
-use super::options::{Connection, Failure, Filters, Jobs, LiteralKeys, Speed};
+use super::options::{
+    Connection, Failure, Filters, Jobs, LiteralKeys, OneVersion, Speed, name_version,
+};
 use super::session::{Purpose, Session};
 use super::typed::Typed;
 use crate::domain::comparison::{Place, Unproven};
@@ -47,7 +49,7 @@ Examples:
   haul verify s3://bucket/2024/ ./2024/           after a download
   haul verify site/ s3://bucket/www/              after an upload
   haul verify s3://bucket/a/ s3://other/a/        two prefixes
-  haul verify s3://bucket/dump.gz dump.gz         one object
+  haul verify s3://bucket/dump.gz dump.gz         one object, or with --version-id one version
   haul verify --manifest files.csv s3://bucket/ . the rows of a list, the source's base first
   haul verify --json site/ s3://bucket/www/ | jq -r 'select(.result == \"content\").source'")]
 pub struct VerifyArgs {
@@ -76,6 +78,8 @@ pub struct VerifyArgs {
     pub filters: Filters,
     #[command(flatten)]
     literal: LiteralKeys,
+    #[command(flatten)]
+    version: OneVersion,
     #[command(flatten)]
     failure: Failure,
     #[command(flatten)]
@@ -199,6 +203,7 @@ impl VerifyArgs {
             }
             (Location::S3(source), destination) => self.pair_objects(source, destination),
             (Location::Local(source), Location::S3(destination)) => {
+                self.version.refuse("the source is local")?;
                 self.pair_files(source, destination)
             }
         }
@@ -256,7 +261,9 @@ impl VerifyArgs {
     }
 
     fn source(&self, uri: S3Uri) -> Result<Source, CommandError> {
-        Source::new(uri, self.literal.keys()).map_err(CommandError::usage)
+        let mut source = Source::new(uri, self.literal.keys()).map_err(CommandError::usage)?;
+        name_version(self.version.id(), std::iter::once(source.object_mut()))?;
+        Ok(source)
     }
 
     fn target(&self, uri: S3Uri) -> Result<Target, CommandError> {

@@ -129,3 +129,19 @@ pub struct ListedObject {
     pub last_modified: Option<SystemTime>,
     pub storage_class: Option<Arc<str>>,
 }
+
+/// What a key had at some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// A delete marker has no bytes.
+    pub object: ListedObject,
+    pub version: Arc<str>,
+    pub kind: VersionKind,
+    pub is_latest: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionKind {
+    Object,
+    DeleteMarker,
+}

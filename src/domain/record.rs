@@ -6,7 +6,7 @@ use std::io;
 use std::time::SystemTime;
 
 use super::location::{Bucket, ObjectName};
-use super::object::{ListedObject, ObjectDetails};
+use super::object::{ListedObject, ListedVersion, ObjectDetails};
 
 /// One line of output.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,11 @@ pub enum Record<'a> {
     Object {
         bucket: &'a Bucket,
         object: &'a ListedObject,
+    },
+    /// What a key had at some time, or has.
+    Version {
+        bucket: &'a Bucket,
+        version: &'a ListedVersion,
     },
     /// Everything below a prefix, named once; ends in `/`.
     Prefix {

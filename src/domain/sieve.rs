@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::bounds::Bounds;
-use super::object::ListedObject;
+use super::object::{ListedObject, ListedVersion, VersionKind};
 use super::pattern::Filter;
 
 /// All filters of a command. What one of them leaves out is left out.
@@ -22,5 +22,12 @@ impl Sieve {
 
     pub fn admits_listed(&self, name: &str, object: &ListedObject) -> bool {
         self.admits(name, Some(object.size), object.last_modified)
+    }
+
+    /// A version is judged by what it is itself. A delete marker has no size that could be judged.
+    pub fn admits_version(&self, name: &str, version: &ListedVersion) -> bool {
+        let ListedVersion { object, kind, .. } = version;
+        let size = (*kind == VersionKind::Object).then_some(object.size);
+        self.admits(name, size, object.last_modified)
     }
 }

@@ -49,7 +49,10 @@ impl Common {
         if let Source::Object(object) = source {
             let lands = self.target.object_of(object.key.file_name());
             let is_itself = lands.is_ok_and(|lands| is_same_name(&lands, object));
-            return if self.changes_nothing() && is_itself {
+            // An old version becomes what has the key.
+            let is_senseless =
+                self.fate == Fate::Removed || self.changes_nothing() && object.version.is_none();
+            return if is_senseless && is_itself {
                 Err(Senseless::OntoItself(object.to_string()))
             } else {
                 Ok(())

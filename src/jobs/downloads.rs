@@ -52,6 +52,14 @@ impl Source {
         }
     }
 
+    /// The object, where it is one.
+    pub fn object_mut(&mut self) -> Option<&mut ObjectName> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::Prefix(_) | Self::Matching { .. } => None,
+        }
+    }
+
     /// Whether it may be more than one object.
     pub fn is_many(&self) -> bool {
         !matches!(self, Self::Object(_))

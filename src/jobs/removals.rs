@@ -12,12 +12,10 @@ use super::planner::{Closed, Plan};
 use super::trees::{Source, Tree};
 use crate::domain::job::{Job, Refused, Remove, Task};
 use crate::domain::location::{Key, ObjectName, S3Uri};
-use crate::domain::object::ListedObject;
+use crate::domain::object::{ListedObject, ListedVersion};
 use crate::domain::sieve::Sieve;
 use crate::storage::error::Kind;
-use crate::storage::object_store::{
-    Depth, ListRequest, ListedVersion, MOST_REMOVED, VersionKind, VersionsRequest,
-};
+use crate::storage::object_store::{Depth, ListRequest, MOST_REMOVED, VersionsRequest};
 use crate::transfer::context::Context;
 use crate::transfer::error::JobError;
 use crate::transfer::gauge::Gauge;
@@ -192,27 +190,27 @@ impl Removals {
         within: Within<'_>,
         sieve: &Sieve,
     ) -> Result<(), Closed> {
-        let (bucket, prefix) = (uri.bucket.clone(), within.listed().to_owned());
-        let mut pages = VersionPages::new(VersionsRequest { bucket, prefix, after: None });
+        let request = VersionsRequest::new(uri.bucket.clone(), within.listed());
+        let mut pages = VersionPages::new(context, request);
         let mut found = false;
         loop {
-            let page = match context.or_stopped(pages.next(context)).await {
-                Ok(Ok(Some(page))) => page,
-                Ok(Ok(None)) => break,
-                Err(_) | Ok(Err(JobError::Stopped)) => return Err(Closed),
-                Ok(Err(error)) => return self.refuse(unlisted(uri, &error)).await,
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(JobError::Stopped) => return Err(Closed),
+                Err(error) => return self.refuse(unlisted(uri, &error)).await,
             };
-            for ListedVersion { object, version, kind, .. } in page.versions {
-                let ListedObject { key, size, last_modified, .. } = object;
+            for listed in page.versions {
+                let key = &listed.object.key;
                 // Never what was not asked for, whatever a store sends.
                 if !key.as_str().starts_with(within.listed()) {
-                    return self.refuse(astray(uri, &key)).await;
+                    return self.refuse(astray(uri, key)).await;
                 }
-                let Some(name) = within.name(&key) else { continue };
+                let Some(name) = within.name(key) else { continue };
                 found = true;
-                // Each by what it is itself. A delete marker has no size that could be judged.
-                let judged = (kind == VersionKind::Object).then_some(size);
-                if sieve.admits(name, judged, last_modified) {
+                if sieve.admits_version(name, &listed) {
+                    let ListedVersion { object: ListedObject { key, size, .. }, version, .. } =
+                        listed;
                     let version = Some(version);
                     let object = ObjectName { version, ..ObjectName::new(uri.bucket.clone(), key) };
                     self.submit(object, Some(size)).await?;

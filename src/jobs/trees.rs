@@ -66,6 +66,14 @@ impl Source {
         }
     }
 
+    /// The object, where it is one.
+    pub fn object_mut(&mut self) -> Option<&mut ObjectName> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::Tree(_) => None,
+        }
+    }
+
     /// Whether all objects of the bucket are meant, before any filter.
     pub fn is_whole_bucket(&self) -> bool {
         match self {

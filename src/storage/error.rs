@@ -160,7 +160,9 @@ impl Kind {
             Self::NotPublic => {
                 "this is not public, and --no-sign-request sends no credentials: leave it out"
             }
-            Self::MissingKey => "see which keys there are with haul ls; a prefix ends in a slash",
+            Self::MissingKey => {
+                "see which keys there are with haul ls, and with --all-versions which versions; a prefix ends in a slash"
+            }
             Self::MissingBucket => {
                 "check the bucket's name, and that the endpoint is the right one"
             }

@@ -17,7 +17,7 @@ use crate::domain::attributes::Attributes;
 use crate::domain::checksum::Checksum;
 use crate::domain::composite::StoredPart;
 use crate::domain::location::{Bucket, ObjectName};
-use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts};
+use crate::domain::object::{ETag, ListedObject, ListedVersion, ObjectDetails, ObjectFacts};
 use crate::domain::range::ByteRange;
 use crate::domain::restore::Restore;
 
@@ -26,7 +26,8 @@ pub use super::removal::{MOST_REMOVED, Removal, Removed};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// Objects, somewhere. `s3` is the real one, `memory` the one that fails on command.
+/// Objects, somewhere. `s3` is the real one, `memory` the one that fails on command. Where a version
+/// is named, a reply that is about another one is an error: some stores heed none.
 #[async_trait]
 pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     /// What tells this store from others in which objects may have the same names.
@@ -327,31 +328,25 @@ pub struct OpenUpload {
 pub struct VersionsRequest {
     pub bucket: Bucket,
     pub prefix: String,
+    pub depth: Depth,
     /// Where the page before ended: a key, and a version of it.
     pub after: Option<(String, String)>,
 }
 
+impl VersionsRequest {
+    /// Of all keys that begin with `prefix`, from the start.
+    pub fn new(bucket: Bucket, prefix: impl Into<String>) -> Self {
+        Self { bucket, prefix: prefix.into(), depth: Depth::Everything, after: None }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct VersionPage {
-    /// Objects first, then delete markers, each in the store's order.
+    /// By key, and of each the newest first.
     pub versions: Vec<ListedVersion>,
+    /// Prefixes one level down, each ending in `/`.
+    pub prefixes: Vec<String>,
     pub next: Option<(String, String)>,
-}
-
-/// What a key had at some time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedVersion {
-    /// A delete marker has no bytes.
-    pub object: ListedObject,
-    pub version: Arc<str>,
-    pub kind: VersionKind,
-    pub is_latest: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VersionKind {
-    Object,
-    DeleteMarker,
 }
 
 /// What the store says it wrote.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::context::{FRAMES, Outcome, Work};
 use super::error::JobError;
 use super::fetch::{Fetch, Pin, Sink, fetch};
-use super::head::{find, find_source};
+use super::head::{find, find_source, head};
 use super::part_size::download_part_size;
 use super::part_sums::part_sums;
 use super::plan;
@@ -160,6 +160,8 @@ async fn found(
     side: Side,
 ) -> Result<Option<ObjectFacts>, JobError> {
     match side {
+        // A version that is not there was mistyped: no difference can be told of it.
+        Side::Source if object.version.is_some() => head(work, object).await.map(Some),
         Side::Source => find_source(work, object).await,
         Side::Destination => find(work, object).await,
     }

@@ -36,7 +36,8 @@ pub(super) fn removal_of(object: &ObjectName) -> Removal {
     Removal { version: object.version.clone(), ..Removal::new(object.key.clone()) }
 }
 
-/// Sees that there is what was named, and that the store would remove that and nothing else.
+/// Sees that there is what was named: some stores remove the only version there is, whatever version
+/// was asked for, and those do not find it.
 pub(super) async fn find(
     context: &Context,
     object: &ObjectName,
@@ -46,17 +47,10 @@ pub(super) async fn find(
     let tries = Tries::new(context, format!("look at {object}")).under(&mut in_flight);
     let head = || context.in_time("HeadObject", 0, context.store.head(object));
     match until_done(tries, head).await {
-        // Some stores remove the only version there is, whatever version was asked for.
-        Ok(facts) if !object.is_answered_by(facts.version.as_deref()) => {
-            Err(JobError::Impossible(NO_VERSIONS.to_owned()))
-        }
         Err(JobError::Store { source, .. }) if may_be_there(object, &source) => Ok(()),
         found => found.map(drop),
     }
 }
-
-const NO_VERSIONS: &str =
-    "the store does not tell versions of it apart, and might remove another one";
 
 /// Whoever may remove need not be allowed to look, nor have the customer's key of the object; and
 /// nobody may look at a delete marker. A version that nobody saw is not removed for all that: the

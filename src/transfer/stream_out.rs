@@ -19,7 +19,7 @@ use super::verify::{Content, USUAL_CRC, Wanted};
 use crate::domain::checksum::Crc;
 use crate::domain::evidence::Witness;
 use crate::domain::job::Download;
-use crate::domain::object::{ObjectFacts, StoredChecksum};
+use crate::domain::object::StoredChecksum;
 use crate::domain::range::{ByteRange, Span};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::SpecialFile;
@@ -55,7 +55,6 @@ async fn stream(work: &Arc<Work>, job: &Download, output: Output) -> Result<Outc
     let memory = job.size.unwrap_or(u64::MAX).min(work.context.limits.part_size);
     let Opened { reply, mut in_flight, pin, plan } = open(work, job, memory).await?;
     let facts = reply.facts.clone();
-    check_version(job, &facts)?;
     let first = reply.range;
     let is_whole = first.is_none_or(|first| first.length() == facts.size);
     if plan != DownloadPlan::Whole && first.is_some_and(|first| first.length() > memory) {
@@ -93,7 +92,6 @@ async fn slice(
     output: Output,
 ) -> Result<Outcome, JobError> {
     let facts = head(work, &job.object).await?;
-    check_version(job, &facts)?;
     let range = span.of(facts.size).ok_or_else(|| {
         JobError::Impossible(format!("it has {} bytes, and none of those asked for", facts.size))
     })?;
@@ -113,15 +111,6 @@ async fn slice(
     let target = Target { output, witnesses: Vec::new() };
     parts.write_all(first, (None, in_flight), target).await?;
     Ok(work.done(range.length(), Verified::Length))
-}
-
-/// What was written can't be taken back.
-fn check_version(job: &Download, facts: &ObjectFacts) -> Result<(), JobError> {
-    if job.object.is_answered_by(facts.version.as_deref()) {
-        return Ok(());
-    }
-    let text = "the store does not tell versions of it apart, and gave another one";
-    Err(JobError::Impossible(text.to_owned()))
 }
 
 /// A part is held in memory, and all of an object may be more than there is.

@@ -17,7 +17,9 @@ use crate::domain::checksum::Algorithm;
 use crate::domain::comparison::{Proof, Verdict};
 use crate::domain::job::{Job, Remove, Task};
 use crate::domain::location::{Bucket, Key, ObjectName};
-use crate::domain::object::{ETag, ListedObject, ObjectDetails, ObjectFacts, StoredChecksum};
+use crate::domain::object::{
+    ETag, ListedObject, ListedVersion, ObjectDetails, ObjectFacts, StoredChecksum, VersionKind,
+};
 use crate::domain::record::{Cleaning, Record, Restored, Usage};
 use crate::transfer::event::Skip;
 use crate::transfer::gauge::Sample;
@@ -167,6 +169,12 @@ fn records() -> Vec<Value> {
     };
     let name = ObjectName::new(bucket.clone(), object.key.clone());
     let version = ObjectName { version: Some("x".into()), ..name.clone() };
+    let listed = ListedVersion {
+        object: object.clone(),
+        version: "x".into(),
+        kind: VersionKind::Object,
+        is_latest: true,
+    };
     let text = || "x".to_owned();
     let details = ObjectDetails {
         facts: ObjectFacts {
@@ -183,6 +191,7 @@ fn records() -> Vec<Value> {
     };
     let records = [
         Record::Object { bucket: &bucket, object: &object },
+        Record::Version { bucket: &bucket, version: &listed },
         Record::Prefix { bucket: &bucket, prefix: "p/" },
         Record::Bucket { name: "bucket", created: now },
         Record::Link { object: &name, method: "GET", url: "https://h/k?x", expires: now },

@@ -176,7 +176,7 @@ impl EventLine {
             },
             Event::Failed { job, failure } => Self::failed(job.as_deref(), failure, base),
             Event::Removed { job, marker } => Self::Removed {
-                version_id: removed_version(job),
+                version_id: named_version(job),
                 size: job.task.size(),
                 marker: marker.as_deref().map(Into::into),
                 job: JobFields::new(job, base),
@@ -293,7 +293,7 @@ impl PlanLine {
             Task::MakeFolder { .. } => "make_folder",
             Task::Remove(_) => "remove",
         };
-        let version_id = removed_version(job);
+        let version_id = named_version(job);
         Self { action, job: JobFields::new(job, base), version_id, size: job.task.size() }
     }
 }
@@ -330,12 +330,16 @@ impl DataLine for RemovalLine {
     }
 }
 
-/// The version that is to go, or is gone, where one was named.
-fn removed_version(job: &Job) -> Option<String> {
-    match &job.task {
-        Task::Remove(removal) => removal.object.version.as_deref().map(Into::into),
-        _ => None,
-    }
+/// The version of the source, where one was named.
+fn named_version(job: &Job) -> Option<String> {
+    let object = match &job.task {
+        Task::Download(download) => &download.object,
+        Task::Copy(copy) => &copy.source,
+        Task::MakeFolder { marker, .. } => marker,
+        Task::Remove(removal) => &removal.object,
+        Task::Upload(_) | Task::Compare(_) => return None,
+    };
+    object.version.as_deref().map(Into::into)
 }
 
 fn version_text(version: Option<&str>) -> String {

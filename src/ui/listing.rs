@@ -14,7 +14,7 @@ use super::streams::Output;
 use super::style;
 use crate::domain::escape::Escaped;
 use crate::domain::location::{Bucket, ObjectName, S3Uri};
-use crate::domain::object::{ListedObject, ObjectDetails};
+use crate::domain::object::{ListedObject, ListedVersion, ObjectDetails, VersionKind};
 use crate::domain::quantity::{ByteSize, KIB};
 use crate::domain::record::{Cleaning, OutputError, Record, RecordSink, Restored};
 
@@ -32,6 +32,15 @@ pub enum Sizes {
     Bytes,
     /// `1.2 MiB`.
     Readable,
+}
+
+impl Sizes {
+    fn text(self, size: u64) -> String {
+        match self {
+            Self::Bytes => size.to_string(),
+            Self::Readable => ByteSize(size).to_string(),
+        }
+    }
 }
 
 /// A sink that writes to stdout.
@@ -71,6 +80,7 @@ impl RecordSink for Listing {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RecordLine {
     Object(ObjectFields),
+    Version(VersionFields),
     Prefix {
         source: String,
         prefix: String,
@@ -126,6 +136,53 @@ pub struct ObjectFields {
     storage_class: Option<String>,
     #[serde(skip)]
     sizes: Sizes,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct VersionFields {
+    source: String,
+    key: String,
+    version_id: String,
+    is_latest: bool,
+    is_delete_marker: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_modified: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage_class: Option<String>,
+    #[serde(skip)]
+    sizes: Sizes,
+}
+
+impl VersionFields {
+    fn new(bucket: &Bucket, version: &ListedVersion, sizes: Sizes) -> Self {
+        let object = &version.object;
+        let is_delete_marker = version.kind == VersionKind::DeleteMarker;
+        Self {
+            source: uri(bucket.as_str(), object.key.as_str()),
+            key: object.key.as_str().to_owned(),
+            version_id: (*version.version).to_owned(),
+            is_latest: version.is_latest,
+            is_delete_marker,
+            size: (!is_delete_marker).then_some(object.size),
+            last_modified: object.last_modified.and_then(utc),
+            etag: object.etag.as_ref().map(|etag| etag.unquoted().to_owned()),
+            storage_class: object.storage_class.as_deref().map(ToOwned::to_owned),
+            sizes,
+        }
+    }
+
+    /// As of an object, with the version before the name, which may hold anything.
+    fn text(&self) -> String {
+        let size = self.size.map_or("delete marker".to_owned(), |size| self.sizes.text(size));
+        let latest = if self.is_latest { "latest" } else { "" };
+        let version = Escaped(&self.version_id).to_string();
+        let time = self.last_modified.as_deref().unwrap_or("");
+        format!("{time:<20} {size:>13}  {version:<32}  {latest:<6}  {}", Escaped(&self.key))
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -220,10 +277,7 @@ fn is_none_of_them(count: &u64) -> bool {
 impl UsageFields {
     /// `1234567       12  s3://b/p/`: bytes, objects, name.
     fn text(&self) -> String {
-        let size = match self.sizes {
-            Sizes::Bytes => self.bytes.to_string(),
-            Sizes::Readable => ByteSize(self.bytes).to_string(),
-        };
+        let size = self.sizes.text(self.bytes);
         let class = self.storage_class.as_deref().map(|class| format!("  {}", Escaped(class)));
         let markers = match self.delete_markers {
             0 => String::new(),
@@ -238,6 +292,9 @@ impl RecordLine {
     pub fn new(record: &Record<'_>, sizes: Sizes) -> Self {
         match record {
             Record::Object { bucket, object } => Self::object(bucket, object, sizes),
+            Record::Version { bucket, version } => {
+                Self::Version(VersionFields::new(bucket, version, sizes))
+            }
             Record::Prefix { bucket, prefix } => {
                 Self::Prefix { source: uri(bucket.as_str(), prefix), prefix: (*prefix).to_owned() }
             }
@@ -307,12 +364,10 @@ impl DataLine for RecordLine {
     fn text(&self) -> String {
         match self {
             Self::Object(object) => {
-                let size = match object.sizes {
-                    Sizes::Bytes => object.size.to_string(),
-                    Sizes::Readable => ByteSize(object.size).to_string(),
-                };
+                let size = object.sizes.text(object.size);
                 columns(object.last_modified.as_deref(), &size, &object.key)
             }
+            Self::Version(version) => version.text(),
             Self::Stat(fields) => fields.text(),
             Self::Usage(fields) => fields.text(),
             // To be pasted, and nothing else.
@@ -371,9 +426,23 @@ mod tests {
         let bytes = Shared::default();
         let options = Options { format, sizes };
         let mut listing = Listing::to(Output::to(Box::new(bytes.clone())), options);
+        let marker = ListedVersion {
+            object: ListedObject { etag: None, storage_class: None, ..object.clone() },
+            version: "v\n2".into(),
+            kind: VersionKind::DeleteMarker,
+            is_latest: true,
+        };
+        let version = ListedVersion {
+            object: object.clone(),
+            version: "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrH".into(),
+            kind: VersionKind::Object,
+            is_latest: false,
+        };
         for record in [
             Record::Prefix { bucket: &bucket, prefix: "p/q/" },
             Record::Object { bucket: &bucket, object: &object },
+            Record::Version { bucket: &bucket, version: &marker },
+            Record::Version { bucket: &bucket, version: &version },
             Record::Bucket { name: "bucket", created: None },
         ] {
             listing.push(&record).expect("written");
@@ -387,6 +456,8 @@ mod tests {
         insta::assert_snapshot!(listed(Format::Text, Sizes::Bytes), @r#"
                                        PRE  p/q/
         2026-11-22T19:43:44Z       1234567  p/a\nb\u{1b}[2J
+        2026-11-22T19:43:44Z delete marker  v\n2                              latest  p/a\nb\u{1b}[2J
+        2026-11-22T19:43:44Z       1234567  3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrH          p/a\nb\u{1b}[2J
                                             bucket
         "#);
         assert!(listed(Format::Text, Sizes::Readable).contains("  1.2 MiB  p/a\\nb"));
@@ -397,6 +468,8 @@ mod tests {
         insta::assert_snapshot!(listed(Format::Json, Sizes::Readable), @r#"
         {"event":"prefix","source":"s3://bucket/p/q/","prefix":"p/q/"}
         {"event":"object","source":"s3://bucket/p/a\nb\u001b[2J","key":"p/a\nb\u001b[2J","size":1234567,"last_modified":"2026-11-22T19:43:44Z","etag":"abc-2","storage_class":"STANDARD"}
+        {"event":"version","source":"s3://bucket/p/a\nb\u001b[2J","key":"p/a\nb\u001b[2J","version_id":"v\n2","is_latest":true,"is_delete_marker":true,"last_modified":"2026-11-22T19:43:44Z"}
+        {"event":"version","source":"s3://bucket/p/a\nb\u001b[2J","key":"p/a\nb\u001b[2J","version_id":"3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrH","is_latest":false,"is_delete_marker":false,"size":1234567,"last_modified":"2026-11-22T19:43:44Z","etag":"abc-2","storage_class":"STANDARD"}
         {"event":"bucket","source":"s3://bucket/","name":"bucket"}
         "#);
     }

@@ -186,6 +186,8 @@ fn each_version_is_judged_by_what_it_is_itself() {
             let number = |name: &str| sum[name].as_u64().unwrap_or_default();
             let told = number("objects") + number("delete_markers");
             assert_eq!(told, 4 - left.len() as u64, "{bounds:?} {sum}");
+            let list = run(&stage, &["ls", "-r", uri, "--all-versions", "--json"], bounds);
+            assert_eq!(list.json_lines().len(), 4 - left.len(), "{bounds:?} {list}");
             run(&stage, &["rm", uri, "--all-versions"], bounds);
             let found: Vec<_> = stage.testbed.versions(BUCKET).into_iter().map(|of| of.1).collect();
             let left: Vec<_> = left.iter().map(|at| ids[*at].clone()).collect();
@@ -193,6 +195,10 @@ fn each_version_is_judged_by_what_it_is_itself() {
         }
     }
     let (stage, ids) = versioned();
+    for (bounds, files) in [(["--newer-than", "1d"], 0), (["--max-size", "5"], 1)] {
+        run(&stage, &["cp", "s3://bucket/p/k", "out/", "--version-id", &ids[3]], &bounds);
+        assert_eq!(stage.sandbox.tree(".").len(), files, "{bounds:?}");
+    }
     let one = ["rm", "s3://bucket/p/k", "--version-id", &ids[3], "--newer-than", "1d"];
     stage.run(one).code(0).stderr_has("nothing to do");
     assert_eq!(stage.testbed.versions(BUCKET).len(), 4);

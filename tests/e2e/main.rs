@@ -49,3 +49,4 @@ mod sync;
 mod trust;
 mod upload;
 mod verify;
+mod versions;

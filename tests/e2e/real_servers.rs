@@ -13,6 +13,7 @@ mod scripts;
 mod single_objects;
 mod syncing;
 mod verified;
+mod versions;
 
 /// One for all, each test below a prefix of its own: SeaweedFS gives each bucket seven of its
 /// twenty volumes, so a third one would find none.

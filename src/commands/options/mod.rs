@@ -16,6 +16,7 @@ mod selection;
 mod source;
 mod speed;
 mod transfer;
+mod version;
 
 pub use archives::Archives;
 pub use attributes::Attributes;
@@ -29,3 +30,4 @@ pub use selection::{Filters, LiteralKeys, Selection};
 pub use source::{Jobs, Only};
 pub use speed::Speed;
 pub use transfer::Transfer;
+pub use version::{OneVersion, name_version};

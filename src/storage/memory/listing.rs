@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::stored::Stored;
 use crate::domain::location::{Key, ONLY_VERSION};
-use crate::domain::object::ListedObject;
+use crate::domain::object::{ListedObject, ListedVersion, VersionKind};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{
-    Depth, ListPage, ListRequest, ListedVersion, Result, VersionKind, VersionPage, VersionsRequest,
+    Depth, ListPage, ListRequest, Result, VersionPage, VersionsRequest,
 };
 
 /// What S3 lists at most at once.
@@ -95,18 +95,18 @@ fn odd_page(
 pub(super) fn versions(
     objects: &BTreeMap<String, Stored>,
     request: &VersionsRequest,
+    pages: Pages,
 ) -> Result<VersionPage> {
-    let (prefix, after) = (request.prefix.as_str(), request.after.as_ref());
-    let below = objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
-    let mut behind = below.filter(|(key, _)| after.is_none_or(|(after, _)| *key > after));
-    let versions = behind.by_ref().take(PAGE).map(|(key, stored)| {
+    let VersionsRequest { bucket, prefix, depth, after } = request.clone();
+    let after = after.map(|(key, _)| key);
+    let request = ListRequest { after, ..ListRequest::new(bucket, prefix, depth) };
+    let page = page(objects, &request, Pages { order: Order::Bytes, ..pages })?;
+    let versions = page.objects.into_iter().map(|object| {
         let (version, kind) = (ONLY_VERSION.into(), VersionKind::Object);
-        Ok(ListedVersion { object: listed(key, stored)?, version, kind, is_latest: true })
+        ListedVersion { object, version, kind, is_latest: true }
     });
-    let versions = versions.collect::<Result<Vec<_>>>()?;
-    let last = versions.last().map(|last| last.object.key.as_str().to_owned());
-    let next = behind.next().and(last).map(|last| (last, ONLY_VERSION.to_owned()));
-    Ok(VersionPage { versions, next })
+    let next = page.next.map(|last| (last, ONLY_VERSION.to_owned()));
+    Ok(VersionPage { versions: versions.collect(), prefixes: page.prefixes, next })
 }
 
 fn listed(key: &str, stored: &Stored) -> Result<ListedObject> {

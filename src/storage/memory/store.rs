@@ -313,7 +313,8 @@ impl ObjectStore for MemoryStore {
 
     async fn list_versions(&self, request: &VersionsRequest) -> Result<VersionPage> {
         self.answer(Operation::ListVersions, None, |state| {
-            versions(state.bucket("ListObjectVersions", &request.bucket)?, request)
+            let pages = state.pages;
+            versions(state.bucket("ListObjectVersions", &request.bucket)?, request, pages)
         })
     }
 
@@ -385,8 +386,11 @@ impl State {
         operation: &'static str,
         object: &ObjectName,
     ) -> Result<&Stored> {
+        let is_meant = object.is_answered_by(None);
         let stored = self.bucket(operation, &object.bucket)?.get(object.key.as_str());
-        stored.ok_or_else(|| failed(operation, Kind::MissingKey, "there is no such key"))
+        stored
+            .filter(|_| is_meant)
+            .ok_or_else(|| failed(operation, Kind::MissingKey, "there is no such key"))
     }
 
     pub(super) fn upload(

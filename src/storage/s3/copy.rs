@@ -60,6 +60,7 @@ pub(super) async fn whole(
         Directive::Replace => request.tagging_directive(TaggingDirective::Replace),
     };
     let reply = request.send().await.map_err(|error| sdk_error(COPY, &error))?;
+    refuse_another(COPY, &how.source, reply.copy_source_version_id())?;
     let Some(result) = reply.copy_object_result() else { return Err(nothing_told(COPY)) };
     let Some(etag) = result.e_tag() else { return Err(nothing_told(COPY)) };
     let checksum = choose_checksum(&told_checksums!(result), result.checksum_type());
@@ -90,6 +91,7 @@ pub(super) async fn part(
     let request = with_customer_key!(request, store);
     let request = with_source_key!(request, store);
     let reply = request.send().await.map_err(|error| sdk_error(PART, &error))?;
+    refuse_another(PART, from, reply.copy_source_version_id())?;
     let Some(result) = reply.copy_part_result() else { return Err(nothing_told(PART)) };
     let Some(etag) = result.e_tag() else { return Err(nothing_told(PART)) };
     let crc = result.checksum_crc64_nvme();
@@ -157,6 +159,17 @@ fn name_of(object: &ObjectName) -> String {
 
 fn tag(source: &CopySource) -> Option<String> {
     source.if_match.as_ref().map(|etag| etag.as_str().to_owned())
+}
+
+/// What was made of another version than the one that was named is no success.
+fn refuse_another(operation: &'static str, source: &CopySource, told: Option<&str>) -> Result<()> {
+    match source.object.version.as_deref().zip(told) {
+        Some((asked, told)) if asked != told => {
+            let text = format!("the store copied another version, {told}");
+            Err(StoreError::new(operation, Kind::Refused).with_message(text))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A success that does not say what it made: an empty reply, or a page of a proxy's.

@@ -43,6 +43,10 @@ pub(super) async fn one(store: &S3Store, bucket: &Bucket, removal: &Removal) -> 
             let text = "something other than the store said yes";
             Err(StoreError::new(ONE, Kind::Malformed).with_message(text))
         }
+        Ok(reply) if is_another(removal, reply.version_id()) => {
+            let text = "the store says that it removed another version, or left a delete marker";
+            Err(StoreError::new(ONE, Kind::Refused).with_message(text))
+        }
         Ok(reply) => Ok(Removed {
             marker: reply
                 .version_id()
@@ -51,6 +55,11 @@ pub(super) async fn one(store: &S3Store, bucket: &Bucket, removal: &Removal) -> 
         }),
         Err(error) => gone(removal, sdk_error(ONE, &error)),
     }
+}
+
+/// Whether what a reply is about is not the version that was to go.
+fn is_another(removal: &Removal, told: Option<&str>) -> bool {
+    removal.version.as_deref().zip(told).is_some_and(|(asked, told)| asked != told)
 }
 
 /// S3 says yes where nothing is there, and some servers say that instead. A bare 404 may be

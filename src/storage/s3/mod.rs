@@ -19,6 +19,7 @@ mod store;
 
 mod direct;
 
+mod asked;
 mod buckets;
 mod copy;
 mod delete;

@@ -9,8 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::Digest as _;
 
+use super::asked::answered;
 use super::connect::{Options, Payer, Replies};
 use super::direct::{Direct, Draft, Extras, Sent};
+use super::read::{GET, HEAD};
 use super::recovery::Recovery;
 use super::{
     buckets, copy, delete, list, multipart, parts, read, restore, unfinished, versions, write,
@@ -121,17 +123,20 @@ impl ObjectStore for S3Store {
 
     async fn get(&self, object: &ObjectName, what: &Read) -> Result<GetReply> {
         let sent = self.recovery.sending(Some(&object.bucket));
-        self.recovery.judge(&sent, read::get(self, object, what).await)
+        let reply = answered(GET, object, read::get(self, object, what).await, |it| &it.facts);
+        self.recovery.judge(&sent, reply)
     }
 
     async fn head(&self, object: &ObjectName) -> Result<ObjectFacts> {
         let sent = self.recovery.sending(Some(&object.bucket));
-        self.recovery.judge(&sent, read::head(self, object).await)
+        let reply = answered(HEAD, object, read::head(self, object).await, |facts| facts);
+        self.recovery.judge(&sent, reply)
     }
 
     async fn describe(&self, object: &ObjectName) -> Result<Described> {
         let sent = self.recovery.sending(Some(&object.bucket));
-        self.recovery.judge(&sent, copy::describe(self, object).await)
+        let reply = answered(HEAD, object, copy::describe(self, object).await, |it| &it.facts);
+        self.recovery.judge(&sent, reply)
     }
 
     async fn tags(&self, object: &ObjectName) -> Result<Vec<(String, String)>> {
@@ -141,7 +146,8 @@ impl ObjectStore for S3Store {
 
     async fn stat(&self, object: &ObjectName) -> Result<ObjectDetails> {
         let sent = self.recovery.sending(Some(&object.bucket));
-        self.recovery.judge(&sent, read::stat(self, object).await)
+        let reply = answered(HEAD, object, read::stat(self, object).await, |it| &it.facts);
+        self.recovery.judge(&sent, reply)
     }
 
     async fn restore(&self, object: &ObjectName, how: &Restore) -> Result<()> {

@@ -1,5 +1,7 @@
 //! ListObjectVersions.
 
+use std::cmp::Ordering;
+
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::types::{DeleteMarkerEntry, EncodingType, ObjectVersion};
 
@@ -8,11 +10,9 @@ use super::list::decode;
 use super::read::system_time;
 use super::store::S3Store;
 use crate::domain::location::{Key, ONLY_VERSION};
-use crate::domain::object::{ETag, ListedObject};
+use crate::domain::object::{ETag, ListedObject, ListedVersion, VersionKind};
 use crate::storage::error::{Kind, StoreError};
-use crate::storage::object_store::{
-    ListedVersion, Result, VersionKind, VersionPage, VersionsRequest,
-};
+use crate::storage::object_store::{Depth, Result, VersionPage, VersionsRequest};
 
 const VERSIONS: &str = "ListObjectVersions";
 
@@ -23,6 +23,7 @@ pub(super) async fn page(store: &S3Store, request: &VersionsRequest) -> Result<V
         .list_object_versions()
         .bucket(request.bucket.as_str())
         .prefix(&request.prefix)
+        .set_delimiter((request.depth == Depth::OneLevel).then(|| "/".to_owned()))
         .set_key_marker(key)
         .set_version_id_marker(version.filter(|version| !version.is_empty()))
         .encoding_type(EncodingType::Url)
@@ -39,7 +40,10 @@ fn read(reply: &ListObjectVersionsOutput) -> Result<VersionPage> {
     let is_encoded = reply.encoding_type() == Some(&EncodingType::Url);
     let objects = reply.versions().iter().map(|version| object(version, is_encoded));
     let markers = reply.delete_markers().iter().map(|entry| marker(entry, is_encoded));
-    let versions = objects.chain(markers).collect::<Result<Vec<_>>>()?;
+    let versions = merge(objects.collect::<Result<_>>()?, markers.collect::<Result<_>>()?);
+    let prefixes = reply.common_prefixes().iter().filter_map(|common| common.prefix());
+    let prefixes = prefixes.map(|prefix| Ok(decode(prefix, is_encoded)?.into_owned()));
+    let prefixes = prefixes.collect::<Result<_>>()?;
     let next = match (reply.is_truncated(), reply.next_key_marker()) {
         (Some(true), None | Some("")) => {
             return Err(malformed(
@@ -52,7 +56,29 @@ fn read(reply: &ListObjectVersionsOutput) -> Result<VersionPage> {
         )),
         _ => None,
     };
-    Ok(VersionPage { versions, next })
+    Ok(VersionPage { versions, prefixes, next })
+}
+
+/// One list of the two that the SDK makes of it, each in the store's order: by key, the newest first.
+/// Of one time, a delete marker is taken for the newer: it hides what was there.
+fn merge(objects: Vec<ListedVersion>, markers: Vec<ListedVersion>) -> Vec<ListedVersion> {
+    let mut merged = Vec::with_capacity(objects.len() + markers.len());
+    let mut markers = markers.into_iter().peekable();
+    for object in objects {
+        merged
+            .extend(std::iter::from_fn(|| markers.next_if(|marker| comes_first(marker, &object))));
+        merged.push(object);
+    }
+    merged.extend(markers);
+    merged
+}
+
+fn comes_first(marker: &ListedVersion, object: &ListedVersion) -> bool {
+    match marker.object.key.cmp(&object.object.key) {
+        Ordering::Equal if marker.is_latest != object.is_latest => marker.is_latest,
+        Ordering::Equal => marker.object.last_modified >= object.object.last_modified,
+        order => order.is_lt(),
+    }
 }
 
 fn object(version: &ObjectVersion, is_encoded: bool) -> Result<ListedVersion> {
@@ -91,4 +117,42 @@ fn marker(entry: &DeleteMarkerEntry, is_encoded: bool) -> Result<ListedVersion> 
 
 fn malformed(message: &str) -> StoreError {
     StoreError::new(VERSIONS, Kind::Malformed).with_message(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    fn version(text: &str, kind: VersionKind) -> ListedVersion {
+        let (key, rest) = text.split_at(1);
+        let seconds = rest.trim_end_matches('!').parse().expect("a number");
+        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        ListedVersion {
+            object: ListedObject {
+                key: Key::new(key).expect("a key"),
+                size: 0,
+                etag: None,
+                last_modified: Some(since),
+                storage_class: None,
+            },
+            version: text.into(),
+            kind,
+            is_latest: rest.ends_with('!'),
+        }
+    }
+
+    #[test]
+    fn objects_and_delete_markers_are_one_list_by_key_and_the_newest_first() {
+        let list = |texts: &[&str], kind| texts.iter().map(|text| version(text, kind)).collect();
+        let objects = list(&["a2", "a1", "b9!", "b5", "b5", "d1!"], VersionKind::Object);
+        let markers = list(&["a3!", "b9", "b5", "c7!", "e1!"], VersionKind::DeleteMarker);
+        let merged = merge(objects, markers);
+        let is_marker = |kind| if kind == VersionKind::DeleteMarker { " x" } else { "" };
+        let texts = merged.iter().map(|it| format!("{}{}", it.version, is_marker(it.kind)));
+        let wanted =
+            ["a3! x", "a2", "a1", "b9!", "b9 x", "b5 x", "b5", "b5", "c7! x", "d1!", "e1! x"];
+        assert_eq!(texts.collect::<Vec<_>>(), wanted);
+    }
 }

@@ -3,12 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use haul::domain::location::{Bucket, Key, ObjectName};
-use haul::domain::object::{ETag, StoredChecksum};
+use haul::domain::object::{ETag, StoredChecksum, VersionKind};
 use haul::domain::range::ByteRange;
 use haul::storage::error::Kind;
-use haul::storage::object_store::{
-    Depth, ListPage, ListRequest, Read, VersionKind, VersionsRequest,
-};
+use haul::storage::object_store::{Depth, ListPage, ListRequest, Read, VersionsRequest};
 
 use super::{Can, Contract, body, bytes_of, kind};
 use crate::harness::content;
@@ -235,21 +233,24 @@ fn offset(position: u64) -> usize {
 
 /// Of a bucket that keeps none, each object is the only version.
 pub(super) async fn versions_are_listed(contract: &Contract) {
-    for key in ["a", "b c", "d"] {
+    for key in ["a", "b c", "d/e", "d/f", "g"] {
         contract.put(key, key).await;
     }
-    let request = VersionsRequest {
-        bucket: contract.bucket.clone(),
-        prefix: contract.prefix.clone(),
-        after: None,
-    };
-    let page = contract.store.list_versions(&request).await.expect("it can be listed");
-    assert_eq!(page.next, None);
-    let told = page.versions.iter().map(|version| {
-        assert!(version.is_latest && version.kind == VersionKind::Object, "{version:?}");
-        (version.object.key.as_str().to_owned(), version.object.size)
-    });
-    let wanted = [("a", 1), ("b c", 3), ("d", 1)];
-    let wanted = wanted.map(|(key, size)| (format!("{}{key}", contract.prefix), size));
-    assert_eq!(told.collect::<Vec<_>>(), wanted);
+    let whole = |key: &str| format!("{}{key}", contract.prefix);
+    let request = VersionsRequest::new(contract.bucket.clone(), contract.prefix.as_str());
+    let one_level = VersionsRequest { depth: Depth::OneLevel, ..request.clone() };
+    for (request, keys, prefixes) in [
+        (request, &["a", "b c", "d/e", "d/f", "g"][..], &[][..]),
+        (one_level, &["a", "b c", "g"], &["d/"]),
+    ] {
+        let page = contract.store.list_versions(&request).await.expect("it can be listed");
+        assert_eq!(page.next, None);
+        let told = page.versions.iter().map(|version| {
+            assert!(version.is_latest && version.kind == VersionKind::Object, "{version:?}");
+            (version.object.key.as_str().to_owned(), version.object.size)
+        });
+        let wanted = keys.iter().map(|key| (whole(key), key.len() as u64));
+        assert_eq!(told.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
+        assert_eq!(page.prefixes, prefixes.iter().map(|key| whole(key)).collect::<Vec<_>>());
+    }
 }

@@ -39,7 +39,7 @@ pub(super) fn object(
         modified_since: input.copy_source_if_modified_since.as_ref(),
         unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
     };
-    let source = source(backend, &input.copy_source, &conditions)?;
+    let (source, copy_source_version_id) = source(backend, &input.copy_source, &conditions)?;
     check_key_in(&source, &r.headers, SOURCE_KEY_MD5)?;
     if source.len() > MAX_COPY {
         return Err(s3_error!(
@@ -64,8 +64,14 @@ pub(super) fn object(
         ..Default::default()
     };
     set_checksum!(result, &copy.checksum);
-    backend.store.put(&input.bucket, &input.key, copy, &condition_of(&r.headers))?;
-    Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() }))
+    let condition = condition_of(&r.headers);
+    let version_id = backend.store.put(&input.bucket, &input.key, copy, &condition)?;
+    Ok(S3Response::new(CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id,
+        version_id,
+        ..Default::default()
+    }))
 }
 
 pub(super) fn part(
@@ -81,7 +87,7 @@ pub(super) fn part(
         modified_since: input.copy_source_if_modified_since.as_ref(),
         unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
     };
-    let source = source(backend, &input.copy_source, &conditions)?;
+    let (source, copy_source_version_id) = source(backend, &input.copy_source, &conditions)?;
     check_key_in(&source, &r.headers, SOURCE_KEY_MD5)?;
     let content = match &input.copy_source_range {
         Some(range) => slice(&source.content, range)?,
@@ -104,6 +110,7 @@ pub(super) fn part(
     backend.store.put_part(&input.bucket, (&input.key, &input.upload_id), number, part)?;
     Ok(S3Response::new(UploadPartCopyOutput {
         copy_part_result: Some(result),
+        copy_source_version_id,
         ..Default::default()
     }))
 }
@@ -114,15 +121,16 @@ fn condition_of(headers: &HeaderMap) -> Condition {
     if wanted == Some("*") { Condition::Absent } else { Condition::None }
 }
 
+/// What is copied, and its version where the bucket keeps them.
 fn source(
     backend: &Backend,
     source: &CopySource,
     conditions: &ReadConditions<'_>,
-) -> S3Result<Arc<StoredObject>> {
-    let CopySource::Bucket { bucket, key, .. } = source else {
+) -> S3Result<(Arc<StoredObject>, Option<String>)> {
+    let CopySource::Bucket { bucket, key, version_id } = source else {
         return Err(s3_error!(NotImplemented, "Only copies from a bucket are known"));
     };
-    let object = backend.store.object(bucket, key)?;
+    let (object, version) = backend.store.version(bucket, key, version_id.as_deref())?;
     conditions.check(&object).map_err(|mut error| {
         // A copy has no "not modified": S3 answers 412 for every unmet condition.
         error.set_code(s3s::S3ErrorCode::PreconditionFailed);
@@ -134,14 +142,15 @@ fn source(
             "The operation is not valid for the object's storage class"
         ));
     }
-    Ok(object)
+    Ok((object, version))
 }
 
 fn refuse_copy_onto_itself(input: &CopyObjectInput) -> S3Result<()> {
-    let CopySource::Bucket { bucket, key, .. } = &input.copy_source else {
+    let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {
         return Ok(());
     };
-    let same = **bucket == *input.bucket && **key == *input.key;
+    // An old version becomes what has the key.
+    let same = **bucket == *input.bucket && **key == *input.key && version_id.is_none();
     let changes = replaces_metadata(input)
         || input.storage_class.is_some()
         || input.server_side_encryption.is_some()

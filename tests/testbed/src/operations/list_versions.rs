@@ -2,15 +2,15 @@
 
 use s3s::S3Response;
 use s3s::dto::{
-    DeleteMarkerEntry, ListObjectVersionsInput, ListObjectVersionsOutput, ObjectVersion,
-    ObjectVersionStorageClass, Timestamp,
+    CommonPrefix, DeleteMarkerEntry, ListObjectVersionsInput, ListObjectVersionsOutput,
+    ObjectVersion, ObjectVersionStorageClass, Timestamp,
 };
 
 use super::buckets::owner;
 use super::conditions::etag;
 use super::list::Encoding;
 use super::{Answer, Backend};
-use crate::store::Version;
+use crate::store::{Bucket, ONLY_VERSION, Version};
 
 const MAX_LISTED: i32 = 1000;
 
@@ -19,33 +19,25 @@ pub(super) fn versions(
     input: ListObjectVersionsInput,
 ) -> Answer<ListObjectVersionsOutput> {
     let encoding = Encoding::of(input.encoding_type.as_ref());
-    let prefix = input.prefix.clone().unwrap_or_default();
-    let mut all: Vec<(String, Version, bool)> = backend.store.with(&input.bucket, |bucket| {
-        let mut last = String::new();
-        let versions = bucket.all_versions().into_iter().map(|(key, version)| {
-            let is_latest = std::mem::replace(&mut last, key.to_owned()) != key;
-            (key.to_owned(), version, is_latest)
-        });
-        versions.filter(|(key, ..)| key.starts_with(&prefix)).collect()
-    })?;
-    if let Some(marker) = input.key_marker.as_ref().filter(|marker| !marker.is_empty()) {
-        let is_last = |(key, version, _): &(String, Version, bool)| {
-            key == marker && Some(&version.id) == input.version_id_marker.as_ref()
-        };
-        // Without a version the marker's own key is passed over too.
-        let at = all.iter().position(is_last).map(|at| at + 1);
-        let at = at.unwrap_or_else(|| all.partition_point(|(key, ..)| key <= marker));
-        all.drain(..at);
-    }
+    let mut entries = backend.store.with(&input.bucket, |bucket| entries(bucket, &input))?;
     let limit = usize::try_from(input.max_keys.unwrap_or(MAX_LISTED).min(MAX_LISTED)).unwrap_or(0);
     let limit = limit.min(backend.settings.page_size);
-    let is_truncated = all.len() > limit;
-    all.truncate(limit);
-    let last = all.last().filter(|_| is_truncated);
-    let next_key_marker = last.map(|(key, ..)| encoding.apply(key.clone()));
-    let next_version_id_marker = last.map(|(_, version, _)| version.id.clone());
+    let is_truncated = entries.len() > limit;
+    entries.truncate(limit);
+    let last = entries.last().filter(|_| is_truncated);
+    let next_key_marker = last.map(|entry| encoding.apply(entry.name().to_owned()));
+    let next_version_id_marker = last.and_then(Entry::version_id);
+    let mut common_prefixes = Vec::new();
     let (mut versions, mut delete_markers) = (Vec::new(), Vec::new());
-    for (key, version, is_latest) in all {
+    for entry in entries {
+        let (key, version, is_latest) = match entry {
+            Entry::Version(key, version, is_latest) => (key, version, is_latest),
+            Entry::CommonPrefix(prefix) => {
+                let prefix = Some(encoding.apply(prefix));
+                common_prefixes.push(CommonPrefix { prefix });
+                continue;
+            }
+        };
         let (key, last_modified) = (encoding.apply(key), Timestamp::from(version.since));
         match version.object {
             Some(object) => versions.push(ObjectVersion {
@@ -71,7 +63,9 @@ pub(super) fn versions(
     }
     Ok(S3Response::new(ListObjectVersionsOutput {
         name: Some(input.bucket),
-        prefix: Some(encoding.apply(prefix)),
+        prefix: Some(encoding.apply(input.prefix.unwrap_or_default())),
+        delimiter: input.delimiter.map(|delimiter| encoding.apply(delimiter)),
+        common_prefixes: Some(common_prefixes),
         key_marker: input.key_marker.map(|marker| encoding.apply(marker)),
         version_id_marker: input.version_id_marker,
         next_key_marker,
@@ -82,4 +76,60 @@ pub(super) fn versions(
         delete_markers: Some(delete_markers),
         ..Default::default()
     }))
+}
+
+/// A line of the listing.
+enum Entry {
+    /// With its key, and whether the key has it now.
+    Version(String, Version, bool),
+    CommonPrefix(String),
+}
+
+impl Entry {
+    fn name(&self) -> &str {
+        match self {
+            Self::Version(key, ..) => key,
+            Self::CommonPrefix(prefix) => prefix,
+        }
+    }
+
+    fn version_id(&self) -> Option<String> {
+        match self {
+            Self::Version(_, version, _) => Some(version.id.clone()),
+            Self::CommonPrefix(_) => None,
+        }
+    }
+}
+
+/// All that is behind the markers, whatever has gone meanwhile.
+fn entries(bucket: &Bucket, input: &ListObjectVersionsInput) -> Vec<Entry> {
+    let prefix = input.prefix.as_deref().unwrap_or_default();
+    let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+    let marker = input.key_marker.as_deref().unwrap_or_default();
+    let (mut entries, mut last_key): (Vec<Entry>, String) = Default::default();
+    for (key, version) in bucket.all_versions() {
+        let is_latest = std::mem::replace(&mut last_key, key.to_owned()) != key;
+        let Some(below) = key.strip_prefix(prefix) else { continue };
+        let folder = delimiter.and_then(|delimiter| {
+            Some(&key[..prefix.len() + below.find(delimiter)? + delimiter.len()])
+        });
+        if let Some(folder) = folder {
+            let is_listed = entries.last().is_some_and(|entry| entry.name() == folder);
+            if folder > marker && !is_listed {
+                entries.push(Entry::CommonPrefix(folder.to_owned()));
+            }
+            continue;
+        }
+        // Ids grow, and `null` is the oldest. Without one the marker's own key is passed over.
+        let after = input.version_id_marker.as_deref();
+        let is_older = || match (after, version.id.as_str()) {
+            (None | Some(ONLY_VERSION), _) => false,
+            (Some(_), ONLY_VERSION) => true,
+            (Some(after), id) => id < after,
+        };
+        if key > marker || key == marker && is_older() {
+            entries.push(Entry::Version(key.to_owned(), version, is_latest));
+        }
+    }
+    entries
 }

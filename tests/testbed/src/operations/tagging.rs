@@ -14,11 +14,12 @@ pub(super) fn get(
     backend: &Backend,
     input: &GetObjectTaggingInput,
 ) -> Answer<GetObjectTaggingOutput> {
-    let object = backend.store.object(&input.bucket, &input.key)?;
+    let version = input.version_id.as_deref();
+    let (object, version_id) = backend.store.version(&input.bucket, &input.key, version)?;
     let tags = object.attributes.tags.iter();
     let tag_set =
         tags.map(|(key, value)| Tag { key: Some(key.clone()), value: Some(value.clone()) });
-    Ok(S3Response::new(GetObjectTaggingOutput { tag_set: tag_set.collect(), ..Default::default() }))
+    Ok(S3Response::new(GetObjectTaggingOutput { tag_set: tag_set.collect(), version_id }))
 }
 
 pub(super) fn put(

@@ -17,4 +17,4 @@ pub(crate) use listing::{Entry, ListRequest};
 pub(crate) use multipart::{Completion, ListedPart, NewUpload, UploadedPart, etag_of_parts, hex};
 pub(crate) use object::CUSTOMER_KEY_MD5;
 pub use object::{Attributes, Restoring, StoredObject, StoredPart};
-pub(crate) use versions::{Gone, Version};
+pub(crate) use versions::{Gone, ONLY_VERSION, Version};

@@ -11,7 +11,7 @@ use super::buckets::{Bucket, Store};
 use super::object::StoredObject;
 
 /// What S3 calls the version of an object that was there before versions were kept.
-const ONLY_VERSION: &str = "null";
+pub(crate) const ONLY_VERSION: &str = "null";
 
 /// What a key had, or that it had nothing any more.
 #[derive(Clone, Debug)]
