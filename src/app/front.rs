@@ -123,13 +123,13 @@ impl Front<'_> {
         let has = |is_meant: &dyn Fn(&Arg) -> bool| {
             self.whole.get_arguments().chain(of.get_arguments()).any(is_meant)
         };
-        let missing = self.names.iter().find_map(|name| match name.strip_prefix("--") {
-            Some(long) => (!has(&|arg| is_called(arg, long))).then(|| name.clone()),
-            None => {
-                let mut letters = name.chars().skip(1);
-                let missing = letters.find(|letter| !has(&|arg| arg.get_short() == Some(*letter)));
-                missing.map(|letter| format!("-{letter}"))
+        let missing = self.names.iter().find_map(|name| {
+            if let Some(long) = name.strip_prefix("--") {
+                return (!has(&|arg| is_called(arg, long))).then(|| name.clone());
             }
+            let mut letters = name.chars().skip(1);
+            let missing = letters.find(|letter| !has(&|arg| arg.get_short() == Some(*letter)));
+            missing.map(|letter| format!("-{letter}"))
         });
         let Some(name) = missing else { return Ok(()) };
         let verb = of.get_name();

@@ -147,7 +147,7 @@ impl Parser {
             return Err(Bad::new("--journal is set, and lines share none")
                 .hint("unset HAUL_JOURNAL, and `journal` in the configuration file"));
         }
-        let has_patterns = command.filters().is_some_and(|filters| filters.from_stdin() > 0);
+        let has_patterns = command.filters().is_some_and(|filters| filters.reads_of_stdin() > 0);
         if has_patterns || typed.reads_stdin() || typed.moves_a_stream() {
             return Err(Bad::new("lines run side by side: `-`, a stream, is not for one of them"));
         }

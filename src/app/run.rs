@@ -354,8 +354,8 @@ fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError>
 /// once, and one that is closed is no list without a line.
 fn load_filters(command: &Command) -> Result<(), CommandError> {
     let Some(filters) = command.filters() else { return Ok(()) };
-    let readers = filters.from_stdin();
-    let others = command.typed().is_some_and(|typed| typed.reads_stdin());
+    let readers = filters.reads_of_stdin();
+    let others = command.typed().is_some_and(Typed::reads_stdin);
     if readers + usize::from(others) > 1 {
         return Err(CommandError::misuse("standard input can be read once, and is named twice"));
     }

@@ -143,7 +143,7 @@ impl Rules {
     }
 
     /// How many of them come through standard input.
-    pub(super) fn from_stdin(&self) -> usize {
+    pub(super) fn reads_of_stdin(&self) -> usize {
         let is_stdin =
             |given: &Given| matches!(given, Given::File(path) if path.as_os_str() == "-");
         self.typed.iter().filter(|(_, given)| is_stdin(given)).count()

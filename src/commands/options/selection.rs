@@ -26,8 +26,8 @@ impl Filters {
     }
 
     /// How many of those files are standard input.
-    pub fn from_stdin(&self) -> usize {
-        self.rules.from_stdin()
+    pub fn reads_of_stdin(&self) -> usize {
+        self.rules.reads_of_stdin()
     }
 
     pub fn resolve(&self) -> Result<Sieve, CommandError> {
