@@ -10,7 +10,7 @@ use super::manifest;
 use super::options::{
     Archives, Attributes, Copies, LiteralKeys, OneVersion, Transfer, name_version,
 };
-use super::session::{Manner, Session};
+use super::session::{KeyIs, Manner, Session};
 use super::upload::check_part_size;
 use crate::domain::job::Fate;
 use crate::domain::location::{Location, ObjectName, S3Uri};
@@ -39,11 +39,7 @@ pub(super) struct Copying<'a> {
 
 /// Whether the objects that are read may be those that are written.
 pub(super) fn sides(context: &Context) -> Sides {
-    if context.source.endpoint() == context.store.endpoint() {
-        Sides::OneStore
-    } else {
-        Sides::TwoStores
-    }
+    if context.is_one_store() { Sides::OneStore } else { Sides::TwoStores }
 }
 
 impl Copying<'_> {
@@ -121,7 +117,7 @@ impl Copying<'_> {
             payload: self.payload,
             file_times: FileTimes::Now,
             scope,
-            copies: Some(self.copies),
+            copies: Some((self.copies, KeyIs::OfWritten)),
         };
         let mut context = session.context(&manner).await?;
         context.skips_archived = self.archives.skip_archived;

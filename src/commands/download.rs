@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::journal::{self, Meaning, absolute, exact};
 use super::manifest;
 use super::options::{Archives, Copies, LiteralKeys, OneVersion, Transfer, name_version};
-use super::session::{Manner, Purpose, Session};
+use super::session::{KeyIs, Manner, Purpose, Session};
 use super::typed::Typed;
 use super::upload::check_part_size;
 use crate::domain::attributes::Attributes;
@@ -244,7 +244,8 @@ impl DownloadArgs {
         let local = manifest::folder(local, (&self.transfer.jobs, name))?;
         let local = local.unwrap_or_else(|| PathBuf::from("."));
         let manner = self.manner(rows.payload, Scope::ManyBuckets);
-        let mut context = session.context(&Manner { copies: rows.copies, ..manner }).await?;
+        let copies = rows.copies.map(|copies| (copies, KeyIs::OfBoth));
+        let mut context = session.context(&Manner { copies, ..manner }).await?;
         context.skips_archived = self.archives.skip_archived;
         if rows.direction != Direction::Down {
             check_part_size(context.limits.part_size)?;

@@ -215,7 +215,7 @@ async fn has_versions(context: &Arc<Context>, bucket: &Bucket) -> Result<bool, J
 
 fn how_to_empty(bucket: &Bucket) -> String {
     format!(
-        "see what is in it: haul ls -r s3://{bucket}, and old versions: --all-versions; \
+        "see what is in it: haul ls -r s3://{bucket}, and with --all-versions what it had; \
          --force removes all of it first"
     )
 }

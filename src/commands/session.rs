@@ -60,6 +60,15 @@ pub enum Purpose {
     DryRun,
 }
 
+/// What of a run `--sse-c-key-file` is the key of, where nothing else is said of what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyIs {
+    /// Of what is written: all jobs go from S3 to S3.
+    OfWritten,
+    /// Of what is read, too: objects may go to files.
+    OfBoth,
+}
+
 /// What decides how a run moves its jobs.
 #[derive(Debug)]
 pub struct Manner<'a> {
@@ -68,7 +77,7 @@ pub struct Manner<'a> {
     pub file_times: FileTimes,
     pub scope: Scope,
     /// Of copies between objects.
-    pub copies: Option<&'a Copies>,
+    pub copies: Option<(&'a Copies, KeyIs)>,
 }
 
 /// What a context is made of.
@@ -84,7 +93,7 @@ pub struct Parts<'a> {
     pub file_times: FileTimes,
     pub scope: Scope,
     /// Of copies between objects.
-    pub copies: Option<&'a Copies>,
+    pub copies: Option<(&'a Copies, KeyIs)>,
 }
 
 impl Session {
@@ -111,17 +120,20 @@ impl Session {
         let verify = parts.integrity.resolve();
         let replies = if verify == Verify::Off { Replies::Ignored } else { Replies::Compared };
         let payload = parts.payload;
-        let source_key = parts.copies.map(Copies::source_key).transpose()?.flatten();
-        let connection =
-            s3::Options { payload, replies, source_key, ..parts.connection.resolve()? };
+        let mut connection = s3::Options { payload, replies, ..parts.connection.resolve()? };
         let mut scope = self.scope(parts.scope, &connection);
         let source = match parts.copies {
-            Some(copies) if copies.names_a_source() => {
-                let reading = copies.source(parts.connection)?;
-                scope = self.scope(scope, &reading);
-                Some((copies.way(parts.connection), self.connect(reading).await?))
+            Some((copies, key_is)) => {
+                let reading = copies.source(connection.clone(), key_is)?;
+                connection.source_key.clone_from(&reading.customer_key);
+                if copies.names_a_source() || reading.customer_key != connection.customer_key {
+                    scope = self.scope(scope, &reading);
+                    Some((copies.way(parts.connection), self.connect(reading).await?))
+                } else {
+                    None
+                }
             }
-            _ => None,
+            None => None,
         };
         let store = self.connect(connection).await?;
         let speed = parts.speed.resolve(self.open_files)?;
@@ -129,7 +141,7 @@ impl Session {
             concurrency: speed.concurrency,
             part_size: speed.part_size,
             part_choice: speed.part_choice,
-            copy_whole: parts.copies.map_or(MAX_PART, Copies::copy_whole),
+            copy_whole: parts.copies.map_or(MAX_PART, |(copies, _)| copies.copy_whole()),
             memory: speed.memory,
             bandwidth: speed.bandwidth,
             max_attempts: speed.max_attempts,

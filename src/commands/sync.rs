@@ -15,7 +15,7 @@ use super::error::CommandError;
 use super::options::{
     Archives, Attributes, Connection, Copies, Failure, Filters, Integrity, Resuming, Speed,
 };
-use super::session::{Parts, Purpose, Session};
+use super::session::{KeyIs, Parts, Purpose, Session};
 use super::typed::Typed;
 use super::upload::check_part_size;
 use crate::domain::allowance::Allowance;
@@ -200,6 +200,10 @@ impl SyncArgs {
             }
             _ => true,
         };
+        let key_is = match destination {
+            Tree::Objects { .. } => KeyIs::OfWritten,
+            Tree::Files { .. } => KeyIs::OfBoth,
+        };
         let mut context = session
             .context_of(&Parts {
                 connection: &self.connection,
@@ -217,7 +221,7 @@ impl SyncArgs {
                 file_times: self.files.times(),
                 scope: if is_one { Scope::OneBucket } else { Scope::ManyBuckets },
                 // They say how a source in S3 is read, wherever they are set.
-                copies: matches!(source, Tree::Objects { .. }).then_some(&self.copies),
+                copies: matches!(source, Tree::Objects { .. }).then_some((&self.copies, key_is)),
             })
             .await?;
         context.skips_archived = self.archives.skip_archived;

@@ -200,7 +200,7 @@ pub struct ObjectCopy {
 }
 
 impl ObjectCopy {
-    /// Whether both sides have one name.
+    /// Whether both sides have one name, which means one object only where they are one store.
     pub fn is_in_place(&self) -> bool {
         self.source.bucket == self.object.bucket && self.source.key == self.object.key
     }

@@ -15,6 +15,8 @@
 //! | `version`, `size`, `etag`, `checksum` | of the object, as it was read or is now stored |
 //! | `mtime` | of the local file, when it was published or read |
 //! | `source_etag` | of the object that was copied |
+//! | `source_mtime` | of a move: when the object that was read was written |
+//! | `source_mtime` | of a move: when the object that was read was written |
 //! | `source_is` | of a move: `there` when its bytes had arrived, `removed` when it was gone |
 //! | `verified` | `crc64nvme`, … or `length` |
 //! | `reason` | why it was skipped |
@@ -180,6 +182,9 @@ pub struct Entry {
     /// The tag of a copy's source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_etag: Option<String>,
+    /// Of a move: when the object that was read was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_mtime: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified: Option<String>,
     /// Of a move.
@@ -323,6 +328,7 @@ pub mod tests {
             checksum: None,
             mtime: None,
             source_etag: None,
+            source_mtime: None,
             verified: None,
             source_is: None,
             reason: None,
@@ -383,6 +389,7 @@ pub mod tests {
                 source,
                 etag: Some(etag.clone()),
                 source_etag: size.map(|size| size.to_string()),
+                source_mtime: size.map(|size| size.to_string()),
                 source_is: number.map(|_| SourceIs::There),
                 message: Some(message),
                 may_pass: size.map(|size| size % 2 == 0),

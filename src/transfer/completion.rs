@@ -1,6 +1,8 @@
 //! The end of a multipart upload: one object of all its parts, with the checksum of the whole, and
 //! proof that it is the one that was sent. It must never take another object for it.
 
+use std::time::Duration;
+
 use md5::Digest as _;
 
 use super::context::{Outcome, Verify};
@@ -18,7 +20,7 @@ use crate::storage::object_store::{Assembled, AssembledPart, Written};
 
 const COMPLETE: &str = "CompleteMultipartUpload";
 /// S3 may put an object of 10,000 parts together for minutes before it answers.
-const COMPLETE_EXTRA: u64 = 300;
+const COMPLETE_EXTRA: Duration = Duration::from_mins(5);
 const GONE: &str =
     "the upload is gone, and the object there is not known to be the one that was sent";
 
@@ -75,12 +77,11 @@ impl Started<'_> {
         let mut is_doubtful = !self.had.is_empty();
         loop {
             let request = context.store.complete_upload(&self.upload, assembled);
-            let allowance = COMPLETE_EXTRA * 8 * 1024;
-            let error =
-                match context.or_stopped(context.in_time(COMPLETE, allowance, request)).await? {
-                    Ok(written) => return Ok(Some(written)),
-                    Err(error) => error,
-                };
+            let request = context.in_extra_time(COMPLETE, COMPLETE_EXTRA, request);
+            let error = match context.or_stopped(request).await? {
+                Ok(written) => return Ok(Some(written)),
+                Err(error) => error,
+            };
             if error.kind == Kind::Exists {
                 let is_gone = self.abort().await == Aborted::WasGone;
                 return if is_gone && is_doubtful { self.find(assembled).await } else { Ok(None) };

@@ -18,6 +18,7 @@ use super::health::Health;
 use super::hedge::Hedge;
 use super::journal::{Course, Journal};
 use super::landing::Landing;
+use super::moving::Origin;
 use super::outcome::{Comparison, Done, Left, Verified};
 use super::output::Output;
 use super::part_size::PartChoice;
@@ -27,13 +28,13 @@ use super::retry::Tries;
 use super::uplink::Uplink;
 use crate::domain::checksum::Checksum;
 use crate::domain::comparison::Verdict;
-use crate::domain::job::Job;
+use crate::domain::job::{Fate, Job};
 use crate::domain::location::Bucket;
-use crate::domain::object::{ETag, ObjectFacts};
+use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
 use crate::domain::range::Span;
-use crate::storage::error::{Kind, StoreError};
-use crate::storage::local::{Destination, SourceFile};
+use crate::storage::error::Kind;
+use crate::storage::local::Destination;
 use crate::storage::meter::Meter;
 use crate::storage::object_store::{ObjectStore, Removed};
 
@@ -135,9 +136,6 @@ pub enum Scope {
     ManyStores,
 }
 
-/// The slowest upload of a part that is still taken for alive, in bytes a second. A thin uplink is
-/// shared by all requests in flight; what is lost by patience is that a dead one is found late.
-const SLOWEST: u64 = 8 * 1024;
 /// What a request needs in memory besides its body: frames between the connection and the file.
 pub(super) const FRAMES: u64 = 1024 * 1024;
 
@@ -223,6 +221,11 @@ impl Context {
         }
     }
 
+    /// Whether one name means one object, wherever it is read or written.
+    pub fn is_one_store(&self) -> bool {
+        self.source.endpoint() == self.store.endpoint()
+    }
+
     /// Whether a failure is none: what was to be read is archived, and to be left out then.
     pub(super) fn skips(&self, error: &JobError) -> bool {
         self.skips_archived && error.store_kind() == Some(&Kind::Archived)
@@ -271,21 +274,6 @@ impl Context {
     pub(super) fn is_store_proven(&self) -> bool {
         self.health.successes() > 0
     }
-
-    /// Bounds one request that sends `length` bytes: silence, and less than a trickle, are errors.
-    pub(super) async fn in_time<T>(
-        &self,
-        operation: &'static str,
-        length: u64,
-        request: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let limit = self.limits.timeout + Duration::from_secs(length / SLOWEST);
-        match tokio::time::timeout(limit, request).await {
-            Ok(reply) => reply,
-            Err(_) => Err(StoreError::new(operation, Kind::Transient)
-                .with_message(format!("no reply within {} s", limit.as_secs()))),
-        }
-    }
 }
 
 /// Shared by the tasks of one job.
@@ -298,7 +286,7 @@ pub(super) struct Work {
     retries: AtomicU32,
     left: Mutex<Left>,
     /// What is moved, as it was when its bytes were read.
-    origin: Mutex<Option<Origin>>,
+    pub(super) origin: Mutex<Option<Origin>>,
     /// Bytes left for a later run.
     kept: OnceLock<u64>,
 }
@@ -346,15 +334,6 @@ impl Work {
     pub(super) fn left_source(&self, etag: Option<&ETag>) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         left.source_etag = etag.cloned();
-    }
-
-    /// Notes what is moved.
-    pub(super) fn moves(&self, origin: Origin) {
-        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = Some(origin);
-    }
-
-    pub(super) fn take_origin(&self) -> Option<Origin> {
-        self.origin.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Counts requests that were tried again on its behalf.
@@ -411,7 +390,10 @@ impl Work {
     /// The same, where `resumed` of the bytes were there before this run.
     pub(super) fn done_from(&self, resumed: u64, bytes: u64, verified: Verified) -> Outcome {
         let Course { elapsed, retries, .. } = self.course();
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if self.job.fate == Fate::Removed {
+            left.source_modified = self.origin_modified();
+        }
         Outcome::Done(Done { bytes, resumed, verified, elapsed, retries, left })
     }
 
@@ -419,13 +401,6 @@ impl Work {
         let (elapsed, retries) = (self.started.elapsed(), self.retries.load(Relaxed));
         Outcome::Compared(Comparison { verdict, bytes, elapsed, retries })
     }
-}
-
-/// The source of a job, as it was when its bytes were read.
-#[derive(Debug)]
-pub(super) enum Origin {
-    Object(ObjectFacts),
-    File(Arc<SourceFile>),
 }
 
 /// A request in flight: the gate's permit and its place in the gauge.

@@ -4,16 +4,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use super::context::{Origin, Outcome, Verify, Way, Work};
+use super::context::{Outcome, Verify, Way, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::head::{describe, find, find_now, head};
+use super::moving::{self, Origin};
+use super::original::Original;
 use super::outcome::Verified;
 use super::retry::until_done;
 use super::upload::{condition, skip};
-use super::{copy_parts, moving, relay, verify};
+use super::{copy_parts, relay, verify};
 use crate::domain::attributes::Attributes;
 use crate::domain::evidence::{Basis, Evidence, Finding, judge};
 use crate::domain::job::{Fate, ObjectCopy};
@@ -29,7 +31,7 @@ const COPY: &str = "CopyObject";
 const RESTARTS: u32 = 2;
 /// What a store may take to copy, besides so many bytes a second: it may answer only when all is
 /// done.
-const EXTRA_SECONDS: u64 = 300;
+const EXTRA: Duration = Duration::from_mins(5);
 const COPIED_A_SECOND: u64 = 10 << 20;
 
 const UNTOLD: &str = "some headers or metadata of the source can't be read and sent again (such as \
@@ -83,19 +85,19 @@ fn begins_anew(error: &JobError) -> bool {
 }
 
 async fn once(work: &Arc<Work>, job: &ObjectCopy) -> Result<Outcome, JobError> {
-    let source = describe(work, &job.source).await?;
-    let facts = &source.facts;
+    let source = Original::new(&job.source, describe(work, &job.source).await?);
+    let facts = source.facts();
     work.gauge.discover(facts.size);
     verify::expected(&job.expected, facts)?;
     work.left_source(facts.etag.as_ref());
-    work.moves(Origin::Object(facts.clone()));
+    work.moves(|| Origin::Object(facts.clone()));
     if work.job.fate == Fate::Removed {
         moving::tell_apart(work, facts, &job.object).await?;
     }
     if work.context.way == Way::Here {
         return relay::relay(work, job, &source).await;
     }
-    expect_checksum(work, job, facts).await?;
+    expect_checksum(work, job, &source).await?;
     if facts.size <= work.context.limits.copy_whole {
         whole(work, job, &source).await
     } else {
@@ -103,15 +105,15 @@ async fn once(work: &Arc<Work>, job: &ObjectCopy) -> Result<Outcome, JobError> {
     }
 }
 
-/// A manifest's checksum of bytes that are never seen here: only the store's own can tell.
-async fn expect_checksum(
+/// A manifest's checksum of bytes that are never seen here, or not in their order: only the store's
+/// own can tell.
+pub(super) async fn expect_checksum(
     work: &Work,
     job: &ObjectCopy,
-    facts: &ObjectFacts,
+    source: &Original<'_>,
 ) -> Result<(), JobError> {
     let Some(wanted) = &job.expected.checksum else { return Ok(()) };
-    let said = verify::said_by_store(work, &job.source, facts, &facts.checksum).await?;
-    let said: Vec<_> = said.into_iter().collect();
+    let said: Vec<_> = source.like(work, Some(wanted)).await?.into_iter().collect();
     match judge(&said, &[Evidence::Whole(wanted.clone())]) {
         Some(Finding::Same(_)) => Ok(()),
         Some(Finding::Different { one, .. }) => {
@@ -126,15 +128,15 @@ async fn expect_checksum(
 async fn whole(
     work: &Arc<Work>,
     job: &ObjectCopy,
-    source: &Described,
+    source: &Original<'_>,
 ) -> Result<Outcome, JobError> {
-    let (context, facts) = (&work.context, &source.facts);
-    let how = how(work, job, source)?;
+    let (context, facts) = (&work.context, source.facts());
+    let how = how(work, job, &source.described)?;
     let mut in_flight = work.pass(0).await?;
     let mut attempts = 0;
     let sent = until_done(tries(work, job).under(&mut in_flight), || {
         attempts += 1;
-        context.in_time(COPY, allowance(facts.size), context.store.copy(&job.object, &how))
+        context.in_extra_time(COPY, time_for(facts.size), context.store.copy(&job.object, &how))
     });
     let written = match sent.await {
         // Of which side the condition failed, the store does not say.
@@ -154,22 +156,22 @@ async fn whole(
     };
     drop(in_flight);
     work.gauge.count(facts.size);
-    finish(work, job, facts, &written).await
+    finish(work, job, source, &written).await
 }
 
 /// The end of a copy that the store made: what it is, and how far it is proven.
 pub(super) async fn finish(
     work: &Work,
     job: &ObjectCopy,
-    facts: &ObjectFacts,
+    source: &Original<'_>,
     written: &Written,
 ) -> Result<Outcome, JobError> {
-    let verified = prove(work, job, facts, written).await?;
+    let verified = prove(work, job, source, written).await?;
     work.left_object(written.etag.as_ref(), written.version.as_ref());
     if let Some(checksum) = written.checksum.clone() {
         work.left_checksum(checksum);
     }
-    Ok(work.done(facts.size, verified))
+    Ok(work.done(source.facts().size, verified))
 }
 
 /// Holds what the store says of the copy against what it says of the source. Where the reply does not
@@ -177,19 +179,19 @@ pub(super) async fn finish(
 async fn prove(
     work: &Work,
     job: &ObjectCopy,
-    facts: &ObjectFacts,
+    source: &Original<'_>,
     written: &Written,
 ) -> Result<Verified, JobError> {
+    let facts = source.facts();
     let mode = work.context.limits.verify;
     if mode == Verify::Off {
         return Ok(Verified::Length);
     }
-    let said = verify::said_by_store(work, &job.source, facts, &facts.checksum).await?;
-    let tag = facts.etag.as_ref().and_then(Evidence::of_etag);
-    let source: Vec<_> = said.into_iter().chain(tag).collect();
-    let tag = written.etag.as_ref().and_then(Evidence::of_etag);
-    let told = written.checksum.clone().map(Evidence::Whole);
-    let mut finding = judge(&told.into_iter().chain(tag).collect::<Vec<_>>(), &source);
+    let told = written.checksum.as_ref();
+    let of_tag = |tag: &Option<_>| tag.as_ref().and_then(Evidence::of_etag);
+    let said = source.like(work, told).await?.into_iter().chain(of_tag(&facts.etag));
+    let told = told.cloned().map(Evidence::Whole).into_iter().chain(of_tag(&written.etag));
+    let mut finding = judge(&told.collect::<Vec<_>>(), &said.collect::<Vec<_>>());
     let is_settled = match &finding {
         Some(Finding::Same(Basis::ETag)) => mode != Verify::Require,
         finding => finding.is_some(),
@@ -200,8 +202,10 @@ async fn prove(
                 (format!("{} bytes", found.size), format!("{} bytes", facts.size));
             return Err(JobError::Unequal { copy, source_has });
         }
-        let stored = found.checksum.full_object().cloned().map(Evidence::Whole);
-        finding = judge(&stored.into_iter().collect::<Vec<_>>(), &source).or(finding);
+        let stored = found.checksum.full_object();
+        let said: Vec<_> = source.like(work, stored).await?.into_iter().collect();
+        let stored = stored.cloned().map(Evidence::Whole);
+        finding = judge(&stored.into_iter().collect::<Vec<_>>(), &said).or(finding);
     }
     match finding {
         Some(Finding::Different { one, other, .. }) => {
@@ -244,14 +248,14 @@ pub(super) fn tries<'a>(work: &'a Work, job: &ObjectCopy) -> super::retry::Tries
     work.tries(format!("copy {} to {}", job.source, job.object))
 }
 
-/// As many bytes as `in_time` takes for the time that a copy of so many may need.
-pub(super) fn allowance(size: u64) -> u64 {
-    (EXTRA_SECONDS + size / COPIED_A_SECOND) * 8 * 1024
+/// What a copy of so many bytes may take the store.
+pub(super) fn time_for(size: u64) -> Duration {
+    EXTRA + Duration::from_secs(size / COPIED_A_SECOND)
 }
 
 /// What of the attributes is kept by the store, and what is sent.
 fn how(work: &Work, job: &ObjectCopy, source: &Described) -> Result<CopyObject, JobError> {
-    let is_in_place = job.is_in_place();
+    let is_in_place = is_in_place(work, job);
     // S3 takes no copy onto itself that keeps its headers, and makes it STANDARD if not told.
     let (headers, attributes) = if job.attributes.has_headers() || is_in_place {
         let kept = kept(source, is_in_place)?;
@@ -264,6 +268,11 @@ fn how(work: &Work, job: &ObjectCopy, source: &Described) -> Result<CopyObject, 
     let tags = if job.attributes.tags.is_empty() { Directive::Keep } else { Directive::Replace };
     let source = pinned(job, &source.facts);
     Ok(CopyObject { source, attributes, headers, tags, condition: condition(work) })
+}
+
+/// An object of the same name on another server is another object, and has a class of its own.
+fn is_in_place(work: &Work, job: &ObjectCopy) -> bool {
+    job.is_in_place() && work.context.is_one_store()
 }
 
 /// The version that was looked at, and no other.
@@ -286,7 +295,7 @@ pub(super) async fn all_attributes(
     job: &ObjectCopy,
     source: &Described,
 ) -> Result<Arc<Attributes>, JobError> {
-    let mut kept = kept(source, job.is_in_place())?;
+    let mut kept = kept(source, is_in_place(work, job))?;
     if job.attributes.tags.is_empty() {
         kept.tags = tags(work, job).await?;
     }
@@ -314,5 +323,16 @@ async fn tags(work: &Work, job: &ObjectCopy) -> Result<Vec<(String, String)>, Jo
             Ok(Vec::new())
         }
         _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_may_take_the_time_that_its_bytes_take_and_more() {
+        assert_eq!(time_for(0), Duration::from_mins(5));
+        assert_eq!(time_for(5 << 30), Duration::from_mins(5) + Duration::from_secs(512));
     }
 }

@@ -7,40 +7,41 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::context::{InFlight, Outcome, Work};
-use super::copy::{all_attributes, allowance, finish, pinned, tries};
+use super::copy::{all_attributes, finish, pinned, time_for, tries};
 use super::error::JobError;
 use super::event::Skip;
 use super::fetch::Pin;
 use super::head::head;
 use super::multipart::{SentBy, SentPart, Started, is_of_an_object, note, pass_while};
-use super::part_size::{MAX_OBJECT, MIN_PART, upload_part_size, usual_copy_part};
+use super::original::Original;
+use super::part_size::{MIN_PART, part_size_of, usual_copy_part};
 use super::plan;
 use super::retry::until_done;
 use super::unfinished::record_of_copy;
-use super::verify::said_by_store;
 use crate::domain::evidence::{Evidence, Finding, judge};
 use crate::domain::job::ObjectCopy;
 use crate::domain::object::ObjectFacts;
-use crate::domain::quantity::ByteSize;
 use crate::domain::range::ByteRange;
-use crate::storage::object_store::{Assembled, CopySource, Described, Written};
+use crate::storage::object_store::{Assembled, CopySource, Written};
 
 const PART: &str = "UploadPartCopy";
 
 pub(super) async fn copy(
     work: &Arc<Work>,
     job: &ObjectCopy,
-    source: &Described,
+    source: &Original<'_>,
 ) -> Result<Outcome, JobError> {
-    let facts = &source.facts;
-    let attributes = all_attributes(work, job, source).await?;
+    let (size, limits) = (source.facts().size, &work.context.limits);
+    let usual = usual_copy_part(limits.part_size, limits.copy_whole, limits.part_choice);
+    let part_size = part_size_of("the object", size, usual)?;
+    let attributes = all_attributes(work, job, &source.described).await?;
     let new = (&job.object, &attributes);
     let record = record_of_copy(work, job).await;
     let started = Started::create(work, new, &mut work.pass(0).await?).await?;
     if let Some(record) = &record {
         record.begin(&started.upload.id, MIN_PART);
     }
-    let made = make(&started, job, facts).await;
+    let made = make(&started, job, source, part_size).await;
     if made.as_ref().is_err_and(|error| !is_of_an_object(error)) {
         started.abort().await;
     }
@@ -49,7 +50,7 @@ pub(super) async fn copy(
         record.clear();
     }
     match made? {
-        Some(written) => finish(work, job, facts, &written).await,
+        Some(written) => finish(work, job, source, &written).await,
         None => Ok(Outcome::Skipped(Skip::Exists)),
     }
 }
@@ -58,14 +59,15 @@ pub(super) async fn copy(
 async fn make(
     started: &Started<'_>,
     job: &ObjectCopy,
-    facts: &ObjectFacts,
+    source: &Original<'_>,
+    part_size: u64,
 ) -> Result<Option<Written>, JobError> {
-    let work = started.work;
-    let parts = copy_all(started, job, facts).await?;
+    let (work, facts) = (started.work, source.facts());
+    let parts = copy_all(started, job, facts, part_size).await?;
     let assembled = started.assemble(parts)?;
     let now = head(work, &job.source).await?;
     Pin::of(facts).check(&now).map_err(|error| tries(work, job).fatal(error))?;
-    compare(work, job, facts, &assembled).await?;
+    compare(work, source, &assembled).await?;
     let written = started.complete_whole(&assembled).await?;
     // What the parts come to was compared, where they tell.
     Ok(written
@@ -75,13 +77,12 @@ async fn make(
 /// Before the object is there: what the parts come to, against what the source has.
 async fn compare(
     work: &Work,
-    job: &ObjectCopy,
-    facts: &ObjectFacts,
+    source: &Original<'_>,
     assembled: &Assembled,
 ) -> Result<(), JobError> {
-    let Some(checksum) = &assembled.checksum else { return Ok(()) };
-    let said = said_by_store(work, &job.source, facts, &facts.checksum).await?;
-    let said: Vec<_> = said.into_iter().collect();
+    let checksum = assembled.checksum.as_ref().filter(|_| source.is_compared(work));
+    let Some(checksum) = checksum else { return Ok(()) };
+    let said: Vec<_> = source.like(work, Some(checksum)).await?.into_iter().collect();
     match judge(&[Evidence::Whole(checksum.clone())], &said) {
         Some(Finding::Different { one, other, .. }) => {
             Err(JobError::Unequal { copy: one, source_has: other })
@@ -94,14 +95,9 @@ async fn copy_all(
     started: &Started<'_>,
     job: &ObjectCopy,
     facts: &ObjectFacts,
+    part_size: u64,
 ) -> Result<Vec<SentPart>, JobError> {
-    let (work, limits) = (started.work, &started.work.context.limits);
-    let wanted = usual_copy_part(limits.part_size, limits.copy_whole, limits.part_choice);
-    let Some(part_size) = upload_part_size(facts.size, wanted) else {
-        let (size, most) = (ByteSize(facts.size), ByteSize(MAX_OBJECT));
-        let text = format!("the object has {size}, S3 takes {most} at most");
-        return Err(JobError::Impossible(text));
-    };
+    let work = started.work;
     let (mut tasks, mut copied) = (JoinSet::new(), Vec::new());
     let from = Arc::new(pinned(job, facts));
     for (range, number) in plan::ranges(0, facts.size, part_size).zip(1..) {
@@ -138,7 +134,7 @@ impl Part {
         let tries = work.tries(doing).of_part(Some(number)).under(&mut in_flight);
         let copy = || {
             let copy = context.store.copy_part(&upload, number, &from, range);
-            context.in_time(PART, allowance(range.length()), copy)
+            context.in_extra_time(PART, time_for(range.length()), copy)
         };
         let copied = until_done(tries, copy).await?;
         work.gauge.count(range.length());

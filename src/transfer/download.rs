@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::context::{FRAMES, FileTimes, InFlight, Origin, Outcome, Verify, Work};
+use super::context::{FRAMES, FileTimes, InFlight, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::fetch::Pin;
 use super::gate::Class;
 use super::head::head;
+use super::moving::Origin;
 use super::outcome::Verified;
 use super::part_size::download_part_size;
 use super::parts::Parts;
@@ -196,7 +197,7 @@ pub(super) async fn open(work: &Work, job: &Download, memory: u64) -> Result<Ope
     work.gauge.discover(reply.facts.size);
     verify::expected(&job.expected, &reply.facts)?;
     work.left_object(reply.facts.etag.as_ref(), reply.facts.version.as_ref());
-    work.moves(Origin::Object(reply.facts.clone()));
+    work.moves(|| Origin::Object(reply.facts.clone()));
     Ok(Opened { pin: Pin::of(&reply.facts), reply, in_flight, plan })
 }
 
@@ -352,7 +353,7 @@ async fn go_on(work: &Arc<Work>, job: &Download, have: Have) -> Result<Option<Be
     }
     verify::expected(&job.expected, &facts)?;
     work.left_object(facts.etag.as_ref(), facts.version.as_ref());
-    work.moves(Origin::Object(facts.clone()));
+    work.moves(|| Origin::Object(facts.clone()));
     work.gauge.discover(facts.size);
     work.gauge.resume(pieces.iter().map(|piece| piece.length).sum());
     Ok(Some(Begun { facts, pin, crc, have: pieces, missing, reply, stored }))

@@ -1,8 +1,9 @@
 //! A folder marker becomes a folder, and never a file: all that is below it needs the name.
 
-use super::context::{Origin, Outcome, Work};
+use super::context::{Outcome, Work};
 use super::error::JobError;
 use super::head::head;
+use super::moving::Origin;
 use super::outcome::Verified;
 use super::verify::{empty, expected as holds};
 use crate::domain::job::{Expected, Fate};
@@ -25,7 +26,7 @@ pub(super) async fn make_folder(
             holds(expected, &facts)?;
             empty(expected)?;
         }
-        work.moves(Origin::Object(facts));
+        work.moves(|| Origin::Object(facts));
     }
     work.context.destination()?.make_folder(folder)?;
     Ok(work.done(0, Verified::NoContent))

@@ -1,33 +1,61 @@
 //! The end of a move: its source goes, once the destination is complete and verified, and only if it
 //! is still what was moved. Any doubt keeps it, and says so: to have an object twice loses nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::context::{Origin, Work};
+use super::context::Work;
 use super::error::JobError;
 use super::head::{find, find_source};
 use super::journal::{self, Journal, time_text};
 use super::outcome::{Done, Verified};
 use super::retry::until_done;
 use super::still_done::{
-    doubtful, entry_of, is_at_destination, is_content_the_same, is_file_the_same,
-    is_object_the_same, is_source_etag, is_time_doubtful,
+    doubtful, entry_of, is_at_destination, is_content_the_same, is_object_the_same,
+    is_opened_the_same, is_source_etag, is_time_doubtful,
 };
 use super::upload;
 use crate::domain::escape::Escaped;
-use crate::domain::job::{Download, LocalSource, LocalTarget, Task, Upload};
+use crate::domain::job::{Download, Fate, LocalSource, LocalTarget, Task, Upload};
 use crate::domain::journal::{Entry, Outcome, SourceIs};
 use crate::domain::location::ObjectName;
 use crate::domain::object::ObjectFacts;
 use crate::storage::error::Kind;
 use crate::storage::local::error::Shown;
-use crate::storage::local::{Existing, is_by_program};
+use crate::storage::local::{Existing, SourceFile, is_by_program};
 use crate::storage::object_store::Removal;
 
 const DELETE: &str = "DeleteObject";
 /// Longer than the second that times in headers are told in.
 const A_SECOND: Duration = Duration::from_millis(1500);
+
+/// The source of a job, as it was when its bytes were read.
+#[derive(Debug)]
+pub(super) enum Origin {
+    Object(ObjectFacts),
+    File(Arc<SourceFile>),
+}
+
+impl Work {
+    /// Notes what is moved, where its removal is to follow: no other job has a use for it.
+    pub(super) fn moves(&self, origin: impl FnOnce() -> Origin) {
+        if self.job.fate == Fate::Removed {
+            *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = Some(origin());
+        }
+    }
+
+    /// When the object that is moved was written.
+    pub(super) fn origin_modified(&self) -> Option<SystemTime> {
+        match &*self.origin.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Origin::Object(facts)) => facts.last_modified,
+            Some(Origin::File(_)) | None => None,
+        }
+    }
+
+    fn take_origin(&self) -> Option<Origin> {
+        self.origin.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 /// Before anything is written: sees to it that a write to the source itself, by another name (an
 /// access point, another endpoint, a key that the server takes for the same), would show in its
@@ -39,7 +67,7 @@ pub(super) async fn tell_apart(
 ) -> Result<(), JobError> {
     let is_alike = match find(work, destination).await {
         Ok(None) => false,
-        Ok(Some(found)) => is_unchanged(&found, source),
+        Ok(Some(found)) => is_alike(&found, source),
         // Who may write may not always look.
         Err(error) if matches!(error.store_kind(), Some(Kind::Denied | Kind::Refused)) => true,
         Err(error) => return Err(error),
@@ -115,7 +143,10 @@ pub(super) async fn is_moved(work: &Arc<Work>, journal: &Journal) -> Result<bool
         // What is there came after the move, or is not what was moved.
         Source::Same(_) | Source::Other => return Ok(false),
     };
-    work.moves(origin);
+    if may_be_one(work, &entry, &origin).await? {
+        return Ok(false);
+    }
+    work.moves(|| origin);
     remove(work).await.map_err(|error| kept(work, None, error))?;
     let removed = Entry {
         outcome: Outcome::Done,
@@ -130,6 +161,20 @@ pub(super) async fn is_moved(work: &Arc<Work>, journal: &Journal) -> Result<bool
     // Where it is not written, the next run finds the source gone.
     let _unwritten = journal.record(&removed).await;
     Ok(true)
+}
+
+/// Whether what is to go may be what was written, by another name: then it is moved anew, under the
+/// guards of a first time. An object that still has the time that it was read with is not what was
+/// written after it (see `tell_apart`); where no time is told, what looks alike may be one.
+async fn may_be_one(work: &Work, entry: &Entry, origin: &Origin) -> Result<bool, JobError> {
+    tell_file_apart(work).await?;
+    let (Task::Copy(job), Origin::Object(source), None) =
+        (&work.job.task, origin, &entry.source_mtime)
+    else {
+        return Ok(false);
+    };
+    let found = doubtful(find(work, &job.object).await)?.flatten();
+    Ok(found.is_none_or(|found| is_alike(&found, source)))
 }
 
 /// The source of a job that an earlier run had moved.
@@ -153,18 +198,24 @@ async fn source_now(work: &Arc<Work>, entry: &Entry) -> Result<Source, JobError>
         Task::MakeFolder { .. } => found.size == 0,
         _ => is_object_the_same(&found, entry),
     };
+    // The same bytes, written again, are another object.
+    let time = found.last_modified.map(time_text);
+    let is_same = is_same && (entry.source_mtime.is_none() || time == entry.source_mtime);
     Ok(if is_same { Source::Same(Origin::Object(found)) } else { Source::Other })
 }
 
 async fn file_now(work: &Arc<Work>, entry: &Entry) -> Result<Source, JobError> {
     let Task::Upload(job) = &work.job.task else { return Ok(Source::Other) };
     let LocalSource::File { path, below, .. } = &job.source else { return Ok(Source::Other) };
-    let Some(existing) = Existing::at(path)? else { return Ok(Source::Gone) };
-    // Opened first: what is removed is what is compared.
+    if Existing::at(path)?.is_none() {
+        return Ok(Source::Gone);
+    }
     let Ok(file) = upload::open(path, below.as_deref()) else { return Ok(Source::Other) };
-    let is_same = is_file_the_same(Some(existing), entry)
-        && (!is_time_doubtful(entry) || is_content_the_same(work, job, entry).await?);
-    Ok(if is_same { Source::Same(Origin::File(Arc::new(file))) } else { Source::Other })
+    let file = Arc::new(file);
+    // Of the open file, never by its name: what is compared is what is removed.
+    let is_same = is_opened_the_same(&file, entry)
+        && (!is_time_doubtful(entry) || is_content_the_same(work, &file, entry).await?);
+    Ok(if is_same { Source::Same(Origin::File(file)) } else { Source::Other })
 }
 
 fn source_object(work: &Work) -> Option<&ObjectName> {
@@ -263,10 +314,12 @@ async fn is_still_there(
 /// too: the same bytes, written again, are another object.
 fn is_unchanged(now: &ObjectFacts, then: &ObjectFacts) -> bool {
     let is_told = then.etag.is_some() || then.last_modified.is_some();
-    is_told
-        && now.size == then.size
-        && now.etag == then.etag
-        && now.last_modified == then.last_modified
+    is_told && is_alike(now, then)
+}
+
+/// Whether nothing that a store tells sets them apart.
+fn is_alike(one: &ObjectFacts, other: &ObjectFacts) -> bool {
+    one.size == other.size && one.etag == other.etag && one.last_modified == other.last_modified
 }
 
 /// Says that the source is there still. A run that stops says it once for all.
@@ -290,8 +343,14 @@ fn kept(work: &Work, done: Option<&Done>, error: JobError) -> JobError {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::domain::job::{Expected, Job};
+    use crate::domain::location::{Bucket, Key};
     use crate::domain::object::{ETag, StoredChecksum};
+    use crate::storage::memory::MemoryStore;
+    use crate::transfer::context::{Context, Limits};
 
     fn facts(etag: Option<&str>, size: u64, modified: Option<u64>) -> ObjectFacts {
         let since = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
@@ -302,6 +361,28 @@ mod tests {
             last_modified: modified.map(since),
             checksum: StoredChecksum::None,
         }
+    }
+
+    fn work(fate: Fate) -> Work {
+        let (events, _) = mpsc::channel(1);
+        let store = Arc::new(MemoryStore::with_bucket("bucket"));
+        let (limits, cancel) = (Limits::for_reading(Duration::ZERO), Arc::default());
+        let context = Context::new(store, limits, cancel, Arc::default(), events);
+        let source = LocalSource::Stdin { expected_size: None };
+        let bucket = Bucket::new("bucket").expect("a name");
+        let object = ObjectName::new(bucket, Key::new("key").expect("a key"));
+        let (attributes, expected) = (Arc::default(), Expected::default());
+        let task = Task::Upload(Upload { source, object, attributes, expected });
+        let job = Job { fate, ..Job::new(1, None, task) };
+        Work::new(Arc::new(context), Arc::new(job), None)
+    }
+
+    #[test]
+    fn what_is_not_moved_is_not_kept_in_mind() {
+        work(Fate::Kept).moves(|| panic!("nobody asks for it"));
+        let moved = work(Fate::Removed);
+        moved.moves(|| Origin::Object(facts(Some("a"), 5, Some(9))));
+        assert!(moved.take_origin().is_some());
     }
 
     #[test]
@@ -319,5 +400,6 @@ mod tests {
         }
         let untold = facts(None, 5, None);
         assert!(!is_unchanged(&untold.clone(), &untold), "nothing tells");
+        assert!(is_alike(&untold.clone(), &untold), "nor sets them apart");
     }
 }

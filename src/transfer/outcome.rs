@@ -31,6 +31,8 @@ pub struct Left {
     pub version: Option<Arc<str>>,
     /// Of the object that was copied.
     pub source_etag: Option<ETag>,
+    /// Of the object that is moved: when it was written, as it was read.
+    pub source_modified: Option<SystemTime>,
     /// Of all bytes, computed here.
     pub checksum: Option<Checksum>,
     /// When the local file was modified.

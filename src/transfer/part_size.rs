@@ -1,6 +1,7 @@
 //! How an object is cut. Pure.
 
-use crate::domain::quantity::{GIB, MIB};
+use super::error::JobError;
+use crate::domain::quantity::{ByteSize, GIB, MIB};
 
 /// S3's limits for the parts of a multipart upload.
 pub const MAX_PARTS: u64 = 10_000;
@@ -74,6 +75,14 @@ pub fn upload_part_size(size: u64, wanted: u64) -> Option<u64> {
     (size <= MAX_OBJECT && part <= MAX_PART).then_some(part)
 }
 
+/// The same of what has a name, for people: one that is too large makes no object.
+pub(super) fn part_size_of(name: &str, size: u64, wanted: u64) -> Result<u64, JobError> {
+    upload_part_size(size, wanted).ok_or_else(|| {
+        let (size, most) = (ByteSize(size), ByteSize(MAX_OBJECT));
+        JobError::Impossible(format!("{name} has {size}, S3 takes {most} at most"))
+    })
+}
+
 /// The size of part `number` (from 1) of a stream whose length nobody knows: doubled every 1,000
 /// parts, so that 10,000 are enough for 8 TiB and a short stream still starts with small parts.
 pub fn stream_part_size(number: u32, first: u64) -> u64 {
@@ -86,6 +95,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_too_large_is_said_by_its_name() {
+        assert_eq!(part_size_of("the file", 1, MIN_PART).ok(), Some(MIN_PART));
+        let most = part_size_of("the object", MAX_OBJECT, MIN_PART);
+        assert_eq!(most.ok(), Some(MAX_PART));
+        let error = part_size_of("the object", MAX_OBJECT + 1, MIN_PART).expect_err("too large");
+        assert!(error.to_string().starts_with("the object has 48"), "{error}");
+    }
 
     #[test]
     fn a_stream_without_a_length_can_have_terabytes() {

@@ -10,7 +10,8 @@ use super::link::Link;
 /// The slowest connection that is still taken for alive, in bytes a second: 64 of them share the
 /// thinnest link on which anybody would move objects.
 const TRICKLE: u64 = 128;
-/// The slowest link that is allowed for where nothing was measured.
+/// The slowest link that is allowed for where nothing was measured, in bytes a second. A thin uplink
+/// is shared by all requests in flight; what is lost by patience is that a dead one is found late.
 const SLOWEST: u64 = 8 * 1024;
 /// Bytes of a request that may be under way between us and the network: in the client's buffers
 /// and in the kernel's.
@@ -20,6 +21,11 @@ const UNDER_WAY: u64 = 1024 * 1024;
 const LEFT_BEHIND: u64 = 4;
 /// Of small bodies, that much is taken to be under way: one lost packet may hold them up for long.
 const LEAST_UNDER_WAY: u64 = 256 * 1024;
+
+/// What so many bytes may take to be sent, where nothing was measured.
+pub(super) fn at_slowest(length: u64) -> Duration {
+    Duration::from_secs(length / SLOWEST)
+}
 
 /// Watches a body that comes in.
 #[derive(Debug, Default)]
@@ -158,7 +164,7 @@ impl Sending {
 
     /// Time for what is still under way when the last byte is taken.
     fn delivery(&self) -> Duration {
-        let slowest = Duration::from_secs(self.length.min(UNDER_WAY) / SLOWEST);
+        let slowest = at_slowest(self.length.min(UNDER_WAY));
         let Some((from, taken)) = self.measured_from else { return slowest };
         let bytes = u32::try_from(self.length.saturating_sub(taken)).unwrap_or(u32::MAX);
         if bytes == 0 {

@@ -9,35 +9,38 @@ use tokio::task::JoinSet;
 
 use super::buffers::Buffer;
 use super::context::{FRAMES, InFlight, Outcome, Work};
-use super::copy::all_attributes;
+use super::copy::{all_attributes, expect_checksum};
 use super::error::JobError;
 use super::fetch::{Fetch, Pin, Sink, fetch};
 use super::multipart::{SentPart, Started, note, pass_while, send_part};
+use super::original::Original;
 use super::outcome::Verified;
-use super::part_size::{MAX_OBJECT, upload_part_size, usual_upload_part};
+use super::part_size::{part_size_of, usual_upload_part};
 use super::plan;
 use super::resume::fold;
 use super::unfinished::record_of_copy;
 use super::upload::{Writing, put};
 use super::verify::{self, Content, USUAL_CRC, Wanted};
 use crate::domain::attributes::Attributes;
-use crate::domain::checksum::Crc;
+use crate::domain::checksum::{Checksum, Crc};
 use crate::domain::job::ObjectCopy;
 use crate::domain::object::StoredChecksum;
 use crate::domain::quantity::ByteSize;
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::Recorded;
-use crate::storage::object_store::{Body, Described, Upload};
+use crate::storage::object_store::{Body, Upload};
 
 /// Copies an object through memory.
 pub(super) async fn relay(
     work: &Arc<Work>,
     job: &ObjectCopy,
-    source: &Described,
+    source: &Original<'_>,
 ) -> Result<Outcome, JobError> {
-    let attributes = all_attributes(work, job, source).await?;
-    let facts = &source.facts;
+    let (facts, limits) = (source.facts(), &work.context.limits);
+    let usual = usual_upload_part(facts.size, limits.part_size, limits.part_choice);
+    let part_size = part_size_of("the object", facts.size, usual)?;
+    let attributes = all_attributes(work, job, &source.described).await?;
     let reading = Arc::new(Work::aside(Arc::clone(&work.context), Arc::clone(&work.job)));
     let wanted = Wanted::of(work, (&job.source, &job.expected), facts, &facts.checksum).await?;
     // The CRCs of its parts fold to that of the whole.
@@ -46,19 +49,14 @@ pub(super) async fn relay(
         stored => verify::crc_of(stored),
     };
     let pin = Arc::new(Pin::of(facts));
+    let is_whole = facts.size <= limits.part_size;
+    // Parts that come as they come show their CRC alone.
+    let told = job.expected.checksum.as_ref().map(Checksum::algorithm);
+    if !is_whole && told.is_some_and(|told| told.crc() != Some(crc)) {
+        expect_checksum(work, job, source).await?;
+    }
     let relay = Relay { work, job, attributes, reading, pin, wanted, crc };
-    let limits = &work.context.limits;
-    let usual = usual_upload_part(facts.size, limits.part_size, limits.part_choice);
-    let Some(part_size) = upload_part_size(facts.size, usual) else {
-        let (size, most) = (ByteSize(facts.size), ByteSize(MAX_OBJECT));
-        let text = format!("the object has {size}, S3 takes {most} at most");
-        return Err(JobError::Impossible(text));
-    };
-    let outcome = if facts.size <= limits.part_size {
-        relay.whole().await
-    } else {
-        relay.in_parts(part_size).await
-    };
+    let outcome = if is_whole { relay.whole().await } else { relay.in_parts(part_size).await };
     work.retried(relay.reading.course().retries);
     outcome
 }

@@ -14,11 +14,11 @@ use super::outcome::Verified;
 use super::upload;
 use super::verify::USUAL_CRC;
 use crate::domain::evidence::Evidence;
-use crate::domain::job::{Download, LocalSource, LocalTarget, ObjectCopy, Task, Upload};
+use crate::domain::job::{Download, LocalSource, LocalTarget, ObjectCopy, Task};
 use crate::domain::journal::Entry;
 use crate::domain::object::{ETag, ObjectFacts};
 use crate::domain::relative_path::RelativePath;
-use crate::storage::local::{Existing, ExistingKind};
+use crate::storage::local::{Existing, ExistingKind, SourceFile};
 
 /// Looks at both sides: the local one first, since that costs no request.
 pub(super) async fn is_still_done(work: &Arc<Work>, journal: &Journal) -> Result<bool, JobError> {
@@ -31,13 +31,19 @@ pub(super) async fn is_still_done(work: &Arc<Work>, journal: &Journal) -> Result
                 && is_at_destination(work, &entry).await?)
         }
         Task::Upload(job) => {
-            let LocalSource::File { path, .. } = &job.source else { return Ok(false) };
+            let LocalSource::File { path, below, .. } = &job.source else { return Ok(false) };
             if !is_file_the_same(Existing::at(path)?, &entry) {
                 return Ok(false);
             }
             let found = doubtful(find(work, &job.object).await)?.flatten();
-            Ok(found.is_some_and(|found| is_object_the_same(&found, &entry))
-                && (!is_time_doubtful(&entry) || is_content_the_same(work, job, &entry).await?))
+            if !found.is_some_and(|found| is_object_the_same(&found, &entry)) {
+                return Ok(false);
+            }
+            if !is_time_doubtful(&entry) {
+                return Ok(true);
+            }
+            let Ok(file) = upload::open(path, below.as_deref()) else { return Ok(false) };
+            is_content_the_same(work, &Arc::new(file), &entry).await
         }
         Task::MakeFolder { folder, .. } => is_folder(work, folder),
         // It leaves nothing that could still be true.
@@ -115,6 +121,12 @@ pub(super) fn is_file_the_same(existing: Option<Existing>, entry: &Entry) -> boo
         && entry.mtime.as_deref() == Some(time_text(existing.modified).as_str())
 }
 
+/// The same of a file that is open: one that took its name meanwhile has no part in it.
+pub(super) fn is_opened_the_same(file: &SourceFile, entry: &Entry) -> bool {
+    entry.size == Some(file.size())
+        && entry.mtime.as_deref() == Some(time_text(file.modified()).as_str())
+}
+
 /// The coarsest clock of a file system, FAT's.
 const TICK: SignedDuration = SignedDuration::from_secs(2);
 
@@ -133,13 +145,11 @@ pub(super) fn is_time_doubtful(entry: &Entry) -> bool {
 /// Reads the file, where its time does not say enough.
 pub(super) async fn is_content_the_same(
     work: &Arc<Work>,
-    job: &Upload,
+    file: &Arc<SourceFile>,
     entry: &Entry,
 ) -> Result<bool, JobError> {
-    let LocalSource::File { path, below, .. } = &job.source else { return Ok(false) };
-    let Ok(file) = upload::open(path, below.as_deref()) else { return Ok(false) };
     let witness = Evidence::Whole(USUAL_CRC.checksum(0)).witness();
-    let sums = sum(work, &Arc::new(file), witness.into_iter().collect()).await;
+    let sums = sum(work, file, witness.into_iter().collect()).await;
     work.gauge.uncount_all();
     let sums = doubtful(sums)?.unwrap_or_default();
     Ok(sums.iter().any(|found| match found {
@@ -179,5 +189,55 @@ pub(super) fn doubtful<T>(looked: Result<T, JobError>) -> Result<Option<T>, JobE
         Ok(found) => Ok(Some(found)),
         Err(JobError::Stopped) => Err(JobError::Stopped),
         Err(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::job::{Expected, Job, Upload};
+    use crate::domain::location::{Bucket, Key, ObjectName};
+    use crate::transfer::journal;
+    use crate::transfer::outcome::{Done, Left};
+
+    fn entry(path: &Path, file: &SourceFile) -> Entry {
+        let name = (Bucket::new("b").expect("a name"), Key::new("k").expect("a key"));
+        let source = LocalSource::File { path: path.to_owned(), size: None, below: None };
+        let upload = Upload {
+            source,
+            object: ObjectName::new(name.0, name.1),
+            attributes: Arc::default(),
+            expected: Expected::default(),
+        };
+        let done = Done {
+            bytes: file.size(),
+            resumed: 0,
+            verified: Verified::Length,
+            elapsed: Duration::ZERO,
+            retries: 0,
+            left: Left { modified: Some(file.modified()), ..Left::default() },
+        };
+        journal::arrived(Path::new("/"), &Job::new(1, None, Task::Upload(upload)), &done)
+    }
+
+    /// Else the one would be compared, and the other one be removed.
+    #[test]
+    fn an_open_file_is_compared_and_not_what_has_its_name() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let (path, aside) = (folder.path().join("f"), folder.path().join("aside"));
+        fs::write(&path, "old").expect("written");
+        let moved = SourceFile::open(&path).expect("there");
+        let entry = entry(&path, &moved);
+        fs::rename(&path, &aside).expect("renamed");
+        fs::write(&path, "newer").expect("written");
+        let newer = SourceFile::open(&path).expect("there");
+        fs::rename(&aside, &path).expect("renamed");
+        let by_name = Existing::at(&path).expect("a look");
+        assert!(is_file_the_same(by_name, &entry) && is_opened_the_same(&moved, &entry));
+        assert!(!is_opened_the_same(&newer, &entry));
     }
 }

@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::context::{InFlight, Origin, Outcome, Verify, Work};
+use super::context::{InFlight, Outcome, Verify, Work};
 use super::error::JobError;
 use super::event::Skip;
 use super::gate::Class;
 use super::head::{find, find_now};
+use super::moving::Origin;
 use super::multipart;
-use super::part_size::{MAX_OBJECT, upload_part_size, usual_upload_part};
+use super::part_size::{part_size_of, usual_upload_part};
 use super::retry::until_done;
 use super::stream_in;
 use super::unfinished::discard_earlier;
@@ -48,16 +49,13 @@ pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, Jo
     let size = source.size();
     work.gauge.discover(size);
     work.left_file(Some(source.modified()));
-    work.moves(Origin::File(Arc::clone(&source)));
+    work.moves(|| Origin::File(Arc::clone(&source)));
     if let Some(skip) = skip_file(work, job, &source).await? {
         return Ok(Outcome::Skipped(skip));
     }
     let limits = &work.context.limits;
     let wanted = usual_upload_part(size, limits.part_size, limits.part_choice);
-    let Some(part_size) = upload_part_size(size, wanted) else {
-        let (size, most) = (ByteSize(size), ByteSize(MAX_OBJECT));
-        return Err(JobError::Impossible(format!("the file has {size}, S3 takes {most} at most")));
-    };
+    let part_size = part_size_of("the file", size, wanted)?;
     if size <= limits.part_size {
         let done = whole(work, job, &source).await?;
         discard_earlier(work, job, &source).await;

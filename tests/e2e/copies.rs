@@ -1,8 +1,10 @@
 //! `haul cp` from S3 to S3: names, attributes, what is refused, what a second run leaves out. Faults
-//! are in `faults`, two servers in `relays`. No byte may pass here where the server can copy.
+//! are in `faults`, two servers in `relays`, sums of parts in `sums`. No byte may pass here where the
+//! server can copy.
 
 mod faults;
 mod relays;
+mod sums;
 
 use testbed::{Attributes, Operation, PutOptions};
 

@@ -66,7 +66,8 @@ pub struct Connection {
     #[arg(long)]
     fips: bool,
 
-    /// Read and write with the customer's key in this file: 32 bytes, or their base64
+    /// Read and write with the customer's key in this file: 32 bytes, or their base64; from S3 to S3,
+    /// write with it alone
     #[arg(long, value_name = "FILE")]
     sse_c_key_file: Option<PathBuf>,
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Connection;
 use crate::commands::error::CommandError;
-use crate::domain::attributes::CustomerKey;
+use crate::commands::session::KeyIs;
 use crate::domain::quantity::ByteSize;
 use crate::storage::s3::Options;
 use crate::transfer::context::Way;
@@ -27,7 +27,7 @@ pub struct Copies {
     #[arg(long, value_name = "NAME")]
     source_profile: Option<String>,
 
-    /// Read with the customer's key in this file; --sse-c-key-file is the key of what is written
+    /// Read with the customer's key in this file; --sse-c-key-file is then the key of what is written
     #[arg(long, value_name = "FILE")]
     source_sse_c_key_file: Option<PathBuf>,
 
@@ -57,24 +57,25 @@ impl Copies {
         if is_elsewhere || self.source_profile.is_some() { Way::Here } else { Way::OnServer }
     }
 
-    pub fn source_key(&self) -> Result<Option<CustomerKey>, CommandError> {
-        super::connection::customer_key(self.source_sse_c_key_file.as_deref())
-    }
-
-    /// What the source is read by: as the destination is written, where nothing else is said.
-    pub fn source(&self, connection: &Connection) -> Result<Options, CommandError> {
-        let like = connection.resolve()?;
+    /// What the source is read by: `like` the destination is written, where nothing else is said, but
+    /// for the key of what is written.
+    pub fn source(&self, like: Options, key_is: KeyIs) -> Result<Options, CommandError> {
+        let named = super::connection::customer_key(self.source_sse_c_key_file.as_deref())?;
+        let customer_key = match key_is {
+            KeyIs::OfWritten => named,
+            KeyIs::OfBoth => named.or(like.customer_key),
+        };
         let region = match (&self.source_region, &self.source_profile) {
             (Some(region), _) => Some(region.clone()),
             // A profile has its own.
             (None, Some(_)) => None,
-            (None, None) => like.region.clone(),
+            (None, None) => like.region,
         };
         Ok(Options {
-            endpoint_url: self.source_endpoint_url.clone().or_else(|| like.endpoint_url.clone()),
+            endpoint_url: self.source_endpoint_url.clone().or(like.endpoint_url),
             region,
-            profile: self.source_profile.clone().or_else(|| like.profile.clone()),
-            customer_key: self.source_key()?,
+            profile: self.source_profile.clone().or(like.profile),
+            customer_key,
             ..like
         })
     }

@@ -10,7 +10,7 @@ use crate::domain::location::ObjectName;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct OneVersion {
-    /// Take this version of one object, one of those that `haul ls --all-versions` lists
+    /// Take this version of one object; `haul ls --all-versions` has the IDs
     #[arg(long, value_name = "ID", conflicts_with = "manifest", value_parser = NonEmptyStringValueParser::new())]
     version_id: Option<String>,
 }

@@ -35,6 +35,7 @@ pub(in crate::transfer) fn done(here: &Path, job: &Job, done: &Done) -> Entry {
         checksum: left.checksum.as_ref().map(ToString::to_string),
         mtime: left.modified.map(time_text),
         source_etag: left.source_etag.as_ref().map(ToString::to_string),
+        source_mtime: left.source_modified.map(time_text),
         verified: Some(done.verified.name().to_owned()),
         source_is: (job.fate == Fate::Removed).then_some(SourceIs::Removed),
         ..of(here, job, course)
@@ -155,6 +156,7 @@ fn blank(course: Course) -> Entry {
         checksum: None,
         mtime: None,
         source_etag: None,
+        source_mtime: None,
         verified: None,
         source_is: None,
         reason: None,

@@ -47,10 +47,14 @@ fn objects_go_from_one_server_to_another_with_all_that_belongs_to_them() {
     put(&pair.from, "p/small", 10);
     put(&pair.from, "p/q/large", 12 * MIB + 1);
     put(&pair.from, "p/empty", 0);
+    let attributes = Attributes { storage_class: Some("STANDARD_IA".to_owned()), ..full() };
+    let options = PutOptions { attributes, ..PutOptions::default() };
+    pair.from.testbed.put_object_with(BUCKET, "p/classed", "classed", &options);
     let output = pair.copy(&["s3://bucket/p/", "s3://bucket/p/"]);
-    output.code(0).stderr_has("3 verified end to end");
-    for key in ["p/small", "p/q/large", "p/empty"] {
+    output.code(0).stderr_has("4 verified end to end");
+    for key in ["p/small", "p/q/large", "p/empty", "p/classed"] {
         pair.is_there(key, key);
+        // But its class, which is that of a new object, by whatever name.
         assert_eq!(*pair.to.object(BUCKET, key).expect("there").attributes, full(), "{key}");
     }
     assert_eq!(pair.to.count(Operation::CopyObject), 0);
@@ -88,6 +92,45 @@ fn what_was_read_is_held_against_whatever_checksum_the_source_has() {
     let require = ["--verify", "require", "s3://bucket/none", "s3://bucket/required"];
     pair.copy(&require).code(1).stderr_has("no checksum");
     assert!(pair.to.object(BUCKET, "required").is_none());
+}
+
+/// Parts that come as they come show a CRC alone: of the rest, the source's store must know.
+#[test]
+fn what_a_row_says_of_the_source_must_hold_here_as_well() {
+    let (crc32, crc64) = (Algorithm::Crc32, Algorithm::Crc64Nvme);
+    let (sha1, sha256) = (Algorithm::Sha1, Algorithm::Sha256);
+    for size in [1000, 12 * MIB] {
+        for (has, says, is_enough) in [
+            (crc64, crc64, true),
+            (crc32, crc32, true),
+            (sha256, sha256, true),
+            (crc64, crc32, false),
+            (crc64, sha256, false),
+            (sha256, sha1, false),
+        ] {
+            let pair = Pair::new();
+            let put = |key, from, algorithm| {
+                let options = PutOptions::new().checksum(ObjectChecksum::FullObject(algorithm));
+                pair.from.testbed.put_object_with(BUCKET, key, content(from, size), &options);
+            };
+            put("k", "k", has);
+            for (from, is_right) in [("k", true), ("other", false)] {
+                put("sum", from, says);
+                let sum = pair.from.object("sum").checksum.expect("a checksum").value;
+                let says = says.name().to_lowercase();
+                let row = format!("s3://bucket/k,s3://bucket/copy,{says}:{sum}");
+                pair.from
+                    .sandbox
+                    .write("rows.csv", format!("source,destination,checksum\n{row}\n"));
+                let output = pair.copy(&["--manifest", "rows.csv"]);
+                // All bytes of a small one are seen.
+                let is_copied = is_right && (is_enough || size == 1000);
+                output.code(i32::from(!is_copied));
+                assert_eq!(pair.to.object(BUCKET, "copy").is_some(), is_copied, "{output}");
+                pair.to.delete_object(BUCKET, "copy");
+            }
+        }
+    }
 }
 
 #[test]
@@ -185,4 +228,53 @@ fn each_side_may_have_a_key_of_its_own() {
     }
     let without = stage.run(["cp", "s3://bucket/k", "s3://bucket/other"]);
     without.code(1).stderr_has("s3://bucket/k");
+}
+
+/// S3 refuses a key that an object does not have.
+#[test]
+fn the_key_of_what_is_written_is_not_shown_to_what_is_read() {
+    let stage = Stage::new();
+    stage.sandbox.write("one", [1; 32]);
+    stage.sandbox.fill("file", 12 * MIB);
+    stage.run(["upload", "file", "s3://bucket/p/k"]).code(0);
+    let (key, both) = (["--sse-c-key-file", "one"], ["--source-sse-c-key-file", "one"]);
+    let is_back = |from: &str| {
+        stage.haul().args(["download", from, "back"]).args(key).run().code(0);
+        assert!(stage.sandbox.read("back") == stage.sandbox.read("file"));
+    };
+    for more in [&[][..], &["--copy-parts-above", "5MiB", "--part-size", "5MiB"]] {
+        let copy = |verb, from, to, keys: &[&str]| {
+            stage.haul().args([verb, from, to]).args(keys).args(more).run().code(0);
+        };
+        copy("cp", "s3://bucket/p/k", "s3://bucket/copy", &key);
+        is_back("s3://bucket/copy");
+        copy("cp", "s3://bucket/copy", "s3://bucket/again", &[key, both].concat());
+        is_back("s3://bucket/again");
+        copy("mv", "s3://bucket/again", "s3://bucket/moved", &[key, both].concat());
+        is_back("s3://bucket/moved");
+    }
+    stage.haul().args(["sync", "s3://bucket/p/", "s3://bucket/q/"]).args(key).run().code(0);
+    is_back("s3://bucket/q/k");
+    stage.haul().args(["sync", "s3://bucket/q/", "tree"]).args(key).run().code(0);
+    assert!(stage.sandbox.read("tree/k") == stage.sandbox.read("file"));
+    // Rows may be downloads: there it is the key of both sides.
+    let rows = "source,destination\ns3://bucket/q/k,down\ns3://bucket/q/k,s3://bucket/across\n\
+                file,s3://bucket/up\n";
+    stage.sandbox.write("rows.csv", rows);
+    stage.haul().args(["cp", "--manifest", "rows.csv"]).args(key).run().code(0);
+    assert!(stage.sandbox.read("down") == stage.sandbox.read("file"));
+    is_back("s3://bucket/across");
+    is_back("s3://bucket/up");
+}
+
+/// What comes through a pipe is there once.
+#[cfg(unix)]
+#[test]
+fn a_key_is_read_once() {
+    let stage = Stage::new();
+    stage.sandbox.write("one", [1; 32]);
+    stage.testbed.put_object(BUCKET, "k", "k");
+    let cp = ["cp", "s3://bucket/k", "s3://bucket/copy", "--sse-c-key-file", "/dev/stdin"];
+    stage.haul().args(cp).stdin([1; 32]).run().code(0);
+    stage.run(["download", "s3://bucket/copy", "back", "--sse-c-key-file", "one"]).code(0);
 }

@@ -2,7 +2,7 @@
 //! the same command with its journal goes on where it was, without moving a byte twice.
 
 use rustix::process::Signal;
-use testbed::{Fault, FaultKind, Gate, Operation};
+use testbed::{Fault, FaultKind, Gate, Operation, PutOptions};
 
 use crate::harness::content;
 use crate::journal::entries;
@@ -144,6 +144,25 @@ fn what_changed_since_is_moved_anew() {
     stage.testbed.delete_object(BUCKET, "q/k");
     stage.run(&command).code(0);
     assert_eq!((stage.object_text("q/k").as_str(), stage.keys().len()), ("another", 1));
+}
+
+/// Where a program shows a bucket as files, what was written to may be the source itself.
+#[test]
+fn what_has_the_same_bytes_and_was_written_since_is_moved_anew() {
+    for (paths, operation) in WAYS {
+        let stage = Stage::with_keys(&["p/k"]);
+        let refuse = Fault::new(Operation::DeleteObject, FaultKind::access_denied());
+        stage.testbed.fault(refuse);
+        let command = mv(&paths);
+        stage.run(&command).code(1);
+        let later = std::time::SystemTime::now() + std::time::Duration::from_mins(1);
+        let options = PutOptions { last_modified: Some(later), ..PutOptions::default() };
+        stage.testbed.put_object_with(BUCKET, "p/k", "p/k", &options);
+        let moved = stage.testbed.count(operation);
+        stage.run(&command).code(0).stderr_lacks("done before");
+        assert_eq!(stage.testbed.count(operation), moved + 1);
+        assert!(!stage.keys().contains(&"p/k".to_owned()), "{paths:?}");
+    }
 }
 
 #[test]

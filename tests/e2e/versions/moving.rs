@@ -61,6 +61,25 @@ fn a_move_that_fails_leaves_all_versions() {
     }
 }
 
+/// By the journal it has arrived: the version goes without being copied once more.
+#[test]
+fn the_same_command_removes_what_an_earlier_one_left() {
+    for (destination, moves) in
+        [("file", Operation::GetObject), ("s3://bucket/to", Operation::CopyObject)]
+    {
+        let (stage, [old, new]) = stage("old");
+        let fault = Fault::new(Operation::DeleteObject, FaultKind::access_denied()).times(1);
+        stage.testbed.fault(fault);
+        let mv = ["mv", "--journal", "log", "--version-id", &old, "s3://bucket/k", destination];
+        stage.run(mv).code(1);
+        assert_eq!(ids(&stage, "k"), [new.clone(), old.clone()]);
+        stage.run(mv).code(0);
+        assert_eq!((ids(&stage, "k"), stage.testbed.count(moves)), (vec![new], 1));
+        stage.run(mv).code(0);
+        assert_eq!(stage.object_text("k"), "new");
+    }
+}
+
 /// The look right before the end is answered for another version: no removal is sent.
 #[test]
 fn a_store_that_loses_track_of_versions_is_asked_for_no_removal() {

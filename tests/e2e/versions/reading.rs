@@ -219,6 +219,23 @@ fn what_a_store_gives_instead_is_not_taken() {
     assert_eq!(ids(&stage, "k").len(), 2);
 }
 
+/// The store says itself that it made the copy of something else.
+#[test]
+fn a_copy_of_another_version_is_no_success() {
+    let (stage, [old, new]) = stage(content("old", 12 * MIB));
+    let name = "x-amz-copy-source-version-id".to_owned();
+    let another = FaultKind::SetHeader { name, value: new.clone() };
+    for operation in [Operation::CopyObject, Operation::UploadPartCopy] {
+        stage.testbed.fault(Fault::new(operation, another.clone()).always());
+    }
+    for (verb, more) in [("cp", &[][..]), ("mv", &[]), ("cp", &IN_PARTS), ("mv", &IN_PARTS)] {
+        let copy = [verb, "--version-id", &old, "s3://bucket/k", "s3://bucket/copy"];
+        let output = stage.run([&copy[..], more].concat());
+        output.code(1).stderr_has(&format!("the store copied another version, {new}"));
+    }
+    assert_eq!(ids(&stage, "k"), [new, old]);
+}
+
 #[test]
 fn a_plan_names_the_version_and_a_journal_goes_with_it() {
     let (stage, [old, new]) = stage("old");

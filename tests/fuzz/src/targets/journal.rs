@@ -90,6 +90,7 @@ fn entry(random: &mut Rng) -> Entry {
         checksum: text(random),
         mtime: text(random),
         source_etag: text(random),
+        source_mtime: text(random),
         source_is: moved[random.usize(0..moved.len())],
         verified: text(random),
         reason: text(random),

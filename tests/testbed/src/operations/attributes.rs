@@ -1,13 +1,14 @@
 //! `GetObjectAttributes`: size, checksum and parts without the object.
 
-use s3s::S3Response;
 use s3s::dto::{
     Checksum, GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectAttributesParts,
     ObjectAttributes, ObjectPart, StorageClass, Timestamp,
 };
+use s3s::{S3Request, S3Response};
 
 use super::checksums::{set_checksum, type_of};
 use super::conditions::etag;
+use super::read::check_customer_key;
 use super::{Answer, Backend};
 use crate::store::StoredObject;
 
@@ -15,10 +16,12 @@ const MAX_PARTS: i32 = 1000;
 
 pub(super) fn get(
     backend: &Backend,
-    input: &GetObjectAttributesInput,
+    r: &S3Request<GetObjectAttributesInput>,
 ) -> Answer<GetObjectAttributesOutput> {
+    let input = &r.input;
     let (object, version_id) =
         backend.store.version(&input.bucket, &input.key, input.version_id.as_deref())?;
+    check_customer_key(&object, &r.headers)?;
     // Clients send them as one header or as several; `s3s` splits neither way reliably.
     let names = input.object_attributes.iter().flat_map(|names| names.as_str().split(','));
     let names: Vec<&str> = names.map(str::trim).collect();

@@ -82,7 +82,7 @@ impl S3 for Backend {
 
     async fn get_object(&self, r: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> { read::get(self, &r) }
     async fn head_object(&self, r: S3Request<HeadObjectInput>) -> Answer<HeadObjectOutput> { read::head(self, &r) }
-    async fn get_object_attributes(&self, r: S3Request<GetObjectAttributesInput>) -> Answer<GetObjectAttributesOutput> { attributes::get(self, &r.input) }
+    async fn get_object_attributes(&self, r: S3Request<GetObjectAttributesInput>) -> Answer<GetObjectAttributesOutput> { attributes::get(self, &r) }
     async fn put_object(&self, r: S3Request<PutObjectInput>) -> Answer<PutObjectOutput> { write::put(self, r).await }
     async fn copy_object(&self, r: S3Request<CopyObjectInput>) -> Answer<CopyObjectOutput> { copy::object(self, &r) }
     async fn delete_object(&self, r: S3Request<DeleteObjectInput>) -> Answer<DeleteObjectOutput> { delete::one(self, &r.input) }

@@ -196,8 +196,9 @@ fn not_satisfiable(length: u64) -> S3Error {
     error
 }
 
-/// An object encrypted with a customer's key is only read by who shows that key.
-fn check_customer_key(object: &StoredObject, headers: &HeaderMap) -> S3Result<()> {
+/// An object encrypted with a customer's key is only read by who shows that key, and any other one
+/// only by who shows none.
+pub(super) fn check_customer_key(object: &StoredObject, headers: &HeaderMap) -> S3Result<()> {
     check_key_in(object, headers, CUSTOMER_KEY_MD5)
 }
 
@@ -210,7 +211,11 @@ pub(super) fn check_key_in(
     let stored = object.attributes.encryption.get(CUSTOMER_KEY_MD5);
     let shown = headers.get(header).and_then(|value| value.to_str().ok());
     match (stored, shown) {
-        (None, _) => Ok(()),
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(s3_error!(
+            InvalidRequest,
+            "The encryption parameters are not applicable to this object."
+        )),
         (Some(_), None) => Err(s3_error!(
             InvalidRequest,
             "The object was stored using a form of Server Side Encryption. The correct parameters \
