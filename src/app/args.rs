@@ -18,6 +18,7 @@ use crate::commands::ls::LsArgs;
 use crate::commands::man::ManArgs;
 use crate::commands::mb::MbArgs;
 use crate::commands::mv::MvArgs;
+use crate::commands::options::Filters;
 use crate::commands::presign::PresignArgs;
 use crate::commands::rb::RbArgs;
 use crate::commands::restore::RestoreArgs;
@@ -55,7 +56,9 @@ Examples:
   haul run commands.txt
 
 Exit codes: 0 all is done; 1 something is not, the last lines say what; 2 wrong usage, nothing was
-started; 130 and 143 interrupted; 141 the reader of an object's bytes went away. `haul COMMAND --help` has more."
+started; 130 and 143 interrupted; 141 the reader of an object's bytes went away. `haul COMMAND --help` has more.
+
+Options may also stand before the command: `haul --endpoint-url URL ls` is `haul ls --endpoint-url URL`."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -103,6 +106,25 @@ impl Command {
             Self::Run(args) => Some(args),
             Self::Cat(args) => Some(args),
             Self::Rb(args) => Some(args),
+            _ => None,
+        }
+    }
+}
+
+impl Command {
+    /// What chooses among the objects that were named.
+    pub fn filters(&self) -> Option<&Filters> {
+        match self {
+            Self::Download(args) => Some(&args.transfer.selection.filters),
+            Self::Upload(args) => Some(&args.transfer.selection.filters),
+            Self::Cp(args) => Some(&args.transfer.selection.filters),
+            Self::Mv(args) => Some(&args.transfer.selection.filters),
+            Self::Sync(args) => Some(&args.filters),
+            Self::Verify(args) => Some(&args.filters),
+            Self::Rm(args) => Some(&args.filters),
+            Self::Ls(args) => Some(&args.filters),
+            Self::Du(args) => Some(&args.filters),
+            Self::Restore(args) => Some(&args.filters),
             _ => None,
         }
     }

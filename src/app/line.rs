@@ -147,7 +147,8 @@ impl Parser {
             return Err(Bad::new("--journal is set, and lines share none")
                 .hint("unset HAUL_JOURNAL, and `journal` in the configuration file"));
         }
-        if typed.reads_stdin() || typed.moves_a_stream() {
+        let has_patterns = command.filters().is_some_and(|filters| filters.reads_of_stdin() > 0);
+        if has_patterns || typed.reads_stdin() || typed.moves_a_stream() {
             return Err(Bad::new("lines run side by side: `-`, a stream, is not for one of them"));
         }
         if typed.purpose() != self.purpose {
@@ -325,6 +326,7 @@ mod tests {
             ("cp s3://b/k -", "`-`, a stream", None),
             ("cp - s3://b/k", "`-`, a stream", None),
             ("cp --manifest - .", "`-`, a stream", None),
+            ("rm s3://b/k --exclude-from -", "`-`, a stream", None),
             ("cp s3://b/k . --dry-run", "--dry-run is for all lines", Some("haul run --dry-run")),
             ("rm -r s3://b/", "nobody is asked", Some("--yes")),
             ("--json cp a b", "`--json` stands before", Some("typed at")),

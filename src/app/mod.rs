@@ -5,6 +5,7 @@ pub mod args;
 pub mod exit;
 
 mod described;
+mod front;
 mod line;
 mod logging;
 mod pages;

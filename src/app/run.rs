@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::args::{Cli, Command, Output};
 use super::described::describe;
 use super::exit::Exit;
+use super::front::behind_the_verb;
 use super::line::Parser;
 use super::settings::{Setting, Settings};
 use super::{logging, pages, planned, script, shell, signals, threads};
@@ -41,7 +42,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => (Settings::default(), Some(error)),
     };
     let mut command = settings.apply(whole.clone());
-    let tried = settings.parse(&mut command, &whole, &arguments);
+    let ordered = match behind_the_verb(&whole, &arguments) {
+        Ok(ordered) => ordered,
+        Err(error) => return wrong(&error),
+    };
+    let tried = settings.parse(&mut command, &whole, &ordered);
     let parsed = tried.and_then(|typed| {
         let cli = Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut command))?;
         Ok((cli, typed))
@@ -51,14 +56,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             // Help and version go to stdout, the rest to stderr; a closed pipe is no news.
             if let Some(missing) = planned::missing(&error) {
-                failure::print_error(
-                    missing.source.as_ref(),
-                    &missing.hints,
-                    Paint::stderr(ColorChoice::Auto),
-                );
-            } else {
-                error.print().ok();
+                return wrong(&missing);
             }
+            error.print().ok();
             return if error.exit_code() == 0 { Exit::Success } else { Exit::Usage };
         }
     };
@@ -68,6 +68,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     tell_settings(&settings, &settings.in_use(&command, &typed), &cli.output);
     if let Some(described) = describe(&cli.command, &whole, &settings, &cli.output) {
         return described.map_or_else(|error| refuse(&error, &cli.output), |()| Exit::Success);
+    }
+    if let Err(error) = load_filters(&cli.command) {
+        return refuse(&error, &cli.output);
     }
     let parser = match &cli.command {
         Command::Run(args) => Some(Parser::new(&settings, &typed, args.purpose())),
@@ -97,6 +100,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // A thread may be in a read of standard input that never ends: it is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
+}
+
+/// Says what is wrong with a command line that can't be read.
+fn wrong(error: &CommandError) -> Exit {
+    let paint = Paint::stderr(ColorChoice::Auto);
+    failure::print_error(error.source.as_ref(), &error.hints, paint);
+    Exit::Usage
 }
 
 /// Says where values come from that were not typed, to who wants to know; and of what was meant to
@@ -338,6 +348,21 @@ fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError>
             .hint("pipe them (`| less`, `| cat`), or name a file instead of -"));
     }
     Ok(())
+}
+
+/// Reads what chooses among objects, before anything else may wait for it. Standard input is read
+/// once, and one that is closed is no list without a line.
+fn load_filters(command: &Command) -> Result<(), CommandError> {
+    let Some(filters) = command.filters() else { return Ok(()) };
+    let readers = filters.reads_of_stdin();
+    let others = command.typed().is_some_and(Typed::reads_stdin);
+    if readers + usize::from(others) > 1 {
+        return Err(CommandError::misuse("standard input can be read once, and is named twice"));
+    }
+    if readers > 0 && streams::stdin_is_closed() {
+        return Err(CommandError::misuse("standard input is closed: there are no patterns in it"));
+    }
+    filters.load()
 }
 
 /// What destroys more than a name says is agreed to first. Nothing in the environment can do that.

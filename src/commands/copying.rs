@@ -102,7 +102,7 @@ impl Copying<'_> {
                 local: PathBuf::new(),
                 sources: manifest::sources(&self.transfer.jobs, name),
             },
-            filter: self.transfer.selection.resolve()?.filter,
+            sieve: self.transfer.selection.resolve()?.sieve,
             attributes: Arc::new(self.attributes.resolve()?),
             names: NameRule::of_system(),
             fate: self.fate,

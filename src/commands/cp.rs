@@ -51,7 +51,7 @@ pub struct CpArgs {
     pub(super) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(super) transfer: Transfer,
+    pub transfer: Transfer,
     #[command(flatten)]
     pub(super) literal: LiteralKeys,
     #[command(flatten)]

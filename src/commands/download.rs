@@ -41,6 +41,7 @@ Examples:
   haul download s3://bucket/data.csv .              one object into this directory
   haul download s3://bucket/2024/ ./2024/           everything below a prefix
   haul download 's3://bucket/logs/*/app-??.gz' out/ what matches, with its folders
+  haul download s3://bucket/logs/ out/ --newer-than 12h  what is new
   haul download --manifest files.csv out/           the rows of a list
   haul download --version-id ID s3://bucket/k old   one version of an object
   haul download s3://bucket/dump.gz - | gunzip      to standard output, checked")]
@@ -50,7 +51,7 @@ pub struct DownloadArgs {
     pub(super) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(super) transfer: Transfer,
+    pub transfer: Transfer,
     #[command(flatten)]
     pub(super) literal: LiteralKeys,
     #[command(flatten)]
@@ -262,7 +263,7 @@ impl DownloadArgs {
             bases: Bases { remote, target: None, local, sources },
             fate: self.fate,
             sides,
-            filter: self.transfer.selection.resolve()?.filter,
+            sieve: self.transfer.selection.resolve()?.sieve,
             attributes: rows.attributes,
             names,
         };

@@ -12,8 +12,8 @@ use super::options::{Connection, Filters};
 use super::session::Session;
 use crate::domain::location::{Location, ObjectName};
 use crate::domain::object::{ListedObject, ListedVersion, VersionKind};
-use crate::domain::pattern::Filter;
 use crate::domain::record::{OutputError, Record, RecordSink, Usage};
+use crate::domain::sieve::Sieve;
 use crate::jobs::downloads::Keys;
 use crate::jobs::trees::{Reach, Source, Tree};
 use crate::storage::error::Kind;
@@ -60,7 +60,7 @@ pub struct DuArgs {
     raw: bool,
 
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     connection: Connection,
 }
@@ -77,11 +77,11 @@ impl DuArgs {
         records: &mut dyn RecordSink,
     ) -> Result<Vec<CommandError>, CommandError> {
         let trees = self.uris.iter().map(|text| self.tree(text)).collect::<Result<Vec<_>, _>>()?;
-        let filter = self.filters.resolve()?;
+        let sieve = self.filters.resolve()?;
         let context = Arc::new(session.reading_context(&self.connection).await?);
         let mut errors = Vec::new();
         for tree in &trees {
-            let summed = match self.sum(&context, tree, &filter).await {
+            let summed = match self.sum(&context, tree, &sieve).await {
                 Ok(sums) => sums.push(tree, records).map_err(Stopped::Output),
                 Err(error) => Err(Stopped::Command(error)),
             };
@@ -115,13 +115,13 @@ impl DuArgs {
         &self,
         context: &Arc<Context>,
         tree: &Tree,
-        filter: &Filter,
+        sieve: &Sieve,
     ) -> Result<Sums, CommandError> {
         let mut sums = Sums::new(self.depth, self.by_storage_class);
         let found = if self.all_versions {
-            sum_versions(context, tree, filter, &mut sums).await?
+            sum_versions(context, tree, sieve, &mut sums).await?
         } else {
-            sum_objects(context, tree, filter, &mut sums).await?
+            sum_objects(context, tree, sieve, &mut sums).await?
         };
         if !found && !tree.uri.rest.is_empty() {
             let (uri, bucket) = (&tree.uri, &tree.uri.bucket);
@@ -136,7 +136,7 @@ impl DuArgs {
 async fn sum_objects(
     context: &Arc<Context>,
     tree: &Tree,
-    filter: &Filter,
+    sieve: &Sieve,
     sums: &mut Sums,
 ) -> Result<bool, CommandError> {
     let bucket = &tree.uri.bucket;
@@ -146,9 +146,10 @@ async fn sum_objects(
         match listing::details(context, &object).await {
             Ok(details) => {
                 found = true;
-                if filter.admits(key.file_name()) {
+                let (size, modified) = (details.facts.size, details.facts.last_modified);
+                if sieve.admits(key.file_name(), Some(size), modified) {
                     let class = details.told.iter().find(|(name, _)| *name == "storage_class");
-                    let usage = Usage { objects: 1, bytes: details.facts.size, ..Usage::default() };
+                    let usage = Usage { objects: 1, bytes: size, ..Usage::default() };
                     sums.add("", class.map(|(_, class)| class.as_str()), usage);
                 }
             }
@@ -159,10 +160,11 @@ async fn sum_objects(
     let request = ListRequest::new(bucket.clone(), tree.prefix(), Depth::Everything);
     let mut pages = Pages::new(context, request);
     while let Some(page) = pages.next().await? {
-        for ListedObject { key, size, storage_class, .. } in &page.objects {
+        for object in &page.objects {
+            let ListedObject { key, size, storage_class, .. } = object;
             let Some(relative) = tree.relative(key.as_str()) else { continue };
             found = true;
-            if filter.admits(relative) {
+            if sieve.admits_listed(relative, object) {
                 let usage = Usage { objects: 1, bytes: *size, ..Usage::default() };
                 sums.add(relative, storage_class.as_deref(), usage);
             }
@@ -174,19 +176,20 @@ async fn sum_objects(
 async fn sum_versions(
     context: &Arc<Context>,
     tree: &Tree,
-    filter: &Filter,
+    sieve: &Sieve,
     sums: &mut Sums,
 ) -> Result<bool, CommandError> {
     let request = VersionsRequest::new(tree.uri.bucket.clone(), tree.listed());
     let mut pages = VersionPages::new(context, request);
     let mut found = false;
     while let Some(page) = pages.next().await? {
-        for ListedVersion { object, kind, .. } in &page.versions {
+        for version in &page.versions {
+            let ListedVersion { object, kind, .. } = version;
             let Some(name) = tree.name(object.key.as_str()) else { continue };
             // The object itself is in no folder below it.
             let relative = tree.relative(object.key.as_str()).unwrap_or_default();
             found = true;
-            if !filter.admits(name) {
+            if !sieve.admits_version(name, version) {
                 continue;
             }
             let usage = match kind {

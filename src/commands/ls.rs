@@ -9,8 +9,9 @@ use super::options::{Connection, Filters};
 use super::session::Session;
 use crate::domain::location::{Location, S3Uri};
 use crate::domain::object::ListedObject;
-use crate::domain::pattern::{Filter, Wildcard};
+use crate::domain::pattern::Wildcard;
 use crate::domain::record::{OutputError, Record, RecordSink};
+use crate::domain::sieve::Sieve;
 use crate::storage::object_store::{Depth, ListRequest, VersionsRequest};
 use crate::transfer::context::Context;
 use crate::transfer::listing::{self, Pages, VersionPages};
@@ -18,18 +19,24 @@ use crate::transfer::listing::{self, Pages, VersionPages};
 /// List buckets, or objects
 ///
 /// Without an argument the buckets, with a prefix one level below it, with a wildcard or -r
-/// everything. Control characters in keys are shown escaped; --json has keys exact.
+/// everything. Filters are for objects: the folders of one level are shown in any case. Control
+/// characters in keys are shown escaped; --json has keys exact.
 ///
 /// With --all-versions each version has a line, and each delete marker: time, size, version, `latest`
 /// for what the key has now, key; by key, and of each the newest first. In a bucket that never kept
 /// versions there is one of each object, `null`.
 #[derive(Debug, Clone, Args)]
+// Filters are about objects, and not about buckets.
+#[command(mut_args(|arg| {
+    if arg.get_help_heading() == Some("Selection") { arg.requires("uri") } else { arg }
+}))]
 #[command(after_help = "\
 Examples:
   haul ls                          buckets
   haul ls s3://bucket/2024/        one level
   haul ls -r s3://bucket/2024/     everything below
   haul ls 's3://bucket/*.parquet'  what matches
+  haul ls -r s3://bucket/ --min-size 1GiB --newer-than 7d
   haul ls -r --json s3://bucket/ | jq -r .key
   haul ls s3://bucket/key --all-versions
   haul ls -r --all-versions --json s3://bucket/ | jq -r 'select(.is_delete_marker).key'")]
@@ -51,7 +58,7 @@ pub struct LsArgs {
     human_readable: bool,
 
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     connection: Connection,
 }
@@ -97,7 +104,7 @@ impl LsArgs {
         let listing = Listing {
             base: wildcard.as_ref().map_or_else(|| base_of(&prefix), Wildcard::base_length),
             wildcard,
-            filter: self.filters.resolve()?,
+            sieve: self.filters.resolve()?,
             depth: if is_deep { Depth::Everything } else { Depth::OneLevel },
             uri,
             prefix,
@@ -127,7 +134,7 @@ struct Listing {
     prefix: String,
     base: usize,
     wildcard: Option<Wildcard>,
-    filter: Filter,
+    sieve: Sieve,
     depth: Depth,
 }
 
@@ -146,7 +153,7 @@ impl Listing {
             for object in page.objects.iter().filter(|object| self.is_meant(object)) {
                 // Filters that leave nothing are no reason to say that nothing is there.
                 found += 1;
-                if self.is_admitted(object) {
+                if self.sieve.admits_listed(self.name(object), object) {
                     records.push(&Record::Object { bucket, object })?;
                 }
             }
@@ -168,7 +175,7 @@ impl Listing {
             found += self.push_prefixes(&page.prefixes, records)?;
             for version in page.versions.iter().filter(|it| self.is_meant(&it.object)) {
                 found += 1;
-                if self.is_admitted(&version.object) {
+                if self.sieve.admits_version(self.name(&version.object), version) {
                     records.push(&Record::Version { bucket, version })?;
                 }
             }
@@ -204,9 +211,10 @@ impl Listing {
         self.is_here(key) && self.wildcard.as_ref().is_none_or(|wildcard| wildcard.matches(key))
     }
 
-    fn is_admitted(&self, object: &ListedObject) -> bool {
+    /// As filters see it.
+    fn name<'a>(&self, object: &'a ListedObject) -> &'a str {
         let key = object.key.as_str();
-        self.filter.admits(key.get(self.base..).unwrap_or(key))
+        key.get(self.base..).unwrap_or(key)
     }
 }
 

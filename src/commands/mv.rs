@@ -46,7 +46,7 @@ pub struct MvArgs {
     paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    transfer: Transfer,
+    pub transfer: Transfer,
     #[command(flatten)]
     literal: LiteralKeys,
     #[command(flatten)]

@@ -13,7 +13,7 @@ use super::options::{self, Connection, Speed};
 use super::session::{Purpose, Session};
 use super::typed::Typed;
 use crate::domain::location::{Bucket, S3Uri};
-use crate::domain::pattern::Filter;
+use crate::domain::sieve::Sieve;
 use crate::jobs::downloads::Keys;
 use crate::jobs::removals::{Removals, Selection, Versions};
 use crate::jobs::trees::{Reach, Source};
@@ -165,7 +165,7 @@ async fn empty(
     let uri = S3Uri { bucket: bucket.clone(), rest: String::new() };
     let source = Source::new(uri, Keys::Raw, Reach::Below).map_err(CommandError::usage)?;
     let (planner, batches) = Removals::new(Arc::clone(&session.gauge));
-    let selection = Selection { filter: Filter::default(), versions: Versions::All };
+    let selection = Selection { sieve: Sieve::default(), versions: Versions::All };
     let planning = tokio::spawn(planner.plan(Arc::clone(context), vec![source], selection));
     let batches = ReceiverStream::new(batches);
     let purpose = removals::Purpose::Remove;

@@ -15,10 +15,11 @@ use super::options::{Connection, Filters, name_version};
 use super::session::Session;
 use crate::domain::location::{Location, ObjectName};
 use crate::domain::object::ObjectDetails;
-use crate::domain::pattern::Filter;
 use crate::domain::record::{OutputError, Record, RecordSink, Restored};
 use crate::domain::restore::{ArchiveState, Restore, Tier};
+use crate::domain::sieve::Sieve;
 use crate::jobs::downloads::Keys;
+use crate::jobs::named::{self, Named};
 use crate::jobs::trees::{Reach, Source, SourceError, Tree};
 use crate::storage::error::Kind;
 use crate::storage::object_store::{Depth, ListRequest};
@@ -73,7 +74,7 @@ pub struct RestoreArgs {
     version_id: Option<String>,
 
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     connection: Connection,
 }
@@ -116,17 +117,17 @@ impl RestoreArgs {
         let mut sources =
             self.uris.iter().map(|text| self.source(text)).collect::<Result<Vec<_>, _>>()?;
         name_version(self.version_id.as_deref(), sources.iter_mut().map(Source::object_mut))?;
-        let filter = self.filters.resolve()?;
+        let sieve = self.filters.resolve()?;
         let context = Arc::new(session.reading_context(&self.connection).await?);
         let mut tally = Tally::default();
         let mut ended = Ok(());
         for source in sources {
             ended = match source {
                 Source::Object(object) => {
-                    self.restore_all(&context, vec![object], &mut tally, records).await
+                    self.restore_named(&context, object, &sieve, &mut tally, records).await
                 }
                 Source::Tree(tree) => {
-                    self.restore_tree(&context, &tree, &filter, &mut tally, records).await
+                    self.restore_tree(&context, &tree, &sieve, &mut tally, records).await
                 }
             };
             match ended {
@@ -165,11 +166,26 @@ impl RestoreArgs {
         }
     }
 
+    async fn restore_named(
+        &self,
+        context: &Context,
+        object: ObjectName,
+        sieve: &Sieve,
+        tally: &mut Tally,
+        records: &mut dyn RecordSink,
+    ) -> Result<(), Stopped> {
+        match named::judge(context, &object, object.key.file_name(), sieve).await {
+            Ok(Named::LeftOut) => Ok(()),
+            Ok(_) => self.restore_all(context, vec![object], tally, records).await,
+            Err(error) => Err(CommandError::from(error).into()),
+        }
+    }
+
     async fn restore_tree(
         &self,
         context: &Arc<Context>,
         tree: &Tree,
-        filter: &Filter,
+        sieve: &Sieve,
         tally: &mut Tally,
         records: &mut dyn RecordSink,
     ) -> Result<(), Stopped> {
@@ -178,9 +194,9 @@ impl RestoreArgs {
         if let Some(key) = tree.itself() {
             let object = ObjectName::new(bucket.clone(), key.clone());
             match listing::facts(context, &object).await {
-                Ok(_) => {
+                Ok(facts) => {
                     found = true;
-                    if filter.admits(key.file_name()) {
+                    if sieve.admits(key.file_name(), Some(facts.size), facts.last_modified) {
                         self.restore_all(context, vec![object], tally, records).await?;
                     }
                 }
@@ -195,7 +211,7 @@ impl RestoreArgs {
             for object in page.objects {
                 let Some(relative) = tree.relative(object.key.as_str()) else { continue };
                 found = true;
-                if !filter.admits(relative) {
+                if !sieve.admits_listed(relative, &object) {
                     continue;
                 }
                 if ArchiveState::is_possible(object.storage_class.as_deref()) {
@@ -216,7 +232,7 @@ impl RestoreArgs {
 
     async fn restore_all(
         &self,
-        context: &Arc<Context>,
+        context: &Context,
         objects: Vec<ObjectName>,
         tally: &mut Tally,
         records: &mut dyn RecordSink,

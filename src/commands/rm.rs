@@ -36,6 +36,7 @@ Examples:
   haul rm 's3://bucket/logs/*.tmp'            what matches
   haul rm -r s3://bucket/2023/ --dry-run      what would go, and how much it is
   haul rm -r s3://bucket/ --exclude 'keep/**' --yes
+  haul rm -r s3://bucket/tmp/ --older-than 30d what was not changed for so long
   haul rm -r s3://bucket/2023/ --all-versions old versions and delete markers, too
   haul rm --raw 's3://bucket/what?'           a key that has a wildcard in it")]
 pub struct RmArgs {
@@ -68,7 +69,7 @@ pub struct RmArgs {
     all_versions: bool,
 
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     failure: Failure,
     #[command(flatten)]
@@ -130,7 +131,7 @@ impl RmArgs {
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let sources = self.sources()?;
         let versions = if self.all_versions { Versions::All } else { Versions::Current };
-        let selection = Selection { filter: self.filters.resolve()?, versions };
+        let selection = Selection { sieve: self.filters.resolve()?, versions };
         let mut buckets = sources.iter().map(Source::bucket);
         let first = buckets.next();
         let scope = if buckets.all(|bucket| Some(bucket) == first) {

@@ -13,7 +13,7 @@ use super::copying::sides;
 use super::download::{FileOptions, location};
 use super::error::CommandError;
 use super::options::{
-    Archives, Attributes, Bounds, Connection, Copies, Failure, Filters, Integrity, Resuming, Speed,
+    Archives, Attributes, Connection, Copies, Failure, Filters, Integrity, Resuming, Speed,
 };
 use super::session::{KeyIs, Parts, Purpose, Session};
 use super::typed::Typed;
@@ -22,6 +22,7 @@ use crate::domain::allowance::Allowance;
 use crate::domain::location::{Location, S3Uri};
 use crate::domain::overwrite::Overwrite;
 use crate::domain::pattern::Wildcard;
+use crate::domain::sieve::Sieve;
 use crate::jobs::comparisons::Tree;
 use crate::jobs::guard::NameRule;
 use crate::jobs::planner::{Planner, Sides};
@@ -73,9 +74,7 @@ pub struct SyncArgs {
     #[command(flatten)]
     files: FileOptions,
     #[command(flatten)]
-    filters: Filters,
-    #[command(flatten)]
-    bounds: Bounds,
+    pub filters: Filters,
     #[command(flatten)]
     archives: Archives,
     #[command(flatten)]
@@ -162,7 +161,7 @@ impl SyncArgs {
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let (source, destination) = self.trees()?;
         let attributes = Arc::new(self.attributes.resolve()?);
-        let (filter, bounds) = (self.filters.resolve()?, self.bounds.resolve()?);
+        let Sieve { names: filter, bounds } = self.filters.resolve()?;
         let context = self.context(session, (&source, &destination)).await?;
         refuse_overlap(&source, &destination, sides(&context))?;
         let names = match &destination {

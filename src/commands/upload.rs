@@ -39,6 +39,8 @@ Examples:
   haul upload data.csv s3://bucket/2024/jan.csv    one file, under another
   haul upload site/ s3://bucket/www/               everything below a directory
   haul upload site/ s3://bucket/ --exclude '*.map' without some
+  haul upload site/ s3://bucket/ --exclude-from private.txt
+                                                   without those that a file names
   haul upload --manifest files.csv s3://bucket/    the rows of a list
   pg_dump db | haul upload - s3://bucket/db.sql    standard input")]
 pub struct UploadArgs {
@@ -47,7 +49,7 @@ pub struct UploadArgs {
     pub(super) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(super) transfer: Transfer,
+    pub transfer: Transfer,
     #[command(flatten)]
     pub(super) attributes: Attributes,
     #[command(flatten)]
@@ -190,13 +192,19 @@ impl UploadArgs {
             .map(|path| self.source(location(path)?))
             .collect::<Result<Vec<_>, _>>()?;
         check_target(&sources, &target)?;
+        let selection = self.transfer.selection.resolve()?;
         let is_stream = sources.iter().any(|source| matches!(source, Source::Stdin { .. }));
+        if is_stream && !selection.sieve.bounds.are_open() {
+            let text = "standard input has neither size nor time before it is read: bounds of size and time can't judge it";
+            return Err(CommandError::misuse(text)
+                .hint("leave out --min-size, --max-size, --newer-than and --older-than"));
+        }
         if self.files.expected_size.is_some() && !is_stream {
             return Err(CommandError::misuse("--expected-size is for standard input (-) alone"));
         }
         let common = Common {
             target,
-            selection: self.transfer.selection.resolve()?,
+            selection,
             attributes: Arc::new(self.attributes.resolve()?),
             links: if self.leaves_links() { FollowLinks::No } else { FollowLinks::Yes },
         };
@@ -237,7 +245,7 @@ impl UploadArgs {
                 local: local.unwrap_or_default(),
                 sources: manifest::sources(&self.transfer.jobs, name),
             },
-            filter: self.transfer.selection.resolve()?.filter,
+            sieve: self.transfer.selection.resolve()?.sieve,
             attributes: Arc::new(self.attributes.resolve()?),
             names: NameRule::of_system(),
             fate: self.fate,

@@ -75,7 +75,7 @@ pub struct VerifyArgs {
     no_follow_symlinks: bool,
 
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
     #[command(flatten)]
     literal: LiteralKeys,
     #[command(flatten)]
@@ -113,7 +113,7 @@ impl VerifyArgs {
 
     async fn run_sides(&self, session: &Session) -> Result<Summary, CommandError> {
         let pairing = self.pairing()?;
-        let common = Common { filter: self.filters.resolve()?, unproven: self.unproven() };
+        let common = Common { sieve: self.filters.resolve()?, unproven: self.unproven() };
         let context = self.context(session, scope(&pairing)).await?;
         let (planner, jobs) = Planner::new(Arc::clone(&session.gauge), context.limits.memory / 4);
         let planning = {
@@ -157,7 +157,7 @@ impl VerifyArgs {
             bases: Bases { remote, target: None, local: local.clone(), sources },
             fate: Fate::Kept,
             sides: Sides::OneStore,
-            filter: self.filters.resolve()?,
+            sieve: self.filters.resolve()?,
             attributes: Arc::default(),
             names: NameRule::of_system(),
         };

@@ -13,14 +13,27 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// What has no known time is neither newer nor older than any.
-    pub fn admit(&self, size: u64, modified: Option<SystemTime>) -> bool {
+    /// What has no known time is neither newer nor older than any, and what has no known size, such
+    /// as a delete marker, neither smaller nor larger.
+    pub fn admit(&self, size: Option<u64>, modified: Option<SystemTime>) -> bool {
+        let is_enough = |least: u64| size.is_some_and(|size| size >= least);
+        let is_little = |most: u64| size.is_some_and(|size| size <= most);
         let is_newer = |bound: SystemTime| modified.is_some_and(|modified| modified > bound);
         let is_older = |bound: SystemTime| modified.is_some_and(|modified| modified < bound);
-        self.min_size.is_none_or(|least| size >= least)
-            && self.max_size.is_none_or(|most| size <= most)
+        self.min_size.is_none_or(is_enough)
+            && self.max_size.is_none_or(is_little)
             && self.newer_than.is_none_or(is_newer)
             && self.older_than.is_none_or(is_older)
+    }
+
+    /// Whether everything is within them, whatever its size and time.
+    pub fn are_open(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a size is needed to judge by them.
+    pub fn ask_for_size(&self) -> bool {
+        self.min_size.is_some() || self.max_size.is_some()
     }
 }
 
@@ -43,8 +56,13 @@ mod tests {
             (3, 10, false),
             (3, 20, false),
         ] {
-            assert_eq!(bounds.admit(size, at(seconds)), wanted, "{size} {seconds}");
+            assert_eq!(bounds.admit(Some(size), at(seconds)), wanted, "{size} {seconds}");
         }
-        assert!(!bounds.admit(3, None) && Bounds::default().admit(3, None));
+        let open = Bounds::default();
+        assert!(open.are_open() && !bounds.are_open());
+        assert!(!bounds.admit(Some(3), None) && open.admit(Some(3), None));
+        assert!(!bounds.admit(None, at(15)) && open.admit(None, None));
+        let most = Bounds { max_size: Some(9), ..open };
+        assert!(!most.admit(None, None), "what has no size is not small");
     }
 }

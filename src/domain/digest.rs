@@ -71,8 +71,14 @@ impl Digest {
                 }
             }
         }
-        let digest = fields.0.finalize();
-        Self(digest.iter().take(8).fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        fields.digest()
+    }
+
+    /// Of texts in their order.
+    pub fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut fields = Fields(Sha256::new());
+        texts.into_iter().for_each(|text| fields.text(text));
+        fields.digest()
     }
 
     pub fn value(self) -> u64 {
@@ -111,6 +117,11 @@ pub struct NoDigest;
 struct Fields(Sha256);
 
 impl Fields {
+    fn digest(self) -> Digest {
+        let digest = self.0.finalize();
+        Digest(digest.iter().take(8).fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);

@@ -21,4 +21,5 @@ pub mod range;
 pub mod record;
 pub mod relative_path;
 pub mod restore;
+pub mod sieve;
 pub mod words;

@@ -1,6 +1,6 @@
 //! Which names are meant: wildcards in URIs, and include and exclude globs.
 
-use globset::{Glob, GlobBuilder, GlobMatcher};
+use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// A key with `*` (any text, `/` too) or `?` (any one character): only these are special.
 #[derive(Debug, Clone)]
@@ -60,10 +60,17 @@ impl Wildcard {
 }
 
 /// Include and exclude globs, in the order in which they were typed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Filter {
-    rules: Vec<(Verdict, GlobMatcher)>,
+    verdicts: Vec<Verdict>,
+    /// So many rules in each but the last one, which are tried together.
+    sets: Vec<GlobSet>,
+    /// Of what no rule matches.
+    otherwise: Verdict,
 }
+
+/// Rules that are tried together: more of them make one automaton too large.
+const TOGETHER: usize = 512;
 
 /// What a rule says of the names that it matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,33 +79,66 @@ pub enum Verdict {
     Exclude,
 }
 
+impl Default for Filter {
+    fn default() -> Self {
+        Self { verdicts: Vec::new(), sets: Vec::new(), otherwise: Verdict::Include }
+    }
+}
+
 impl Filter {
     /// Full globs: `*` and `?` (both cross `/`), `[..]`, `{a,b}`, `**`.
     pub fn new(rules: impl IntoIterator<Item = (Verdict, String)>) -> Result<Self, PatternError> {
-        let rules = rules.into_iter().map(|(verdict, text)| {
-            let glob =
-                GlobBuilder::new(&text).literal_separator(false).backslash_escape(true).build();
-            glob.as_ref().map(Glob::compile_matcher).map(|matcher| (verdict, matcher)).map_err(
-                |error| PatternError { pattern: text.clone(), reason: error.kind().to_string() },
-            )
-        });
-        Ok(Self { rules: rules.collect::<Result<_, _>>()? })
+        let (verdicts, texts): (Vec<_>, Vec<_>) = rules.into_iter().unzip();
+        let sets = texts.chunks(TOGETHER).map(set).collect::<Result<Vec<_>, _>>()?;
+        let first = verdicts.first().copied();
+        let filter = Self { verdicts, sets, ..Self::default() };
+        Ok(match first {
+            Some(first) => filter.beginning_with(first),
+            None => filter,
+        })
     }
 
-    /// Whether a relative path is wanted: the last rule that matches wins. What no rule matches
-    /// is wanted unless the first rule is an include.
-    pub fn admits(&self, path: &str) -> bool {
-        let default = self.rules.first().map_or(Verdict::Include, |(first, _)| match first {
+    /// As if the first rule were of this kind: what no rule matches is wanted unless it is an
+    /// include.
+    #[must_use]
+    pub fn beginning_with(self, first: Verdict) -> Self {
+        let otherwise = match first {
             Verdict::Include => Verdict::Exclude,
             Verdict::Exclude => Verdict::Include,
-        });
-        let last = self.rules.iter().rev().find(|(_, glob)| glob.is_match(path));
-        last.map_or(default, |(verdict, _)| *verdict) == Verdict::Include
+        };
+        Self { otherwise, ..self }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+    /// Whether a relative path is wanted: the last rule that matches wins.
+    pub fn admits(&self, path: &str) -> bool {
+        let last = if self.sets.is_empty() { None } else { self.last(path) };
+        last.unwrap_or(self.otherwise) == Verdict::Include
     }
+
+    fn last(&self, path: &str) -> Option<Verdict> {
+        let path = Candidate::new(path);
+        let verdicts = self.verdicts.chunks(TOGETHER).zip(&self.sets);
+        verdicts.rev().find_map(|(verdicts, set)| {
+            let last = set.matches_candidate(&path).into_iter().max()?;
+            verdicts.get(last).copied()
+        })
+    }
+}
+
+fn set(texts: &[String]) -> Result<GlobSet, PatternError> {
+    let refused = |pattern: &str, error: &globset::Error| PatternError {
+        pattern: pattern.to_owned(),
+        reason: error.kind().to_string(),
+    };
+    let mut set = GlobSetBuilder::new();
+    for text in texts {
+        set.add(glob(text).map_err(|error| refused(text, &error))?);
+    }
+    set.build().map_err(|error| refused(error.glob().unwrap_or("all together"), &error))
+}
+
+fn glob(text: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(text).literal_separator(false).backslash_escape(true).build()
 }
 
 /// A glob that can't be read.
@@ -151,12 +191,50 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_includes_that_is_empty_admits_nothing() {
+        let none = Filter::default().beginning_with(Verdict::Include);
+        assert!(!none.admits("anything"));
+        assert!(Filter::default().beginning_with(Verdict::Exclude).admits("anything"));
+    }
+
+    #[test]
+    fn thousands_of_rules_keep_their_order() {
+        use Verdict::{Exclude, Include};
+        let all = (0..5000).map(|at| (if at % 2 == 0 { Exclude } else { Include }, at));
+        let rules =
+            all.map(|(verdict, at)| (verdict, format!("d{}/**/[a-c]{at}*.{{x,y}}", at % 7)));
+        let filter = Filter::new(rules).expect("globs");
+        assert!(!filter.admits("d0/e/a4998.x") && filter.admits("d1/e/f/b4999-1.y"));
+        let last = (Include, "d0/e/a4998.x".to_owned());
+        let ends = [(Exclude, "**".to_owned()); 1].into_iter().chain([last; 1]);
+        let filter = Filter::new(ends).expect("globs");
+        assert!(filter.admits("d0/e/a4998.x") && !filter.admits("d0/e/a4998.y"));
+    }
+
+    #[test]
     fn a_bad_glob_is_named() {
         let error = Filter::new([(Verdict::Include, "a[".to_owned())]).expect_err("unclosed");
         assert!(error.to_string().contains("a["));
     }
 
     proptest! {
+        #[test]
+        fn rules_that_are_tried_together_are_those_that_are_tried_one_by_one(
+            rules in prop::collection::vec((any::<bool>(), "[ab*?/]{1,5}|\\{a,b\\}[*]"), 0..1500),
+            path in "[ab/]{0,6}",
+        ) {
+            let verdict = |include| if include { Verdict::Include } else { Verdict::Exclude };
+            let rules: Vec<_> =
+                rules.into_iter().map(|(include, text)| (verdict(include), text)).collect();
+            let last = rules.iter().rev().find(|(_, text)| {
+                glob(text).expect("a glob").compile_matcher().is_match(&path)
+            });
+            let filter = Filter::new(rules.clone()).expect("globs");
+            let otherwise = !rules.first().is_some_and(|(first, _)| *first == Verdict::Include);
+            let wanted = last.map_or(otherwise, |(verdict, _)| *verdict == Verdict::Include);
+            prop_assert_eq!(filter.admits(&path), wanted);
+        }
+
         #[test]
         fn a_wildcard_matches_what_it_was_made_from(
             key in "[a-c/]{0,12}", cut in 0..12usize, length in 0..12usize,

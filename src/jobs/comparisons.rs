@@ -5,20 +5,23 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::runtime::Handle;
 
 use super::downloads::full_marker;
 use super::listed::{nothing_found, unlisted};
+use super::named::{self, Named};
 use super::planner::{Closed, Plan, Planner};
 use super::uploads::{below, unreadable};
 use crate::domain::comparison::{Compare, Place, Presence, Unproven};
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Expected, Job, LocalSource, LocalTarget, Refused, Task};
 use crate::domain::location::{ObjectName, S3Uri};
-use crate::domain::pattern::{Filter, Wildcard};
+use crate::domain::pattern::Wildcard;
 use crate::domain::relative_path::RelativePath;
-use crate::storage::local::{FollowLinks, Kind as LocalKind, WalkError, walk};
+use crate::domain::sieve::Sieve;
+use crate::storage::local::{Existing, FollowLinks, Kind as LocalKind, WalkError, walk};
 use crate::storage::object_store::{Depth, ListRequest};
 use crate::transfer::context::Context;
 use crate::transfer::error::JobError;
@@ -48,7 +51,7 @@ pub enum Tree {
 /// What all pairs have in common.
 #[derive(Debug, Clone)]
 pub struct Common {
-    pub filter: Filter,
+    pub sieve: Sieve,
     pub unproven: Unproven,
 }
 
@@ -77,9 +80,11 @@ pub fn plan(
 ) -> Compared {
     let extras = match pairing {
         Pairing::Single { source, destination } => {
-            let pair = common.pair(source.clone(), destination.clone(), None);
-            // Nobody takes it: then the run is over.
-            planner.submit_blocking(None, Task::Compare(Box::new(pair))).ok();
+            if runtime.block_on(common.is_meant(context, source)) {
+                let pair = common.pair(source.clone(), destination.clone(), None);
+                // Nobody takes it: then the run is over.
+                planner.submit_blocking(None, Task::Compare(Box::new(pair))).ok();
+            }
             Extras::LookedFor
         }
         Pairing::Trees { source, destination } => {
@@ -124,6 +129,25 @@ pub fn of_job(job: Job, base: &std::path::Path, unproven: Unproven) -> Option<Jo
 }
 
 impl Common {
+    /// Of a source that was named. What can't be looked at is compared: that tells why.
+    async fn is_meant(&self, context: &Context, source: &Place) -> bool {
+        let Sieve { names, bounds } = &self.sieve;
+        match source {
+            Place::Object(object) => {
+                let judged = named::judge(context, object, object.key.file_name(), &self.sieve);
+                !matches!(judged.await, Ok(Named::LeftOut))
+            }
+            Place::File(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let is_within = || match Existing::at(path) {
+                    Ok(Some(found)) => bounds.admit(Some(found.size), Some(found.modified)),
+                    Ok(None) | Err(_) => true,
+                };
+                names.admits(&name) && is_within()
+            }
+        }
+    }
+
     fn pair(&self, source: Place, destination: Place, size: Option<u64>) -> Compare {
         Compare {
             source,
@@ -155,6 +179,13 @@ struct Trees<'a> {
 struct Found {
     relative: String,
     size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Found {
+    fn is_within(&self, sieve: &Sieve) -> bool {
+        sieve.bounds.admit(Some(self.size), self.modified)
+    }
 }
 
 impl Trees<'_> {
@@ -180,8 +211,11 @@ impl Trees<'_> {
     }
 
     fn pair(&self, planner: &mut Planner, found: &Found) -> Result<(), Closed> {
-        if !self.common.filter.admits(&found.relative) || self.is_marker(found) {
+        if !self.common.sieve.names.admits(&found.relative) || self.is_marker(found) {
             return Ok(());
+        }
+        if !found.is_within(&self.common.sieve) {
+            return self.leave_out(planner, found);
         }
         let is_file_there = matches!(self.destination, Tree::Files { .. });
         if is_file_there && found.relative.ends_with('/') {
@@ -201,10 +235,20 @@ impl Trees<'_> {
         }
     }
 
+    /// What is too small or too old for the source's side is not extra on the other one.
+    fn leave_out(&self, planner: &mut Planner, found: &Found) -> Result<(), Closed> {
+        let places = (self.source.place(&found.relative), self.destination.place(&found.relative));
+        let (Ok(source), Ok(destination)) = places else { return Ok(()) };
+        let pair = self.common.pair(source, destination, None);
+        planner.leave_out_blocking(&Task::Compare(Box::new(pair)))
+    }
+
     /// The planner knows which destinations a source had.
     fn extra(&self, planner: &mut Planner, found: &Found) -> Result<(), Closed> {
         let name = &found.relative;
-        let is_meant = self.common.filter.admits(name) && self.source.may_hold(name);
+        let sieve = &self.common.sieve;
+        let is_meant = sieve.names.admits(name) && self.source.may_hold(name);
+        let is_meant = is_meant && found.is_within(sieve);
         if !is_meant || self.is_marker(found) {
             return Ok(());
         }
@@ -241,7 +285,8 @@ impl Trees<'_> {
                     match item {
                         Ok(item) => {
                             let (relative, size) = (item.relative, item.size);
-                            visit(planner, Found { relative, size })?;
+                            let modified = Some(item.modified);
+                            visit(planner, Found { relative, size, modified })?;
                         }
                         Err(WalkError::Skipped(_)) => {}
                         Err(WalkError::Failed(error)) => {
@@ -286,7 +331,8 @@ impl Trees<'_> {
                 let is_meant = wildcard.as_ref().is_none_or(|wildcard| wildcard.matches(key));
                 let relative = key.get(base..).unwrap_or_default();
                 if is_meant && !relative.is_empty() {
-                    let found = Found { relative: relative.to_owned(), size: object.size };
+                    let (size, modified) = (object.size, object.last_modified);
+                    let found = Found { relative: relative.to_owned(), size, modified };
                     visit(planner, found)?;
                 }
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::downloads::{Layout, Selection, Source};
 use super::listed::{Broken, Listed};
+use super::named::{self, Named};
 use super::planner::{Closed, Plan, Planner, Sides};
 use super::uploads::Target;
 use crate::domain::attributes::Attributes;
@@ -13,6 +14,7 @@ use crate::domain::job::{Expected, Fate, ObjectCopy, Refused, Task};
 use crate::domain::location::{LocationError, ObjectName, S3Uri};
 use crate::domain::object::ListedObject;
 use crate::transfer::context::Context;
+use crate::transfer::error::JobError;
 
 /// What copies have in common.
 #[derive(Debug, Clone)]
@@ -78,10 +80,11 @@ impl Common {
         self.fate == Fate::Removed || *self.attributes == Attributes::default()
     }
 
-    /// Whether the sources take this object of a bucket.
+    /// Whether the sources take this object of a bucket, as far as its name tells.
     fn takes(&self, uri: &S3Uri, key: &str) -> bool {
-        let admits =
-            |base| key.get(base..).is_some_and(|relative| self.selection.filter.admits(relative));
+        let admits = |base| {
+            key.get(base..).is_some_and(|relative| self.selection.sieve.names.admits(relative))
+        };
         self.sources.iter().any(|source| match source {
             Source::Object(object) => object.bucket == uri.bucket && object.key.as_str() == key,
             Source::Prefix(source) => {
@@ -115,7 +118,7 @@ fn base_of(source: &Source) -> Option<(&S3Uri, usize)> {
 pub async fn plan(context: Arc<Context>, mut planner: Planner, common: Common) -> Plan {
     for source in &common.sources {
         let handed_over = match source {
-            Source::Object(object) => plan_object(&mut planner, object, &common).await,
+            Source::Object(object) => plan_object(&context, &mut planner, object, &common).await,
             Source::Prefix(uri) => {
                 let listing = Listing { context: &context, uri, common: &common };
                 listing.plan(&mut planner, (&uri.rest, uri.rest.len()), |_| true).await
@@ -134,20 +137,27 @@ pub async fn plan(context: Arc<Context>, mut planner: Planner, common: Common) -
 }
 
 async fn plan_object(
+    context: &Context,
     planner: &mut Planner,
     object: &ObjectName,
     common: &Common,
 ) -> Result<(), Closed> {
     let name = object.key.file_name();
-    if !common.selection.filter.admits(name) {
-        return Ok(());
-    }
-    let (size, etag, last_modified) = (None, None, None);
-    let known = Known { size, etag, last_modified };
+    let known = match named::judge(context, object, name, &common.selection.sieve).await {
+        Ok(Named::Meant) => Known::default(),
+        Ok(Named::Seen(facts)) => {
+            let (size, etag, last_modified) = (Some(facts.size), facts.etag, facts.last_modified);
+            Known { size, etag, last_modified }
+        }
+        Ok(Named::LeftOut) => return Ok(()),
+        Err(JobError::Stopped) => return Err(Closed),
+        Err(error) => return planner.refuse(named::unjudged(context, object, &error).await).await,
+    };
     submit(planner, (object.clone(), name), known, common).await
 }
 
 /// What a listing tells.
+#[derive(Default)]
 struct Known {
     size: Option<u64>,
     etag: Option<crate::domain::object::ETag>,
@@ -239,7 +249,7 @@ impl Listing<'_> {
         let selection = &self.common.selection;
         let relative = listed.key.as_str().get(base..).unwrap_or_default();
         // A folder's marker is an object like any other, that of the listed folder itself included.
-        if !selection.filter.admits(relative) {
+        if !selection.sieve.admits_listed(relative, &listed) {
             return Ok(());
         }
         let name = match selection.layout {
@@ -267,7 +277,7 @@ impl Listing<'_> {
 mod tests {
     use super::super::downloads::Keys;
     use super::*;
-    use crate::domain::pattern::Filter;
+    use crate::domain::sieve::Sieve;
 
     fn common(sources: &[&str], target: &str) -> Common {
         let uri = |text: &str| S3Uri::parse(text).expect("a URI");
@@ -275,7 +285,7 @@ mod tests {
         Common {
             sources: sources.iter().map(source).collect(),
             target: Target::new(uri(target)).expect("a target"),
-            selection: Selection { filter: Filter::default(), layout: Layout::Tree },
+            selection: Selection { sieve: Sieve::default(), layout: Layout::Tree },
             attributes: Arc::default(),
             fate: Fate::Kept,
             sides: Sides::OneStore,

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::listed::{Broken, Listed};
+use super::named::{self, Named};
 use super::planner::{Closed, Plan, Planner};
 use crate::domain::job::{Download, Expected, LocalTarget, Refused, Task};
 use crate::domain::location::{Bucket, Key, ObjectName, S3Uri};
 use crate::domain::object::ListedObject;
-use crate::domain::pattern::{Filter, Wildcard};
+use crate::domain::pattern::Wildcard;
 use crate::domain::relative_path::RelativePath;
+use crate::domain::sieve::Sieve;
 use crate::storage::object_store::{Depth, ListRequest};
 use crate::transfer::context::Context;
 use crate::transfer::error::{JobError, NAME_IT};
@@ -77,7 +79,7 @@ pub enum Target {
 /// Which objects, and how their names become paths.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    pub filter: Filter,
+    pub sieve: Sieve,
     pub layout: Layout,
 }
 
@@ -99,7 +101,9 @@ pub async fn plan(
 ) -> Plan {
     for source in sources {
         let handed_over = match source {
-            Source::Object(object) => plan_object(&mut planner, object, &target, &selection).await,
+            Source::Object(object) => {
+                plan_object(&context, &mut planner, object, (&target, &selection)).await
+            }
             Source::Prefix(uri) => {
                 let base = uri.rest.len();
                 let listing = Listing { context: &context, uri: &uri, base, selection: &selection };
@@ -119,15 +123,21 @@ pub async fn plan(
 }
 
 async fn plan_object(
+    context: &Context,
     planner: &mut Planner,
     object: ObjectName,
-    target: &Target,
-    selection: &Selection,
+    (target, selection): (&Target, &Selection),
 ) -> Result<(), Closed> {
     let name = object.key.file_name();
-    if !selection.filter.admits(name) {
-        return Ok(());
-    }
+    let seen = match named::judge(context, &object, name, &selection.sieve).await {
+        Ok(Named::Meant) => None,
+        Ok(Named::Seen(facts)) => Some(facts),
+        Ok(Named::LeftOut) => return Ok(()),
+        Err(JobError::Stopped) => return Err(Closed),
+        Err(error) => {
+            return planner.refuse(named::unjudged(context, &object, &error).await).await;
+        }
+    };
     let target = match target {
         Target::Exact(path) => LocalTarget::Exact(path.clone()),
         Target::Stdout => LocalTarget::Stdout,
@@ -138,9 +148,9 @@ async fn plan_object(
     };
     let download = Download {
         object,
-        size: None,
-        etag: None,
-        last_modified: None,
+        size: seen.as_ref().map(|seen| seen.size),
+        etag: seen.as_ref().and_then(|seen| seen.etag.clone()),
+        last_modified: seen.as_ref().and_then(|seen| seen.last_modified),
         target,
         expected: Expected::default(),
     };
@@ -177,7 +187,7 @@ impl Listing<'_> {
     async fn plan_one(&self, planner: &mut Planner, listed: ListedObject) -> Result<(), Closed> {
         let relative = listed.key.as_str().get(self.base..).unwrap_or_default();
         // The marker of the listed folder itself.
-        if relative.is_empty() || !self.selection.filter.admits(relative) {
+        if relative.is_empty() || !self.selection.sieve.admits_listed(relative, &listed) {
             return Ok(());
         }
         let object = ObjectName::new(self.uri.bucket.clone(), listed.key.clone());

@@ -18,8 +18,8 @@ use crate::domain::job::{
 };
 use crate::domain::location::{Location, S3Uri, without_signature};
 use crate::domain::object::ETag;
-use crate::domain::pattern::Filter;
 use crate::domain::relative_path::RelativePath;
+use crate::domain::sieve::Sieve;
 use crate::transfer::journal::{Journal, JournalError};
 
 /// Which way the rows go.
@@ -68,7 +68,8 @@ pub enum SourcePaths {
 pub struct Common {
     pub direction: Direction,
     pub bases: Bases,
-    pub filter: Filter,
+    /// Sizes are what rows say; of times they say nothing.
+    pub sieve: Sieve,
     pub attributes: Arc<Attributes>,
     /// How the destination folder tells names apart.
     pub names: NameRule,
@@ -185,10 +186,22 @@ fn asked_for(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     }
 }
 
+/// What the filters say of a row, whose name they see.
+fn admits(common: &Common, name: &str, row: &Row) -> Result<bool, String> {
+    let Sieve { names, bounds } = &common.sieve;
+    if !names.admits(name) {
+        return Ok(false);
+    }
+    if bounds.ask_for_size() && row.size.is_none() {
+        return Err("it says no size, which --min-size and --max-size go by".to_owned());
+    }
+    Ok(bounds.admit(row.size, None))
+}
+
 fn copy_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     let (mut source, relative) = remote_source(row, common.bases.remote.as_ref())?;
     source.version = row.version_id.as_deref().map(Into::into);
-    if !common.filter.admits(&relative) {
+    if !admits(common, &relative, row)? {
         return Ok(None);
     }
     let object = copied_to(row, (&source, &relative), common.bases.target.as_ref())?;
@@ -208,7 +221,7 @@ fn copy_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
 fn comparison_of(row: &Row, common: &Common, unproven: Unproven) -> Result<Option<Task>, String> {
     let (mut source, relative) = remote_source(row, common.bases.remote.as_ref())?;
     source.version = row.version_id.as_deref().map(Into::into);
-    if !common.filter.admits(&relative) {
+    if !admits(common, &relative, row)? {
         return Ok(None);
     }
     let uri = S3Uri::parse(row.destination.as_deref().unwrap_or_default());
@@ -263,7 +276,7 @@ fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         Some(text) if text.ends_with('/') => format!("{text}{}", object.key.file_name()),
         Some(text) => text.to_owned(),
     };
-    if !common.filter.admits(&relative) {
+    if !admits(common, &relative, row)? {
         return Ok(None);
     }
     let expected = expected(row)?;
@@ -306,7 +319,7 @@ fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     let Ok(Location::Local(path)) = Location::parse(text) else {
         return Err(format!("`{}` is no local file", Escaped(without_signature(text))));
     };
-    if !common.filter.admits(text) {
+    if !admits(common, text, row)? {
         return Ok(None);
     }
     check_source(&path, &common.bases)?;

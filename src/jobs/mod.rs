@@ -6,6 +6,7 @@ pub mod copies;
 pub mod downloads;
 pub mod listed;
 pub mod manifested;
+pub mod named;
 pub mod planner;
 pub mod removals;
 mod row_names;

@@ -118,6 +118,18 @@ impl Planner {
         }
     }
 
+    /// Nothing is to be done, but no other task may have its destination.
+    pub fn leave_out_blocking(&mut self, task: &Task) -> Result<(), Closed> {
+        match admission(&mut self.guard, task) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let reason = crate::transfer::error::chain(&error);
+                let cause = "the plan could not be checked";
+                self.refuse_blocking(Refused::new(task.source(), cause, reason))
+            }
+        }
+    }
+
     pub async fn refuse(&self, refused: Refused) -> Result<(), Closed> {
         self.jobs.send(Err(refused)).await.map_err(|_| Closed)
     }

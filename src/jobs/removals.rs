@@ -7,12 +7,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::listed::{nothing_found, unlisted};
+use super::named::{self, Named};
 use super::planner::{Closed, Plan};
 use super::trees::{Source, Tree};
 use crate::domain::job::{Job, Refused, Remove, Task};
 use crate::domain::location::{Key, ObjectName, S3Uri};
 use crate::domain::object::{ListedObject, ListedVersion};
-use crate::domain::pattern::Filter;
+use crate::domain::sieve::Sieve;
 use crate::storage::error::Kind;
 use crate::storage::object_store::{Depth, ListRequest, MOST_REMOVED, VersionsRequest};
 use crate::transfer::context::Context;
@@ -33,7 +34,7 @@ pub enum Versions {
 /// What is removed of what was named.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    pub filter: Filter,
+    pub sieve: Sieve,
     pub versions: Versions,
 }
 
@@ -87,23 +88,23 @@ impl Removals {
         sources: Vec<Source>,
         selection: Selection,
     ) -> Plan {
-        let Selection { filter, versions } = selection;
+        let Selection { sieve, versions } = selection;
         for source in sources {
             let planned = match (source, versions) {
                 (Source::Object(object), Versions::Current) => {
-                    self.plan_object(object, &filter).await
+                    self.plan_object(&context, object, &sieve).await
                 }
                 (Source::Object(object), Versions::All) => {
                     let uri = S3Uri { bucket: object.bucket, rest: object.key.as_str().to_owned() };
                     let within = Within::Object(&object.key);
-                    self.plan_versions(&context, &uri, within, &filter).await
+                    self.plan_versions(&context, &uri, within, &sieve).await
                 }
                 (Source::Tree(tree), Versions::Current) => {
-                    self.plan_tree(&context, &tree, &filter).await
+                    self.plan_tree(&context, &tree, &sieve).await
                 }
                 (Source::Tree(tree), Versions::All) => {
                     let within = Within::Tree(&tree);
-                    self.plan_versions(&context, &tree.uri, within, &filter).await
+                    self.plan_versions(&context, &tree.uri, within, &sieve).await
                 }
             };
             if planned == Err(Closed) {
@@ -116,18 +117,26 @@ impl Removals {
         Plan { planned: self.planned, duplicates: 0 }
     }
 
-    async fn plan_object(&mut self, object: ObjectName, filter: &Filter) -> Result<(), Closed> {
-        if !filter.admits(object.key.file_name()) {
-            return Ok(());
+    async fn plan_object(
+        &mut self,
+        context: &Context,
+        object: ObjectName,
+        sieve: &Sieve,
+    ) -> Result<(), Closed> {
+        match named::judge(context, &object, object.key.file_name(), sieve).await {
+            Ok(Named::LeftOut) => Ok(()),
+            // Whoever removes it looks at it again: versions may have to be told apart.
+            Ok(Named::Meant | Named::Seen(_)) => self.submit(object, None).await,
+            Err(JobError::Stopped) => Err(Closed),
+            Err(error) => self.refuse(named::unjudged(context, &object, &error).await).await,
         }
-        self.submit(object, None).await
     }
 
     async fn plan_tree(
         &mut self,
         context: &Arc<Context>,
         tree: &Tree,
-        filter: &Filter,
+        sieve: &Sieve,
     ) -> Result<(), Closed> {
         let bucket = &tree.uri.bucket;
         let mut found = false;
@@ -136,7 +145,7 @@ impl Removals {
             match listing::facts(context, &object).await {
                 Ok(facts) => {
                     found = true;
-                    if filter.admits(key.file_name()) {
+                    if sieve.admits(key.file_name(), Some(facts.size), facts.last_modified) {
                         self.submit(object, Some(facts.size)).await?;
                     }
                 }
@@ -154,14 +163,16 @@ impl Removals {
                 Err(JobError::Stopped) => return Err(Closed),
                 Err(error) => return self.refuse(unlisted(&tree.uri, &error)).await,
             };
-            for ListedObject { key, size, .. } in page.objects {
+            for object in page.objects {
+                let key = &object.key;
                 // Never what was not asked for, whatever a store sends.
                 if !key.as_str().starts_with(tree.prefix()) {
-                    return self.refuse(astray(&tree.uri, &key)).await;
+                    return self.refuse(astray(&tree.uri, key)).await;
                 }
                 let Some(relative) = tree.relative(key.as_str()) else { continue };
                 found = true;
-                if filter.admits(relative) {
+                if sieve.admits_listed(relative, &object) {
+                    let ListedObject { key, size, .. } = object;
                     self.submit(ObjectName::new(bucket.clone(), key), Some(size)).await?;
                 }
             }
@@ -177,7 +188,7 @@ impl Removals {
         context: &Arc<Context>,
         uri: &S3Uri,
         within: Within<'_>,
-        filter: &Filter,
+        sieve: &Sieve,
     ) -> Result<(), Closed> {
         let request = VersionsRequest::new(uri.bucket.clone(), within.listed());
         let mut pages = VersionPages::new(context, request);
@@ -189,16 +200,17 @@ impl Removals {
                 Err(JobError::Stopped) => return Err(Closed),
                 Err(error) => return self.refuse(unlisted(uri, &error)).await,
             };
-            for ListedVersion { object: ListedObject { key, size, .. }, version, .. } in
-                page.versions
-            {
+            for listed in page.versions {
+                let key = &listed.object.key;
                 // Never what was not asked for, whatever a store sends.
                 if !key.as_str().starts_with(within.listed()) {
-                    return self.refuse(astray(uri, &key)).await;
+                    return self.refuse(astray(uri, key)).await;
                 }
-                let Some(name) = within.name(&key) else { continue };
+                let Some(name) = within.name(key) else { continue };
                 found = true;
-                if filter.admits(name) {
+                if sieve.admits_version(name, &listed) {
+                    let ListedVersion { object: ListedObject { key, size, .. }, version, .. } =
+                        listed;
                     let version = Some(version);
                     let object = ObjectName { version, ..ObjectName::new(uri.bucket.clone(), key) };
                     self.submit(object, Some(size)).await?;

@@ -9,7 +9,10 @@ use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Expected, LocalSource, Refused, Task, Upload};
 use crate::domain::location::{Bucket, Key, LocationError, ObjectName, S3Uri};
-use crate::storage::local::{FollowLinks, JournalFile, LocalError, WalkError, exact, walk};
+use crate::domain::sieve::Sieve;
+use crate::storage::local::{
+    Existing, ExistingKind, FollowLinks, Found, JournalFile, LocalError, WalkError, exact, walk,
+};
 
 /// What a local argument means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +119,28 @@ fn plan_file(
             "its name is not UTF-8, which no key can hold",
         ));
     };
-    if !common.selection.filter.admits(name) {
+    let Sieve { names, bounds } = &common.selection.sieve;
+    if !names.admits(name) {
         return Ok(());
+    }
+    if !bounds.are_open() {
+        match Existing::at(path) {
+            Ok(Some(found)) if found.kind == ExistingKind::File => {
+                if !bounds.admit(Some(found.size), Some(found.modified)) {
+                    return Ok(());
+                }
+            }
+            Ok(Some(_)) => {
+                let reason =
+                    "it has no size before it is read: bounds of size and time can't judge it";
+                return planner.refuse_blocking(refused(path, "cannot be done", reason));
+            }
+            Ok(None) => {
+                let reason = "nothing is there";
+                return planner.refuse_blocking(refused(path, "not found", reason));
+            }
+            Err(error) => return planner.refuse_blocking(unreadable(&error)),
+        }
     }
     let source = LocalSource::File { path: path.to_owned(), size, below: None };
     submit(planner, source, name, common)
@@ -142,10 +165,13 @@ impl Directory<'_> {
                 left_out.push(LeftOut { path, reason });
             }
         };
+        let is_meant = |found: &Found| {
+            selection.sieve.admits(&found.relative, Some(found.size), Some(found.modified))
+        };
         for found in walk(self.path, *links) {
             planner.check_open()?;
             match found {
-                Ok(found) if !selection.filter.admits(&found.relative) => {}
+                Ok(found) if !is_meant(&found) => {}
                 Ok(found) if self.journal.is_some_and(|journal| journal.is_at(&found.path)) => {
                     leave_out(found.path, "it is the journal of this run");
                 }

@@ -80,6 +80,7 @@ fn file_of(test: &str) -> PathBuf {
 #[test]
 fn every_option_that_is_named_is_in_the_help_of_its_command() {
     let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let verbs = verbs();
     let mut wrong = Vec::new();
     for Row { theirs, ours, .. } in rows().into_iter().filter(|row| row.ours != "—") {
         let [command] = spans(&ours).collect::<Vec<_>>()[..] else {
@@ -87,12 +88,16 @@ fn every_option_that_is_named_is_in_the_help_of_its_command() {
             continue;
         };
         let mut words = command.split(' ');
-        let (Some("haul"), Some(verb)) = (words.next(), words.next()) else {
+        // Options may stand before the verb, which has to have them, too.
+        let verb = words.clone().find(|word| verbs.contains(*word));
+        let verb = verb.or_else(|| words.clone().nth(1));
+        let (Some("haul"), Some(verb)) = (words.next(), verb) else {
             wrong.push(format!("{theirs}: {command} has no verb"));
             continue;
         };
         let known = known.entry(verb.to_owned()).or_insert_with(|| options_of(verb));
-        let named = words.filter(|word| word.len() > 1 && word.starts_with('-'));
+        let named = words.filter(|word| *word != verb);
+        let named = named.filter(|word| word.len() > 1 && word.starts_with('-'));
         // `-vv` is `-v`, and `-100` a value.
         let named = named.map(|word| if word.starts_with("--") { word } else { &word[..2] });
         let named = named.filter(|word| !word[1..].starts_with(|c: char| c.is_ascii_digit()));
@@ -108,13 +113,13 @@ fn every_option_that_is_named_is_in_the_help_of_its_command() {
 fn every_option_that_is_named_is_typed_beside_the_tests_of_its_row() {
     let mut wrong = Vec::new();
     let mut short: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let verbs = verbs();
     for Row { theirs, ours, tests } in rows() {
         let files: BTreeSet<_> = spans(&tests).filter(|span| is_test(span)).map(file_of).collect();
         let read = |file: &PathBuf| fs::read_to_string(file).unwrap_or_default();
         let source: String = files.iter().map(read).collect();
-        let Some(verb) = ours.split(['`', ' ']).nth(2).filter(|_| !source.is_empty()) else {
-            continue;
-        };
+        let verb = ours.split(['`', ' ']).find(|word| verbs.contains(*word));
+        let Some(verb) = verb.filter(|_| !source.is_empty()) else { continue };
         let short = short.entry(verb.to_owned()).or_insert_with(|| short_names_of(verb));
         let is_typed = |option: &str| {
             let short = short.get(option).map(|short| format!("\"{short}\""));
@@ -137,6 +142,13 @@ fn short_names_of(verb: &str) -> BTreeMap<String, String> {
     let both = both.filter(|(short, _)| short.len() == 2 && short.starts_with('-'));
     let long = |rest: &str| format!("--{}", rest.split([' ', '.', '[']).next().unwrap_or_default());
     both.map(|(short, rest)| (long(rest), short.to_owned())).collect()
+}
+
+fn verbs() -> BTreeSet<String> {
+    let help = haul().arg("--help").run();
+    let lines = help.code(0).stdout_text().lines().skip_while(|line| *line != "Commands:").skip(1);
+    let lines = lines.take_while(|line| !line.is_empty());
+    lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 fn options_of(verb: &str) -> BTreeSet<String> {

@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(in_use, ["quiet HAUL_QUIET"]);
         let set = settings(&[("HAUL_INCLUDE", "**"), ("HAUL_NO_CLOBBER", "1")], "").expect("good");
         for typed in [
-            ["haul", "ls", "--exclude", "keep/**"].as_slice(),
+            ["haul", "ls", "s3://b", "--exclude", "keep/**"].as_slice(),
             &["haul", "cp", "a", "b", "--overwrite", "always", "--exclude", "keep/**"],
         ] {
             assert_eq!(parse(&set, typed).1, [""; 0], "{typed:?}");

@@ -22,7 +22,7 @@ pub(in crate::app) enum Rank {
 }
 
 /// Rules that are one list, of which the first and the last count.
-const ONE_LIST: [&str; 2] = ["include", "exclude"];
+const ONE_LIST: [&str; 4] = ["include", "exclude", "include-from", "exclude-from"];
 
 /// Reads a command line whose defaults are what is set. `rank` says where the default of an option
 /// of a command is from, if anybody set one; `without` makes the same command line, but for such

@@ -9,7 +9,9 @@ mod failure;
 mod integrity;
 mod machine;
 mod overwriting;
+mod patterns;
 mod resuming;
+mod rules;
 mod selection;
 mod source;
 mod speed;
@@ -18,7 +20,6 @@ mod version;
 
 pub use archives::Archives;
 pub use attributes::Attributes;
-pub use bounds::Bounds;
 pub use connection::Connection;
 pub use copies::Copies;
 pub use failure::Failure;

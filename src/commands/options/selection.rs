@@ -1,22 +1,37 @@
 //! Which objects or files are meant.
 
-use clap::{ArgMatches, Args, FromArgMatches};
+use clap::Args;
 
+use super::bounds::Bounds;
+use super::patterns::Files;
+use super::rules::Rules;
 use crate::commands::error::CommandError;
-use crate::domain::pattern::{Filter, Verdict};
+use crate::domain::sieve::Sieve;
 use crate::jobs::downloads::{self, Keys, Layout};
 
-/// Globs alone, for commands that do not write names.
+/// Which names, sizes and times are meant, for commands that do not write names.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct Filters {
     #[command(flatten)]
     rules: Rules,
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
 impl Filters {
-    pub fn resolve(&self) -> Result<Filter, CommandError> {
-        Filter::new(self.rules.0.iter().cloned()).map_err(CommandError::usage)
+    /// Reads the files that rules are in, for as long as that takes: before anything runs.
+    pub fn load(&self) -> Result<(), CommandError> {
+        self.rules.load(Files::Any).map(drop)
+    }
+
+    /// How many of those files are standard input.
+    pub fn reads_of_stdin(&self) -> usize {
+        self.rules.reads_of_stdin()
+    }
+
+    pub fn resolve(&self) -> Result<Sieve, CommandError> {
+        Ok(Sieve { names: self.rules.filter()?, bounds: self.bounds.resolve()? })
     }
 }
 
@@ -24,76 +39,25 @@ impl Filters {
 #[command(next_help_heading = "Selection")]
 pub struct Selection {
     #[command(flatten)]
-    filters: Filters,
+    pub filters: Filters,
 
     /// Leave the folders out of all names, and refuse equal ones
     #[arg(long, conflicts_with = "manifest")]
     flatten: bool,
 }
 
-/// The rules of --include and --exclude in the order in which they were typed, which the derive
-/// alone would lose.
-#[derive(Debug, Clone, Default)]
-struct Rules(Vec<(Verdict, String)>);
-
-#[derive(Debug, Clone, Args)]
-struct TypedRules {
-    /// Take what matches; the last rule that matches wins, and if the first rule is an include,
-    /// everything else is left out
-    #[arg(long, value_name = "GLOB")]
-    include: Vec<String>,
-
-    /// Leave out what matches, such as '*.tmp' or '**/cache/**'
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
-}
-
-impl FromArgMatches for Rules {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let of = |name: &str, verdict: Verdict| {
-            let places = matches.indices_of(name).into_iter().flatten();
-            let globs = matches.get_many::<String>(name).into_iter().flatten();
-            places
-                .zip(globs)
-                .map(move |(place, glob)| (place, verdict, glob.clone()))
-                .collect::<Vec<_>>()
-        };
-        let mut rules = of("include", Verdict::Include);
-        rules.extend(of("exclude", Verdict::Exclude));
-        rules.sort_by_key(|(place, _, _)| *place);
-        Ok(Self(rules.into_iter().map(|(_, verdict, glob)| (verdict, glob)).collect()))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Args for Rules {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        TypedRules::augment_args(command)
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        TypedRules::augment_args_for_update(command)
-    }
-}
-
 impl Selection {
     /// As it was typed, in a form that two commands can be compared by.
     pub fn described(&self) -> Vec<String> {
-        let rules = self.filters.rules.0.iter().map(|(verdict, glob)| match verdict {
-            Verdict::Include => format!("--include={glob}"),
-            Verdict::Exclude => format!("--exclude={glob}"),
-        });
-        rules.chain(self.flatten.then(|| "--flatten".to_owned())).collect()
+        let flatten = self.flatten.then(|| "--flatten".to_owned());
+        let Filters { rules, bounds } = &self.filters;
+        rules.described().into_iter().chain(bounds.described()).chain(flatten).collect()
     }
 
     pub fn resolve(&self) -> Result<downloads::Selection, CommandError> {
-        let filter = self.filters.resolve()?;
+        let sieve = self.filters.resolve()?;
         let layout = if self.flatten { Layout::Flat } else { Layout::Tree };
-        Ok(downloads::Selection { filter, layout })
+        Ok(downloads::Selection { sieve, layout })
     }
 }
 

@@ -39,7 +39,7 @@ pub enum Wanted {
 impl Pairing {
     /// Whether a name of the source is to be at the destination.
     pub(super) fn is_wanted(&self, source: &Entry) -> bool {
-        self.filter.admits(&source.name) && self.bounds.admit(source.size, source.modified)
+        self.filter.admits(&source.name) && self.bounds.admit(Some(source.size), source.modified)
     }
 
     /// Whether a name of the destination is the command's business: the same filters, and nothing
@@ -69,7 +69,7 @@ impl Pairing {
             && has_path
             && filter.admits(&entry.name)
             && source.may_hold(&entry.name)
-            && bounds.admit(entry.size, entry.modified)
+            && bounds.admit(Some(entry.size), entry.modified)
             && !is_own()
     }
 }

@@ -164,7 +164,7 @@ fn what_a_filter_leaves_out_is_let_alone_on_both_sides() {
         let filter = Filter::new(rules).expect("a glob");
         let bounds = Bounds { min_size, ..Bounds::default() };
         let is_meant = |name: &str, length: usize| {
-            filter.admits(name) && bounds.admit(length as u64, None)
+            filter.admits(name) && bounds.admit(Some(length as u64), None)
         };
         let mut wanted = case.destination.clone();
         // Extras are what the patterns admit, and what the whole source does not have.

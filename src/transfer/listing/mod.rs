@@ -16,6 +16,7 @@ mod ranges_tests;
 pub use pages::Pages;
 pub use requests::{
     abort, buckets, details, facts, make_bucket, newest_part, page, remove_bucket, rest, restore,
+    source_facts,
 };
 pub use uploads::UploadPages;
 pub use versions::VersionPages;

@@ -29,6 +29,14 @@ pub async fn facts(context: &Context, object: &ObjectName) -> Result<ObjectFacts
     .await
 }
 
+/// The same where the run reads from.
+pub async fn source_facts(context: &Context, object: &ObjectName) -> Result<ObjectFacts, JobError> {
+    until_done(Tries::new(context, format!("look at {object}")), || {
+        context.in_time("HeadObject", 0, context.source.head(object))
+    })
+    .await
+}
+
 /// All that is told of an object.
 pub async fn details(context: &Context, object: &ObjectName) -> Result<ObjectDetails, JobError> {
     until_done(Tries::new(context, format!("look at {object}")), || {

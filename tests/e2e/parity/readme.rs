@@ -106,7 +106,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &["download_folder/x", "download_folder/y/z"],
     ),
     ("haul sync download_folder/ s3://gcs-bucket/path/", &["s3://gcs-bucket/path/here"]),
-    ("haul cp --dry-run s3://bucket/pre/* s3://another-bucket/", &[]),
+    ("haul --dry-run cp s3://bucket/pre/* s3://another-bucket/", &[]),
     ("haul ls", &[]),
     ("haul cp *.gz s3://bucket/", &["s3://bucket/object.gz"]),
     ("haul cp s3://bucket/testfile .", &["testfile"]),
@@ -268,6 +268,6 @@ fn what_lines_print_is_what_is_there() {
     run(&stage, "haul ls s3://bucket/reports/ | sort -k 3").stdout_has("reports/van.csv");
     run(&stage, "haul ls").stdout_has("your-bucket").stdout_has("another-bucket");
     run(&stage, "haul ls s3://no-such-bucket/").code(1);
-    let plan = run(&stage, "haul cp --dry-run s3://bucket/pre/* s3://another-bucket/");
+    let plan = run(&stage, "haul --dry-run cp s3://bucket/pre/* s3://another-bucket/");
     plan.stdout_has("s3://another-bucket/file1.gz").stdout_has("s3://another-bucket/last.txt");
 }

@@ -39,6 +39,30 @@ fn thousands_go() {
 
 #[test]
 #[ignore = "needs real servers: run tests/run.sh"]
+fn what_filters_leave_out_stays() {
+    on_both(|server, bucket| {
+        for (key, bytes) in [("sift/a", "bytes"), ("sift/b", "more bytes"), ("sift/c.tmp", "")] {
+            bucket.put(key, bytes);
+        }
+        let below = bucket.uri("sift/");
+        let run = |args: &[&str]| {
+            let haul = haul().on(server).stdin("# what is needed\n*.tmp\n");
+            haul.args(args).run().code(0).clone()
+        };
+        run(&["rm", "-r", &below, "--older-than", "1h"]).stderr_has("nothing to do");
+        run(&["rm", &bucket.uri("sift/a"), "--min-size", "6"]).stderr_has("nothing to do");
+        let list = run(&["ls", "-r", &below, "--newer-than", "1h", "--min-size", "5", "--json"]);
+        assert_eq!(list.json_lines().len(), 2, "{list}");
+        run(&["rm", "-r", &below, "--max-size", "5", "--exclude-from", "-"]);
+        assert_eq!(bucket.keys("sift/"), ["sift/b", "sift/c.tmp"]);
+        run(&["rm", &bucket.uri("sift/b"), "--min-size", "6", "--newer-than", "1h"]);
+        assert_eq!(bucket.keys("sift/"), ["sift/c.tmp"]);
+        bucket.remove("sift/");
+    });
+}
+
+#[test]
+#[ignore = "needs real servers: run tests/run.sh"]
 fn all_versions_go() {
     let server = Moto::shared();
     let bucket = Bucket::make(server, "haul-versions");

@@ -87,7 +87,8 @@ impl Bucket {
     ) -> Option<String> {
         let versions = self.versions.as_mut()?;
         let id = format!("v{number:08}");
-        let version = Version { id: id.clone(), object, since: SystemTime::now() };
+        let since = object.as_ref().map_or_else(SystemTime::now, |object| object.last_modified);
+        let version = Version { id: id.clone(), object, since };
         versions.entry(key.to_owned()).or_default().push(version);
         Some(id)
     }

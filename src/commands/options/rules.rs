@@ -1,0 +1,151 @@
+//! Globs, typed one by one or read from files, as one list in the order in which they were typed. A
+//! file that can't be read as it was meant must never pass for one without rules.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use clap::{ArgMatches, Args, FromArgMatches};
+
+use super::patterns::{self, Files};
+use crate::commands::error::CommandError;
+use crate::domain::digest::Digest;
+use crate::domain::pattern::{Filter, Verdict};
+
+/// The rules in their order, which the derive alone would lose.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rules {
+    typed: Vec<(Verdict, Given)>,
+    /// Those of each file: standard input is read only once.
+    read: OnceLock<Vec<Vec<String>>>,
+}
+
+#[derive(Debug, Clone)]
+enum Given {
+    Glob(String),
+    File(PathBuf),
+}
+
+#[derive(Debug, Clone, Args)]
+struct TypedRules {
+    /// Take what matches; the last rule that matches wins, and if the first rule is an include,
+    /// everything else is left out
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// Leave out what matches, such as '*.tmp' or '**/cache/**'
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// As --include for each line of a file, or of standard input (-), in its place among the rules;
+    /// empty lines and those that begin with # are none
+    #[arg(long, value_name = "FILE")]
+    include_from: Vec<PathBuf>,
+
+    /// As --exclude for each line of a file, or of standard input (-)
+    #[arg(long, value_name = "FILE")]
+    exclude_from: Vec<PathBuf>,
+}
+
+impl FromArgMatches for Rules {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut rules = Vec::new();
+        for (name, verdict) in [("include", Verdict::Include), ("exclude", Verdict::Exclude)] {
+            rules
+                .extend(given(matches, name, |glob: &String| (verdict, Given::Glob(glob.clone()))));
+            let name = format!("{name}_from");
+            rules.extend(given(matches, &name, |path: &PathBuf| {
+                (verdict, Given::File(path.clone()))
+            }));
+        }
+        rules.sort_by_key(|(place, _)| *place);
+        let typed = rules.into_iter().map(|(_, rule)| rule).collect();
+        Ok(Self { typed, read: OnceLock::new() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Values with their places in the command line.
+fn given<T: Clone + Send + Sync + 'static>(
+    matches: &ArgMatches,
+    name: &str,
+    rule: impl Fn(&T) -> (Verdict, Given),
+) -> Vec<(usize, (Verdict, Given))> {
+    let places = matches.indices_of(name).into_iter().flatten();
+    let values = matches.get_many::<T>(name).into_iter().flatten();
+    places.zip(values.map(rule)).collect()
+}
+
+impl Args for Rules {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        TypedRules::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        TypedRules::augment_args_for_update(command)
+    }
+}
+
+impl Rules {
+    /// Reads the files, where that was not done before.
+    pub(super) fn load(&self, files: Files) -> Result<&[Vec<String>], CommandError> {
+        if let Some(read) = self.read.get() {
+            return Ok(read);
+        }
+        let paths = self.typed.iter().filter_map(|(_, given)| match given {
+            Given::Glob(_) => None,
+            Given::File(path) => Some(path),
+        });
+        let read = paths.map(|path| patterns::read(path, files)).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.read.get_or_init(|| read))
+    }
+
+    pub(super) fn filter(&self) -> Result<Filter, CommandError> {
+        let mut read = self.load(Files::Regular)?.iter();
+        let mut rules = Vec::new();
+        for (verdict, given) in &self.typed {
+            match given {
+                Given::Glob(glob) => rules.push((*verdict, glob.clone())),
+                Given::File(_) => {
+                    let globs = read.next().into_iter().flatten();
+                    rules.extend(globs.map(|glob| (*verdict, glob.clone())));
+                }
+            }
+        }
+        let filter = Filter::new(rules).map_err(CommandError::usage)?;
+        // A list of what is meant that has nothing on it means nothing, and not everything.
+        Ok(match self.typed.first() {
+            Some((first, _)) => filter.beginning_with(*first),
+            None => filter,
+        })
+    }
+
+    /// In a form that two commands can be compared by: what files say counts, and not their names.
+    pub(super) fn described(&self) -> Vec<String> {
+        let mut read = self.read.get().into_iter().flatten();
+        let rules = self.typed.iter().map(|(verdict, given)| {
+            let name = match verdict {
+                Verdict::Include => "include",
+                Verdict::Exclude => "exclude",
+            };
+            match given {
+                Given::Glob(glob) => format!("--{name}={glob}"),
+                Given::File(_) => {
+                    let globs = read.next().into_iter().flatten().map(String::as_str);
+                    format!("--{name}-from={}", Digest::of_texts(globs))
+                }
+            }
+        });
+        rules.collect()
+    }
+
+    /// How many of them come through standard input.
+    pub(super) fn reads_of_stdin(&self) -> usize {
+        let is_stdin =
+            |given: &Given| matches!(given, Given::File(path) if path.as_os_str() == "-");
+        self.typed.iter().filter(|(_, given)| is_stdin(given)).count()
+    }
+}

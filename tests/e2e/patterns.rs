@@ -1,0 +1,138 @@
+//! `--include-from`, `--exclude-from`: rules in files, in their place among those that are typed. A file
+//! that can't be read never lets anything pass.
+
+use crate::stage::Stage;
+
+const KEYS: [&str; 5] = ["p/a.tmp", "p/b.txt", "p/keep/c.tmp", "p/keep/d.txt", "p/z"];
+
+fn with_files(files: &[(&str, &str)]) -> Stage {
+    let stage = Stage::with_keys(&KEYS);
+    for (name, text) in files {
+        stage.sandbox.write(name, text);
+    }
+    stage
+}
+
+#[test]
+fn a_file_stands_where_it_was_typed() {
+    let tmp = "# what nobody needs\r\n\r\n  *.tmp\r\n";
+    let stage = with_files(&[("tmp", tmp), ("keep", "keep/**\n"), ("none", "# nothing\n\n")]);
+    for (filters, wanted) in [
+        (["--exclude-from", "tmp"].as_slice(), ["b.txt", "keep/d.txt", "z"].as_slice()),
+        (&["--include-from", "tmp"], &["a.tmp", "keep/c.tmp"]),
+        // The last rule that matches wins.
+        (
+            &["--exclude-from", "tmp", "--include-from", "keep"],
+            &["b.txt", "keep/c.tmp", "keep/d.txt", "z"],
+        ),
+        (&["--include-from", "keep", "--exclude-from", "tmp"], &["keep/d.txt"]),
+        (
+            &["--include-from", "keep", "--exclude", "*.txt", "--include", "*/d*"],
+            &["keep/c.tmp", "keep/d.txt"],
+        ),
+        (&["--include", "z", "--include-from", "none"], &["z"]),
+        // A list of what is meant, and there is nothing on it.
+        (&["--include-from", "none"], &[]),
+        (&["--include-from", "none", "--include", "z"], &["z"]),
+        (&["--exclude-from", "none"], &["a.tmp", "b.txt", "keep/c.tmp", "keep/d.txt", "z"]),
+    ] {
+        let output =
+            stage.haul().args(["ls", "-r", "s3://bucket/p/", "--json"]).args(filters).run();
+        let lines = output.code(0).json_lines();
+        let keys: Vec<_> = lines.iter().filter_map(|line| line["key"].as_str()).collect();
+        let wanted: Vec<_> = wanted.iter().map(|name| format!("p/{name}")).collect();
+        assert_eq!(keys, wanted, "{filters:?}");
+    }
+    stage.run(["cp", "s3://bucket/p/", "out", "--exclude-from", "tmp"]).code(0);
+    assert_eq!(stage.files("out"), ["b.txt", "keep/d.txt", "z"]);
+    stage.run(["rm", "-r", "s3://bucket/p/", "--include-from", "tmp"]).code(0);
+    assert_eq!(stage.keys(), ["p/b.txt", "p/keep/d.txt", "p/z"]);
+}
+
+/// Whatever would have been left out would be removed.
+#[test]
+fn a_file_that_is_no_list_starts_nothing() {
+    let stage = with_files(&[("glob", "*.txt\na[\n"), ("wide", "a\0\n\0")]);
+    stage.sandbox.write("bytes", b"*.tmp\n\xff\xfe\n");
+    stage.sandbox.folder("folder");
+    for (file, said) in [
+        ("missing", "could not read the patterns in `missing`"),
+        ("folder", "could not read the patterns in `folder`"),
+        ("bytes", "line 2 of the patterns in `bytes` is no UTF-8"),
+        ("wide", "line 1 of the patterns in `wide` has a control character"),
+        ("glob", "`a[` is not a glob"),
+    ] {
+        for option in ["--exclude-from", "--include-from"] {
+            for command in [
+                ["rm", "-r", "s3://bucket/p/"].as_slice(),
+                &["mv", "s3://bucket/p/", "out"],
+                &["cp", "s3://bucket/p/", "out"],
+                &["sync", "s3://bucket/p/", "out", "--delete"],
+                &["ls", "s3://bucket/p/"],
+                &["du", "s3://bucket/p/"],
+                &["restore", "-r", "s3://bucket/p/"],
+                &["verify", "s3://bucket/p/", "folder"],
+            ] {
+                let output = stage.haul().args(command).args([option, file]).run();
+                output.code(2).stderr_has(said).stdout_is("");
+            }
+        }
+    }
+    assert_eq!(stage.testbed.requests().len(), 0);
+    // In lines of many commands, too: the others go on.
+    stage.sandbox.write("run", "rm -r s3://bucket/p/ --exclude-from missing\nrm s3://bucket/p/z\n");
+    let output = stage.run(["run", "run"]);
+    output.code(1).stderr_has("could not read the patterns in `missing`").stderr_has("line 1");
+    assert_eq!(stage.keys(), KEYS[..4]);
+}
+
+#[test]
+fn patterns_come_through_standard_input_where_nothing_else_does() {
+    let stage = with_files(&[("rows.csv", "source,destination\ns3://bucket/p/z,z\n")]);
+    stage.feed("*.tmp\n", ["rm", "-r", "s3://bucket/p/", "--include-from", "-"]).code(0);
+    assert_eq!(stage.keys(), ["p/b.txt", "p/keep/d.txt", "p/z"]);
+    let sum = stage.feed("z", ["du", "s3://bucket/p/", "--exclude-from", "-", "--json"]);
+    assert_eq!(sum.code(0).json_lines()[0]["objects"], 2);
+    for command in [
+        ["rm", "-r", "s3://bucket/p/", "--include-from", "-", "--exclude-from", "-"].as_slice(),
+        &["upload", "-", "s3://bucket/k", "--exclude-from", "-"],
+        &["cp", "--manifest", "-", "out", "--exclude-from", "-"],
+        &["verify", "--manifest", "-", "out", "--exclude-from", "-"],
+    ] {
+        let output = stage.feed("*.tmp\n", command);
+        output.code(2).stderr_has("standard input can be read once");
+    }
+    for verb in ["rm", "ls"] {
+        let args = [verb, "-r", "s3://bucket/p/", "--exclude-from", "-"];
+        let closed = stage.haul().under(["sh", "-c", "exec \"$@\" <&-", "sh"]).args(args).run();
+        closed.code(2).stderr_has("standard input is closed");
+    }
+    stage.sandbox.write("run", "rm -r s3://bucket/p/ --exclude-from -\n");
+    stage.feed("x\n", ["run", "run"]).code(1).stderr_has("`-`, a stream");
+    assert_eq!(stage.keys().len(), 3);
+}
+
+/// A journal goes with what the files say, whatever they are called.
+#[test]
+fn a_journal_knows_the_patterns_and_not_the_file() {
+    let stage = with_files(&[("one", "*.tmp\n"), ("same", "# again\n*.tmp"), ("other", "*.txt\n")]);
+    let run = |file| {
+        let args = ["cp", "s3://bucket/p/", "out", "--journal", "journal", "--exclude-from", file];
+        stage.run(args)
+    };
+    run("one").code(0).stderr_has("3 objects");
+    run("same").code(0).stderr_has("3 done before");
+    run("other").code(2).stderr_has("journal");
+}
+
+#[test]
+fn what_is_set_does_not_count_where_rules_are_typed() {
+    let stage = with_files(&[("tmp", "*.tmp\n")]);
+    let list = |args: &[&str]| {
+        let haul = stage.haul().env("HAUL_EXCLUDE_FROM", "tmp");
+        let output = haul.args(["ls", "-r", "s3://bucket/p/", "--json"]).args(args).run();
+        output.code(0).json_lines().len()
+    };
+    assert_eq!(list(&[]), 3);
+    assert_eq!(list(&["--exclude", "z"]), 4);
+}
