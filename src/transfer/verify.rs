@@ -111,9 +111,9 @@ impl Wanted {
         Ok(Self { mode, evidence })
     }
 
-    /// Whether nothing is known that the bytes could be compared with.
-    pub(super) fn is_empty(&self) -> bool {
-        self.evidence.is_empty()
+    /// Whether the CRC of all bytes, whatever the order they came in, can be held against it.
+    pub(super) fn is_told_by(&self, crc: Crc) -> bool {
+        self.evidence.iter().any(|(_, wanted)| is_told_by(crc, wanted))
     }
 
     /// What has to see all bytes in order, since the CRC that is computed anyway does not tell.

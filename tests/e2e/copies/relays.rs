@@ -94,6 +94,24 @@ fn what_was_read_is_held_against_whatever_checksum_the_source_has() {
     assert!(pair.to.object(BUCKET, "required").is_none());
 }
 
+/// Without a tag, parts of two versions look like parts of one.
+#[test]
+fn parts_that_nothing_pins_are_taken_only_if_their_crc_can_tell() {
+    let pair = Pair::new();
+    for operation in [Operation::HeadObject, Operation::GetObject] {
+        pair.from.testbed.fault(Fault::new(operation, FaultKind::MissingETag).always());
+    }
+    for (algorithm, code) in [(Algorithm::Crc32c, 0), (Algorithm::Sha256, 1)] {
+        let checksum = ObjectChecksum::FullObject(algorithm);
+        let options = PutOptions { checksum, ..PutOptions::default() };
+        pair.from.testbed.put_object_with(BUCKET, "k", content("k", 12 * MIB), &options);
+        let output = pair.copy(&["s3://bucket/k", &format!("s3://bucket/{code}")]);
+        output.code(code);
+        assert!(pair.to.object(BUCKET, "1").is_none(), "{output}");
+    }
+    pair.is_there("0", "k");
+}
+
 /// Parts that come as they come show a CRC alone: of the rest, the source's store must know.
 #[test]
 fn what_a_row_says_of_the_source_must_hold_here_as_well() {
