@@ -286,6 +286,8 @@ fn what_can_not_be_judged_is_wrong_usage() {
             .stderr_has("required")
             .stderr_has("S3_URI");
     }
+    // What is set for all commands is no mistake of one that has no use for it.
+    stage.haul().env("HAUL_MIN_SIZE", "1").arg("ls").run().code(0).stdout_has("bucket");
     for bad in ["-1d", "soon", "1y", "2026-13-01"] {
         let bad = format!("--older-than={bad}");
         stage.run(["rm", "-r", "s3://bucket/p/", &bad]).code(2).stderr_has("must be a date");
