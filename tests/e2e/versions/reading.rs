@@ -236,6 +236,28 @@ fn a_copy_of_another_version_is_no_success() {
     assert_eq!(ids(&stage, "k"), [new, old]);
 }
 
+/// Sizes are those of the version, and not of what has the key now.
+#[test]
+fn bounds_judge_the_version_that_is_named() {
+    let (stage, [old, new]) = stage("longer than the new one");
+    for destination in ["file", "s3://bucket/copy"] {
+        let copy = |verb: &str, id: &str| {
+            let bounds = [verb, "--min-size", "10", "--version-id", id];
+            stage.run([&bounds[..], &["s3://bucket/k", destination]].concat())
+        };
+        copy("cp", &new).code(0);
+        copy("mv", &new).code(0);
+        assert_eq!((stage.files("").len(), ids(&stage, "k").len()), (0, 2));
+        assert!(stage.testbed.object(BUCKET, "copy").is_none());
+        copy("cp", "none").code(1).stderr_has("no such version");
+        copy("cp", &old).code(0).stderr_has("1 verified end to end");
+        let arrived =
+            if destination == "file" { stage.text("file") } else { stage.object_text("copy") };
+        assert_eq!(arrived, "longer than the new one");
+        std::fs::remove_file(stage.sandbox.path("file")).ok();
+    }
+}
+
 #[test]
 fn a_plan_names_the_version_and_a_journal_goes_with_it() {
     let (stage, [old, new]) = stage("old");
