@@ -22,7 +22,8 @@ use crate::storage::local::limits;
 use crate::transfer::cancel::Cancel;
 use crate::transfer::gauge::{Gauge, Plans};
 use crate::transfer::outcome::{End, Summary};
-use crate::ui::listing::{self, Listing, Sizes};
+use crate::ui::listing::{self, Listing};
+use crate::ui::look::{Columns, Look, Sizes};
 use crate::ui::options::{Options, Purpose, ShowProgress, Verbosity};
 use crate::ui::reporter::Reporter;
 use crate::ui::streams::Answer;
@@ -258,8 +259,12 @@ async fn list(command: &Command, output: &Output, open_files: Option<u64>) -> Ex
         Command::Du(args) => args.is_human_readable(),
         _ => false,
     };
-    let sizes = if is_readable { Sizes::Readable } else { Sizes::Bytes };
-    let mut listing = Listing::new(listing::Options { format: output.format(), sizes });
+    let is_long = matches!(command, Command::Ls(args) if args.is_long());
+    let look = Look {
+        sizes: if is_readable { Sizes::Readable } else { Sizes::Bytes },
+        columns: if is_long { Columns::All } else { Columns::Few },
+    };
+    let mut listing = Listing::new(listing::Options { format: output.format(), look });
     let listed = match command {
         Command::Ls(args) => args.run(&session, &mut listing).await.map(|()| Closing::default()),
         Command::Stat(args) => args.run(&session, &mut listing).await.map(Closing::with),

@@ -38,8 +38,10 @@ Examples:
   haul ls 's3://bucket/*.parquet'  what matches
   haul ls -r s3://bucket/ --min-size 1GiB --newer-than 7d
   haul ls -r --json s3://bucket/ | jq -r .key
+  haul ls -l s3://bucket/2024/     storage class and ETag, too
   haul ls s3://bucket/key --all-versions
   haul ls -r --all-versions --json s3://bucket/ | jq -r 'select(.is_delete_marker).key'")]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are typed, each by itself")]
 pub struct LsArgs {
     /// s3://bucket, a prefix, an object, or a wildcard
     #[arg(value_name = "S3_URI")]
@@ -53,6 +55,10 @@ pub struct LsArgs {
     #[arg(long, requires = "uri")]
     all_versions: bool,
 
+    /// Show storage class and ETag, too
+    #[arg(long, short)]
+    long: bool,
+
     /// Show sizes such as 1.2 MiB instead of bytes
     #[arg(long, short = 'H', visible_alias = "humanize")]
     human_readable: bool,
@@ -64,6 +70,10 @@ pub struct LsArgs {
 }
 
 impl LsArgs {
+    pub fn is_long(&self) -> bool {
+        self.long
+    }
+
     pub fn is_human_readable(&self) -> bool {
         self.human_readable
     }

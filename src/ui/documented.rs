@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::comparison::CompareLine;
 use super::failure::Failures;
 use super::lines::{EventLine, FailedFields, JobFields, PlanLine};
-use super::listing::{RecordLine, Sizes};
+use super::listing::RecordLine;
+use super::look::Look;
 use super::setting::SettingLine;
 use super::state::tests::{failure, job};
 use super::summary::{Account, Planned};
@@ -216,7 +217,7 @@ fn records() -> Vec<Value> {
             outcome: Cleaning::Found,
         },
     ];
-    records.iter().map(|record| to_value(&RecordLine::new(record, Sizes::Bytes))).collect()
+    records.iter().map(|record| to_value(&RecordLine::new(record, Look::default()))).collect()
 }
 
 fn summary() -> Value {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::data::{DataLine, DataLines, Format};
+use super::look::Look;
 use super::streams::Output;
 use super::style;
 use crate::domain::escape::Escaped;
@@ -22,25 +23,7 @@ use crate::domain::record::{Cleaning, OutputError, Record, RecordSink, Restored}
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
     pub format: Format,
-    pub sizes: Sizes,
-}
-
-/// Sizes as text; JSON has bytes always.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sizes {
-    #[default]
-    Bytes,
-    /// `1.2 MiB`.
-    Readable,
-}
-
-impl Sizes {
-    fn text(self, size: u64) -> String {
-        match self {
-            Self::Bytes => size.to_string(),
-            Self::Readable => ByteSize(size).to_string(),
-        }
-    }
+    pub look: Look,
 }
 
 /// A sink that writes to stdout.
@@ -67,7 +50,7 @@ impl Listing {
 
 impl RecordSink for Listing {
     fn push(&mut self, record: &Record<'_>) -> Result<(), OutputError> {
-        self.lines.push(&RecordLine::new(record, self.options.sizes))
+        self.lines.push(&RecordLine::new(record, self.options.look))
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
@@ -84,6 +67,8 @@ pub enum RecordLine {
     Prefix {
         source: String,
         prefix: String,
+        #[serde(skip)]
+        look: Look,
     },
     Bucket {
         source: String,
@@ -135,7 +120,7 @@ pub struct ObjectFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     storage_class: Option<String>,
     #[serde(skip)]
-    sizes: Sizes,
+    look: Look,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -154,11 +139,11 @@ pub struct VersionFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     storage_class: Option<String>,
     #[serde(skip)]
-    sizes: Sizes,
+    look: Look,
 }
 
 impl VersionFields {
-    fn new(bucket: &Bucket, version: &ListedVersion, sizes: Sizes) -> Self {
+    fn new(bucket: &Bucket, version: &ListedVersion, look: Look) -> Self {
         let object = &version.object;
         let is_delete_marker = version.kind == VersionKind::DeleteMarker;
         Self {
@@ -171,17 +156,19 @@ impl VersionFields {
             last_modified: object.last_modified.and_then(utc),
             etag: object.etag.as_ref().map(|etag| etag.unquoted().to_owned()),
             storage_class: object.storage_class.as_deref().map(ToOwned::to_owned),
-            sizes,
+            look,
         }
     }
 
     /// As of an object, with the version before the name, which may hold anything.
     fn text(&self) -> String {
-        let size = self.size.map_or("delete marker".to_owned(), |size| self.sizes.text(size));
+        let size = self.size.map_or("delete marker".to_owned(), |size| self.look.sizes.text(size));
         let latest = if self.is_latest { "latest" } else { "" };
         let version = Escaped(&self.version_id).to_string();
         let time = self.last_modified.as_deref().unwrap_or("");
-        format!("{time:<20} {size:>13}  {version:<32}  {latest:<6}  {}", Escaped(&self.key))
+        let more = self.look.more(self.storage_class.as_deref(), self.etag.as_deref());
+        let key = Escaped(&self.key);
+        format!("{time:<20} {size:>13}  {more}{version:<32}  {latest:<6}  {key}")
     }
 }
 
@@ -266,7 +253,7 @@ pub struct UsageFields {
     #[serde(skip_serializing_if = "Option::is_none")]
     storage_class: Option<String>,
     #[serde(skip)]
-    sizes: Sizes,
+    look: Look,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -277,7 +264,7 @@ fn is_none_of_them(count: &u64) -> bool {
 impl UsageFields {
     /// `1234567       12  s3://b/p/`: bytes, objects, name.
     fn text(&self) -> String {
-        let size = self.sizes.text(self.bytes);
+        let size = self.look.sizes.text(self.bytes);
         let class = self.storage_class.as_deref().map(|class| format!("  {}", Escaped(class)));
         let markers = match self.delete_markers {
             0 => String::new(),
@@ -289,14 +276,15 @@ impl UsageFields {
 }
 
 impl RecordLine {
-    pub fn new(record: &Record<'_>, sizes: Sizes) -> Self {
+    pub fn new(record: &Record<'_>, look: Look) -> Self {
         match record {
-            Record::Object { bucket, object } => Self::object(bucket, object, sizes),
+            Record::Object { bucket, object } => Self::object(bucket, object, look),
             Record::Version { bucket, version } => {
-                Self::Version(VersionFields::new(bucket, version, sizes))
+                Self::Version(VersionFields::new(bucket, version, look))
             }
             Record::Prefix { bucket, prefix } => {
-                Self::Prefix { source: uri(bucket.as_str(), prefix), prefix: (*prefix).to_owned() }
+                let (source, prefix) = (uri(bucket.as_str(), prefix), (*prefix).to_owned());
+                Self::Prefix { source, prefix, look }
             }
             Record::Bucket { name, created } => Self::Bucket {
                 source: uri(name, ""),
@@ -329,7 +317,7 @@ impl RecordLine {
                 bytes: usage.bytes,
                 delete_markers: usage.delete_markers,
                 storage_class: storage_class.map(ToOwned::to_owned),
-                sizes,
+                look,
             }),
             Record::Unfinished { name, upload_id, size, since, outcome } => Self::Unfinished {
                 name: (*name).to_owned(),
@@ -347,7 +335,7 @@ impl RecordLine {
         }
     }
 
-    fn object(bucket: &Bucket, object: &ListedObject, sizes: Sizes) -> Self {
+    fn object(bucket: &Bucket, object: &ListedObject, look: Look) -> Self {
         Self::Object(ObjectFields {
             source: uri(bucket.as_str(), object.key.as_str()),
             key: object.key.as_str().to_owned(),
@@ -355,7 +343,7 @@ impl RecordLine {
             last_modified: object.last_modified.and_then(utc),
             etag: object.etag.as_ref().map(|etag| etag.unquoted().to_owned()),
             storage_class: object.storage_class.as_deref().map(ToOwned::to_owned),
-            sizes,
+            look,
         })
     }
 }
@@ -364,8 +352,10 @@ impl DataLine for RecordLine {
     fn text(&self) -> String {
         match self {
             Self::Object(object) => {
-                let size = object.sizes.text(object.size);
-                columns(object.last_modified.as_deref(), &size, &object.key)
+                let size = object.look.sizes.text(object.size);
+                let more =
+                    object.look.more(object.storage_class.as_deref(), object.etag.as_deref());
+                columns(object.last_modified.as_deref(), &size, &more, &object.key)
             }
             Self::Version(version) => version.text(),
             Self::Stat(fields) => fields.text(),
@@ -378,11 +368,13 @@ impl DataLine for RecordLine {
                 let outcome = outcome.replace('_', " ");
                 format!("{outcome:<10} {:<20} {}", Escaped(class).to_string(), Escaped(source))
             }
-            Self::Prefix { prefix, .. } => columns(None, "PRE", prefix),
-            Self::Bucket { name, created, .. } => columns(created.as_deref(), "", name),
+            Self::Prefix { prefix, look, .. } => {
+                columns(None, "PRE", &look.more(None, None), prefix)
+            }
+            Self::Bucket { name, created, .. } => columns(created.as_deref(), "", "", name),
             Self::Unfinished { name, upload_id, size, since, outcome } => {
                 let size = size.map_or_else(String::new, |size| size.to_string());
-                let line = columns(since.as_deref(), &size, name);
+                let line = columns(since.as_deref(), &size, "", name);
                 let id = upload_id.as_deref().map(|id| format!("  upload id {}", Escaped(id)));
                 format!("{:<8} {line}{}", outcome.replace('_', " "), id.unwrap_or_default())
             }
@@ -391,8 +383,8 @@ impl DataLine for RecordLine {
 }
 
 /// `2026-11-22T19:43:44Z       1234567  key`: the name last, since it may hold anything.
-fn columns(time: Option<&str>, size: &str, name: &str) -> String {
-    format!("{:<20} {size:>13}  {}", time.unwrap_or(""), Escaped(name))
+fn columns(time: Option<&str>, size: &str, more: &str, name: &str) -> String {
+    format!("{:<20} {size:>13}  {more}{}", time.unwrap_or(""), Escaped(name))
 }
 
 fn uri(bucket: &str, rest: &str) -> String {
@@ -409,12 +401,15 @@ fn utc(time: SystemTime) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
+    use super::super::look::{Columns, Sizes};
     use super::*;
     use crate::domain::location::Key;
     use crate::domain::object::ETag;
     use crate::ui::streams::tests::Shared;
 
-    fn listed(format: Format, sizes: Sizes) -> String {
+    const READABLE: Look = Look { sizes: Sizes::Readable, columns: Columns::Few };
+
+    fn listed(format: Format, look: Look) -> String {
         let bucket = Bucket::new("bucket").expect("a name");
         let object = ListedObject {
             key: Key::new("p/a\nb\u{1b}[2J").expect("a key"),
@@ -424,7 +419,7 @@ mod tests {
             storage_class: Some("STANDARD".into()),
         };
         let bytes = Shared::default();
-        let options = Options { format, sizes };
+        let options = Options { format, look };
         let mut listing = Listing::to(Output::to(Box::new(bytes.clone())), options);
         let marker = ListedVersion {
             object: ListedObject { etag: None, storage_class: None, ..object.clone() },
@@ -453,19 +448,19 @@ mod tests {
 
     #[test]
     fn text_is_aligned_and_escaped() {
-        insta::assert_snapshot!(listed(Format::Text, Sizes::Bytes), @r#"
+        insta::assert_snapshot!(listed(Format::Text, Look::default()), @r#"
                                        PRE  p/q/
         2026-11-22T19:43:44Z       1234567  p/a\nb\u{1b}[2J
         2026-11-22T19:43:44Z delete marker  v\n2                              latest  p/a\nb\u{1b}[2J
         2026-11-22T19:43:44Z       1234567  3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrH          p/a\nb\u{1b}[2J
                                             bucket
         "#);
-        assert!(listed(Format::Text, Sizes::Readable).contains("  1.2 MiB  p/a\\nb"));
+        assert!(listed(Format::Text, READABLE).contains("  1.2 MiB  p/a\\nb"));
     }
 
     #[test]
     fn json_is_exact() {
-        insta::assert_snapshot!(listed(Format::Json, Sizes::Readable), @r#"
+        insta::assert_snapshot!(listed(Format::Json, READABLE), @r#"
         {"event":"prefix","source":"s3://bucket/p/q/","prefix":"p/q/"}
         {"event":"object","source":"s3://bucket/p/a\nb\u001b[2J","key":"p/a\nb\u001b[2J","size":1234567,"last_modified":"2026-11-22T19:43:44Z","etag":"abc-2","storage_class":"STANDARD"}
         {"event":"version","source":"s3://bucket/p/a\nb\u001b[2J","key":"p/a\nb\u001b[2J","version_id":"v\n2","is_latest":true,"is_delete_marker":true,"last_modified":"2026-11-22T19:43:44Z"}

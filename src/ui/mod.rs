@@ -18,6 +18,7 @@ pub mod comparison;
 pub mod failure;
 pub mod lines;
 pub mod listing;
+pub mod look;
 pub mod style;
 pub mod summary;
 

@@ -53,6 +53,16 @@ fn a_line_has_time_size_and_name() {
     let output = stage.run(["ls", "s3://bucket/p/"]);
     output.code(0).stdout_is("2023-11-14T22:13:20Z          3000  p/k\n");
     stage.run(["ls", "--human-readable", "s3://bucket/p/"]).code(0).stdout_has("2.9 KiB  p/k");
+    stage.testbed.put_object(BUCKET, "p/q/k", "bytes");
+    let long = stage.run(["ls", "--long", "-H", "s3://bucket/p/"]);
+    let columns = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let lines: Vec<_> = long.code(0).stdout_text().lines().map(columns).collect();
+    assert_eq!(lines[1], ["2023-11-14T22:13:20Z", "2.9", "KiB", "STANDARD_IA", &etag, "p/k"]);
+    assert_eq!(lines[0], ["PRE", "p/q/"]);
+    let lines = long.stdout_text().lines();
+    let names: Vec<_> = lines.filter_map(|line| line.find(" p/")).collect();
+    assert!(names.len() == 2 && names[0] == names[1], "{long}");
+    stage.testbed.delete_object(BUCKET, "p/q/k");
     let json = stage.run(["ls", "--json", "s3://bucket/p/"]);
     let lines = json.code(0).json_lines();
     assert_eq!(lines.len(), 1, "{json}");
