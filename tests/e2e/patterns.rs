@@ -136,3 +136,30 @@ fn what_is_set_does_not_count_where_rules_are_typed() {
     assert_eq!(list(&[]), 3);
     assert_eq!(list(&["--exclude", "z"]), 4);
 }
+
+/// Nobody wrote them in an order, and what is left out is not to come back by another variable.
+#[test]
+fn of_rules_that_are_set_excludes_have_the_last_word() {
+    let stage = with_files(&[("all", "*\n"), ("keep", "keep/**\n"), ("tmp", "*.tmp\n")]);
+    let list = |set: &[(&str, &str)], typed: &[&str]| {
+        let haul = stage.haul().envs(set.iter().copied());
+        let output = haul.args(["ls", "-r", "s3://bucket/p/", "--json"]).args(typed).run();
+        let lines = output.code(0).json_lines();
+        lines.iter().filter_map(|line| Some(line["key"].as_str()?.to_owned())).collect::<Vec<_>>()
+    };
+    let kept = ["p/b.txt", "p/keep/d.txt", "p/z"];
+    let (all, tmp) = (("HAUL_INCLUDE_FROM", "all"), ("HAUL_EXCLUDE", "*.tmp"));
+    assert_eq!(list(&[all, tmp], &[]), kept);
+    assert_eq!(list(&[all, ("HAUL_EXCLUDE_FROM", "tmp")], &[]), kept);
+    assert_eq!(list(&[("HAUL_INCLUDE", "*"), ("HAUL_EXCLUDE_FROM", "tmp")], &[]), kept);
+    // The first rule is an include, wherever that is set.
+    assert_eq!(list(&[("HAUL_INCLUDE_FROM", "keep"), tmp], &[]), kept[1..2]);
+    // Where one is typed, none of them counts.
+    assert_eq!(list(&[all, tmp], &["--include-from", "keep"]), ["p/keep/c.tmp", "p/keep/d.txt"]);
+    assert_eq!(list(&[all, tmp], &["--exclude", "p"]).len(), KEYS.len());
+    let file = "exclude = ['*.tmp']\ninclude-from = ['all']\n";
+    for text in [file.to_owned(), format!("[ls]\n{file}")] {
+        stage.sandbox.write("c.toml", text);
+        assert_eq!(list(&[("HAUL_CONFIG", "c.toml")], &[]), kept);
+    }
+}

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};
 
 use super::patterns::{self, Files};
@@ -28,7 +29,8 @@ enum Given {
 #[derive(Debug, Clone, Args)]
 struct TypedRules {
     /// Take what matches; the last rule that matches wins, and if the first rule is an include,
-    /// everything else is left out
+    /// everything else is left out. Of rules that are set and not typed, includes come before
+    /// excludes; none of them counts where one is typed
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 
@@ -57,7 +59,7 @@ impl FromArgMatches for Rules {
                 (verdict, Given::File(path.clone()))
             }));
         }
-        rules.sort_by_key(|(place, _)| *place);
+        rules.sort_by(|(one, _), (other, _)| one.cmp(other));
         let typed = rules.into_iter().map(|(_, rule)| rule).collect();
         Ok(Self { typed, read: OnceLock::new() })
     }
@@ -68,15 +70,33 @@ impl FromArgMatches for Rules {
     }
 }
 
+/// What decides which of two rules goes first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// Nobody wrote such rules in an order. The more careful one is that in which what is to be left
+    /// out is, whatever else takes it.
+    Set {
+        is_exclude: bool,
+        index: usize,
+    },
+    Typed(usize),
+}
+
 /// Values with their places in the command line.
 fn given<T: Clone + Send + Sync + 'static>(
     matches: &ArgMatches,
     name: &str,
     rule: impl Fn(&T) -> (Verdict, Given),
-) -> Vec<(usize, (Verdict, Given))> {
+) -> Vec<(Place, (Verdict, Given))> {
+    let is_typed = matches.value_source(name) == Some(ValueSource::CommandLine);
     let places = matches.indices_of(name).into_iter().flatten();
     let values = matches.get_many::<T>(name).into_iter().flatten();
-    places.zip(values.map(rule)).collect()
+    let placed = places.zip(values.map(rule)).map(|(index, rule)| {
+        let is_exclude = rule.0 == Verdict::Exclude;
+        let place = if is_typed { Place::Typed(index) } else { Place::Set { is_exclude, index } };
+        (place, rule)
+    });
+    placed.collect()
 }
 
 impl Args for Rules {
