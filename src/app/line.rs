@@ -9,9 +9,10 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 use super::args::{Cli, Command};
-use super::planned;
 use super::settings::{Rank, Settings, overruled};
+use super::{named_files, planned};
 use crate::commands::session::Purpose;
+use crate::domain::escape::Escaped;
 use crate::domain::words;
 
 /// Verbs that lines may have. Others say what there is, or ask, or are not about objects.
@@ -148,8 +149,16 @@ impl Parser {
                 .hint("unset HAUL_JOURNAL, and `journal` in the configuration file"));
         }
         let has_patterns = command.filters().is_some_and(|filters| filters.reads_of_stdin() > 0);
-        if has_patterns || typed.reads_stdin() || typed.moves_a_stream() {
+        let has_keys = named_files::plain_in_stdin(of) > 0;
+        if has_patterns || has_keys || typed.reads_stdin() || typed.moves_a_stream() {
             return Err(Bad::new("lines run side by side: `-`, a stream, is not for one of them"));
+        }
+        if let Some(path) = named_files::that_may_wait(of) {
+            let name = Escaped(&path.to_string_lossy()).to_string();
+            return Err(Bad::new(format!(
+                "`{name}` is no regular file, and lines wait for nothing"
+            ))
+            .hint("write what comes through it to a file first"));
         }
         if typed.purpose() != self.purpose {
             return Err(

@@ -8,6 +8,7 @@ mod described;
 mod front;
 mod line;
 mod logging;
+mod named_files;
 mod pages;
 mod places;
 mod planned;

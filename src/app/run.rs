@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use tokio::sync::mpsc;
 
 use super::args::{Cli, Command, Output};
@@ -13,8 +13,9 @@ use super::exit::Exit;
 use super::front::behind_the_verb;
 use super::line::Parser;
 use super::settings::{Setting, Settings};
-use super::{logging, pages, planned, script, shell, signals, threads};
+use super::{logging, named_files, pages, planned, script, shell, signals, threads};
 use crate::commands::error::{CommandError, Kind};
+use crate::commands::options::Filters;
 use crate::commands::session::{self, Session};
 use crate::commands::typed::Typed;
 use crate::domain::record::OutputError;
@@ -70,7 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     if let Some(described) = describe(&cli.command, &whole, &settings, &cli.output) {
         return described.map_or_else(|error| refuse(&error, &cli.output), |()| Exit::Success);
     }
-    if let Err(error) = load_filters(&cli.command) {
+    if let Err(error) = load_filters(&cli.command, &typed) {
         return refuse(&error, &cli.output);
     }
     let parser = match &cli.command {
@@ -357,13 +358,14 @@ fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError>
 
 /// Reads what chooses among objects, before anything else may wait for it. Standard input is read
 /// once, and one that is closed is no list without a line.
-fn load_filters(command: &Command) -> Result<(), CommandError> {
-    let Some(filters) = command.filters() else { return Ok(()) };
-    let readers = filters.reads_of_stdin();
-    let others = command.typed().is_some_and(Typed::reads_stdin);
-    if readers + usize::from(others) > 1 {
+fn load_filters(command: &Command, typed: &ArgMatches) -> Result<(), CommandError> {
+    let readers = command.filters().map_or(0, Filters::reads_of_stdin);
+    let streams = usize::from(command.typed().is_some_and(Typed::reads_stdin));
+    let keys = typed.subcommand().map_or(0, |(_, of)| named_files::plain_in_stdin(of));
+    if readers + streams + keys > 1 {
         return Err(CommandError::misuse("standard input can be read once, and is named twice"));
     }
+    let Some(filters) = command.filters() else { return Ok(()) };
     if readers > 0 && streams::stdin_is_closed() {
         return Err(CommandError::misuse("standard input is closed: there are no patterns in it"));
     }

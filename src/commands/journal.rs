@@ -1,7 +1,6 @@
 //! From `--journal` to an open journal that is found to be of this command, and from a journal
 //! that is a manifest to the folder that its paths are below.
 
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use crate::domain::job::Fate;
 use crate::domain::journal::{Binding, FORMAT, LONGEST_LINE, parse};
 use crate::domain::location::{Location, S3Uri};
 use crate::jobs::manifested::{self, Common, Direction};
+use crate::storage::local::{is_stdin, open_without_waiting};
 use crate::transfer::context::Context;
 use crate::transfer::journal::{Journal, JournalError};
 
@@ -154,10 +154,14 @@ pub(super) fn folder_of(name: &str) -> Result<PathBuf, CommandError> {
         CommandError::misuse(text).hint("name the destination folder as the last argument")
     };
     let Ok(Location::Local(path)) = Location::parse(name) else { return Err(unknown()) };
-    let Ok(file) = File::open(&path) else {
+    let Ok(file) = open_without_waiting(&path) else {
         // Whoever opens it as a manifest says why that can't be.
         return Ok(PathBuf::from("."));
     };
+    // What passes once is not for a look at its first line.
+    if is_stdin(&path) || file.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Err(unknown());
+    }
     let mut first = Vec::new();
     let most = LONGEST_LINE as u64;
     let read = BufReader::new(file).take(most).read_until(b'\n', &mut first);

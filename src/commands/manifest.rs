@@ -18,6 +18,7 @@ use crate::domain::location::{Location, S3Uri};
 use crate::jobs::manifest::{self, Compression, Format, Rows};
 use crate::jobs::manifested::{self, Common, SourcePaths};
 use crate::jobs::planner::{Plan, Planned, Planner};
+use crate::storage::local::is_stdin;
 use crate::transfer::context::Context;
 use crate::transfer::outcome::Summary;
 use crate::transfer::spool::spool;
@@ -115,7 +116,7 @@ pub(super) async fn planned(
 async fn open(context: &Arc<Context>, jobs: &Jobs, name: &str) -> Result<Opened, CommandError> {
     let format = match format_of(jobs, name) {
         Some(format) => format,
-        None if name == "-" => Format::Csv,
+        None if is_stdin(Path::new(name)) => Format::Csv,
         None => {
             let text = format!("`{name}` does not say by its name what it is");
             return Err(CommandError::misuse(text)
@@ -137,6 +138,7 @@ async fn open(context: &Arc<Context>, jobs: &Jobs, name: &str) -> Result<Opened,
     let (read, again): (Box<dyn Read + Send>, _) =
         match Location::parse(name).map_err(CommandError::usage)? {
             Location::Stream => (Box::new(std::io::stdin()), None),
+            Location::Local(path) if is_stdin(&path) => (Box::new(std::io::stdin()), None),
             Location::Local(path) => {
                 let file = open_file(&path).map_err(unreadable)?;
                 let again = is_regular(&file).then(|| open_file(&path).ok()).flatten();

@@ -16,6 +16,7 @@ use super::session::{Pool, Purpose, Session};
 use super::typed::Typed;
 use crate::domain::location::Location;
 use crate::jobs::manifest::{Compression, ManifestError, Text, TextLine};
+use crate::storage::local::is_stdin;
 use crate::transfer::context::Scope;
 use crate::transfer::spool::spool;
 
@@ -81,7 +82,7 @@ impl Typed for RunArgs {
     }
 
     fn reads_stdin(&self) -> bool {
-        self.moves_a_stream()
+        self.file.iter().any(|file| is_stdin(file))
     }
 }
 
@@ -121,7 +122,7 @@ impl RunArgs {
         };
         let place = self.file.first().map(|path| location(path)).transpose()?;
         let read: Box<dyn Read + Send> = match place {
-            Some(Location::Local(path)) => {
+            Some(Location::Local(path)) if !is_stdin(&path) => {
                 let file = open_file(&path).map_err(unreadable)?;
                 if self.strict && !is_regular(&file) {
                     return Err(self.passes_once());
@@ -132,8 +133,8 @@ impl RunArgs {
                 let object = uri.object().map_err(CommandError::usage)?;
                 Box::new(spool(&pool.run, object).await?)
             }
-            Some(Location::Stream) | None if self.strict => return Err(self.passes_once()),
-            Some(Location::Stream) | None => Box::new(std::io::stdin()),
+            _ if self.strict => return Err(self.passes_once()),
+            Some(Location::Stream | Location::Local(_)) | None => Box::new(std::io::stdin()),
         };
         let compression = Compression::from_name(&name);
         let (lines, taken) = mpsc::channel(AHEAD);

@@ -26,7 +26,7 @@ use crate::jobs::manifest::Format;
 use crate::jobs::manifested::{self, Bases, Direction};
 use crate::jobs::planner::{Planner, Sides};
 use crate::jobs::uploads::Target;
-use crate::storage::local::{Existing, ExistingKind, FollowLinks};
+use crate::storage::local::{Existing, ExistingKind, FollowLinks, is_stdin};
 use crate::transfer::context::{Context, Scope};
 use crate::transfer::engine;
 use crate::transfer::outcome::Summary;
@@ -99,7 +99,7 @@ impl Typed for VerifyArgs {
     }
 
     fn reads_stdin(&self) -> bool {
-        self.manifest.as_deref() == Some("-")
+        self.manifest.as_deref().is_some_and(|name| is_stdin(Path::new(name)))
     }
 }
 

@@ -112,6 +112,97 @@ fn patterns_come_through_standard_input_where_nothing_else_does() {
     assert_eq!(stage.keys().len(), 3);
 }
 
+/// Under another name standard input is there no second time either, and closed it is no list.
+#[cfg(unix)]
+#[test]
+fn other_names_of_standard_input_are_guarded_as_its_own() {
+    let stage = with_files(&[("rows.csv", "source,destination\ns3://bucket/p/z,z\n")]);
+    let link = stage.sandbox.path("link");
+    std::os::unix::fs::symlink("/dev/stdin", &link).expect("a link");
+    for name in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "link"] {
+        for command in [
+            ["rm", "-r", "s3://bucket/p/", "--include-from", name, "--exclude-from", "-"]
+                .as_slice(),
+            &["upload", "-", "s3://bucket/k", "--exclude-from", name],
+            &["upload", "-", "s3://bucket/k", "--sse-c-key-file", name],
+            &["ls", "s3://bucket/p/", "--sse-c-key-file", name, "--include-from", "-"],
+            &["cp", "--manifest", "-", "out", "--exclude-from", name],
+            &["cp", "--manifest", name, "out", "--exclude-from", "-"],
+            &["cp", "--manifest", name, "out", "--exclude-from", name],
+            &["verify", "--manifest", name, "out", "--exclude-from", "-"],
+            &["run", name, "--sse-c-key-file", "/dev/stdin"],
+        ] {
+            let output = stage.feed("*.tmp\n", command);
+            output.code(2).stderr_has("standard input can be read once");
+        }
+        for command in [
+            ["ls", "-r", "s3://bucket/p/", "--exclude-from", name].as_slice(),
+            &["rm", "-r", "s3://bucket/p/", "--exclude-from", name],
+            &["cp", "--manifest", name, "out"],
+            &["verify", "--manifest", name, "out"],
+            &["run", name],
+        ] {
+            let closed =
+                stage.haul().under(["sh", "-c", "exec \"$@\" <&-", "sh"]).args(command).run();
+            closed.code(2).stderr_has("standard input is closed");
+        }
+        for line in ["--exclude-from", "--include-from", "--sse-c-key-file"] {
+            stage.sandbox.write("run", format!("rm -r s3://bucket/p/ {line} {name}\n"));
+            stage.feed("x\n", ["run", "run"]).code(1).stderr_has("`-`, a stream");
+        }
+        stage.sandbox.write("run", format!("cp --manifest {name} --manifest-format keys out\n"));
+        stage.feed("s3://bucket/p/z\n", ["run", "run"]).code(1).stderr_has("`-`, a stream");
+        let strict = stage.feed("rm s3://bucket/p/z\n", ["run", "--strict", name]);
+        strict.code(2).stderr_has("passes once");
+        assert_eq!(stage.keys(), KEYS);
+        // What is read through it alone is read.
+        let listed = stage.feed("*.tmp\n", ["ls", "-r", "s3://bucket/p/", "--exclude-from", name]);
+        assert_eq!(listed.code(0).stdout_text().lines().count(), 3);
+        stage.feed("s3://bucket/p/z,z\n", ["cp", "--manifest", name, "out"]).code(0);
+        stage.feed("cp s3://bucket/p/b.txt out/\n", ["run", name]).code(0);
+        assert_eq!(stage.files("out"), ["b.txt", "z"]);
+        std::fs::remove_dir_all(stage.sandbox.path("out")).expect("removed");
+    }
+}
+
+/// A line that waits for nobody's writing holds up the end of all others.
+#[cfg(unix)]
+#[test]
+fn no_line_of_many_waits_for_a_pipe() {
+    let stage = Stage::with_keys(&KEYS);
+    let pipe = stage.sandbox.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    for line in [
+        "rm -r s3://bucket/p/ --exclude-from pipe",
+        "rm -r s3://bucket/p/ --include-from pipe",
+        "cp s3://bucket/p/z out/ --sse-c-key-file pipe",
+        "cp s3://bucket/p/z s3://bucket/q --source-sse-c-key-file pipe",
+        "cp --manifest pipe --manifest-format keys out",
+        "mv --manifest pipe --manifest-format journal",
+        "rm -r s3://bucket/p/ --ca-bundle pipe",
+    ] {
+        stage.sandbox.write("run", format!("{line}\ncp s3://bucket/p/b.txt out/\n"));
+        let run = stage.haul().limit(std::time::Duration::from_secs(20)).args(["run", "run"]);
+        let output = run.run();
+        output.code(1).stderr_has("`pipe` is no regular file").stderr_has("(line 1)");
+        assert_eq!(
+            (stage.keys(), stage.files("out")),
+            (KEYS.map(str::to_owned).to_vec(), vec!["b.txt".to_owned()])
+        );
+        std::fs::remove_dir_all(stage.sandbox.path("out")).expect("removed");
+    }
+    // What is set for all lines, too.
+    stage.sandbox.write("run", "rm -r s3://bucket/p/\n");
+    let run =
+        stage.haul().limit(std::time::Duration::from_secs(20)).env("HAUL_EXCLUDE_FROM", "pipe");
+    run.args(["run", "run"]).run().code(1).stderr_has("`pipe` is no regular file");
+    // A look at its first line would be all that there is of it.
+    let journal = ["download", "--manifest", "pipe", "--manifest-format", "journal"];
+    let run = stage.haul().limit(std::time::Duration::from_secs(20)).args(journal).run();
+    run.code(2).stderr_has("which folder its paths are below");
+}
+
 /// A journal goes with what the files say, whatever they are called.
 #[test]
 fn a_journal_knows_the_patterns_and_not_the_file() {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::commands::error::CommandError;
 use crate::domain::quantity::ByteSize;
+use crate::storage::local::{is_stdin, open_without_waiting};
 
 /// Which files are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +29,12 @@ pub(super) fn read(path: &Path, files: Files) -> Result<Vec<String>, CommandErro
         CommandError::usage(anyhow::Error::new(error).context(doing))
     };
     let mut bytes = Vec::new();
-    let read: Box<dyn Read> = if path.as_os_str() != "-" {
-        let file = File::open(path).map_err(unreadable)?;
+    let read: Box<dyn Read> = if !is_stdin(path) {
+        let file = match files {
+            Files::Any => File::open(path),
+            Files::Regular => open_without_waiting(path),
+        };
+        let file = file.map_err(unreadable)?;
         if files == Files::Regular && !file.metadata().map_err(unreadable)?.is_file() {
             let text = format!("`{name}` is no regular file, and its patterns are needed at once");
             return Err(CommandError::misuse(text));

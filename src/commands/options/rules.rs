@@ -11,6 +11,7 @@ use super::patterns::{self, Files};
 use crate::commands::error::CommandError;
 use crate::domain::digest::Digest;
 use crate::domain::pattern::{Filter, Verdict};
+use crate::storage::local::is_stdin;
 
 /// The rules in their order, which the derive alone would lose.
 #[derive(Debug, Clone, Default)]
@@ -164,8 +165,7 @@ impl Rules {
 
     /// How many of them come through standard input.
     pub(super) fn reads_of_stdin(&self) -> usize {
-        let is_stdin =
-            |given: &Given| matches!(given, Given::File(path) if path.as_os_str() == "-");
+        let is_stdin = |given: &Given| matches!(given, Given::File(path) if is_stdin(path));
         self.typed.iter().filter(|(_, given)| is_stdin(given)).count()
     }
 }

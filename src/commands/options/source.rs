@@ -1,11 +1,12 @@
 //! Where a run's jobs come from, and whether they are done.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use crate::commands::session::Purpose;
 use crate::jobs::manifest::Format;
+use crate::storage::local::is_stdin;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Jobs")]
@@ -50,7 +51,7 @@ pub enum Only {
 impl Jobs {
     /// Whether the manifest comes through standard input.
     pub fn reads_stdin(&self) -> bool {
-        self.manifest.as_deref() == Some("-")
+        self.manifest.as_deref().is_some_and(|name| is_stdin(Path::new(name)))
     }
 
     pub fn purpose(&self) -> Purpose {

@@ -144,16 +144,18 @@ impl SourceFile {
     }
 }
 
+/// To read. What is no regular file has to be left alone then: reads of it may fail where others wait.
 #[cfg(unix)]
-fn open_without_waiting(path: &Path) -> io::Result<File> {
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     // A pipe with no writer would hold the open for ever; on a regular file the flag does nothing.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
+/// As on other systems.
 #[cfg(not(unix))]
-fn open_without_waiting(path: &Path) -> io::Result<File> {
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
     match File::open(path) {
         // What this system says of directories.
         Err(_) if path.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
