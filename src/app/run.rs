@@ -71,7 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     if let Some(described) = describe(&cli.command, &whole, &settings, &cli.output) {
         return described.map_or_else(|error| refuse(&error, &cli.output), |()| Exit::Success);
     }
-    if let Err(error) = load_filters(&cli.command, &typed) {
+    if let Err(error) = load_filters(&cli, &typed) {
         return refuse(&error, &cli.output);
     }
     let parser = match &cli.command {
@@ -358,7 +358,8 @@ fn check_streams(command: &Command, output: &Output) -> Result<(), CommandError>
 
 /// Reads what chooses among objects, before anything else may wait for it. Standard input is read
 /// once, and one that is closed is no list without a line.
-fn load_filters(command: &Command, typed: &ArgMatches) -> Result<(), CommandError> {
+fn load_filters(cli: &Cli, typed: &ArgMatches) -> Result<(), CommandError> {
+    let Cli { command, output, .. } = cli;
     let readers = command.filters().map_or(0, Filters::reads_of_stdin);
     let streams = usize::from(command.typed().is_some_and(Typed::reads_stdin));
     let keys = typed.subcommand().map_or(0, |(_, of)| named_files::plain_in_stdin(of));
@@ -369,7 +370,11 @@ fn load_filters(command: &Command, typed: &ArgMatches) -> Result<(), CommandErro
     if readers > 0 && streams::stdin_is_closed() {
         return Err(CommandError::misuse("standard input is closed: there are no patterns in it"));
     }
-    filters.load()
+    let notes = filters.load()?;
+    for note in notes.into_iter().filter(|_| !output.quiet) {
+        failure::print_note(note, Paint::stderr(output.color));
+    }
+    Ok(())
 }
 
 /// What destroys more than a name says is agreed to first. Nothing in the environment can do that.

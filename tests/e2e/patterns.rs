@@ -15,7 +15,7 @@ fn with_files(files: &[(&str, &str)]) -> Stage {
 
 #[test]
 fn a_file_stands_where_it_was_typed() {
-    let tmp = "# what nobody needs\r\n\r\n  *.tmp\r\n";
+    let tmp = "# what nobody needs\r\n\r\n  \t\r\n*.tmp\r\n";
     let stage = with_files(&[("tmp", tmp), ("keep", "keep/**\n"), ("none", "# nothing\n\n")]);
     for (filters, wanted) in [
         (["--exclude-from", "tmp"].as_slice(), ["b.txt", "keep/d.txt", "z"].as_slice()),
@@ -54,6 +54,16 @@ fn a_file_stands_where_it_was_typed() {
 fn a_file_that_is_no_list_starts_nothing() {
     let stage = with_files(&[("glob", "*.txt\na[\n"), ("wide", "a\0\n\0")]);
     stage.sandbox.write("bytes", b"*.tmp\n\xff\xfe\n");
+    for (name, line) in [
+        ("not", "!keep"),
+        ("plus", "+ *.tmp"),
+        ("minus", "- *.tmp"),
+        ("dot", "./a.tmp"),
+        ("uri", "s3://bucket/p/*.tmp"),
+        ("comment", "*.tmp # why"),
+    ] {
+        stage.sandbox.write(name, format!("*.tmp\n{line}\n"));
+    }
     stage.sandbox.folder("folder");
     for (file, said) in [
         ("missing", "could not read the patterns in `missing`"),
@@ -61,6 +71,12 @@ fn a_file_that_is_no_list_starts_nothing() {
         ("bytes", "line 2 of the patterns in `bytes` is no UTF-8"),
         ("wide", "line 1 of the patterns in `wide` has a control character"),
         ("glob", "`a[` is not a glob"),
+        ("not", "line 2 of the patterns in `not` begins with `!`"),
+        ("plus", "line 2 of the patterns in `plus` begins with `+ `"),
+        ("minus", "line 2 of the patterns in `minus` begins with `- `"),
+        ("dot", "line 2 of the patterns in `dot` begins with `./`"),
+        ("uri", "line 2 of the patterns in `uri` begins with `s3://`"),
+        ("comment", "line 2 of the patterns in `comment` has ` #` in it"),
     ] {
         for option in ["--exclude-from", "--include-from"] {
             for command in [
@@ -84,6 +100,38 @@ fn a_file_that_is_no_list_starts_nothing() {
     let output = stage.run(["run", "run"]);
     output.code(1).stderr_has("could not read the patterns in `missing`").stderr_has("line 1");
     assert_eq!(stage.keys(), KEYS[..4]);
+}
+
+#[test]
+fn blanks_are_part_of_a_pattern() {
+    let stage = Stage::with_keys(&["p/a ", "p/a", "p/ a", "p/b"]);
+    for (text, left) in [
+        ("a \nb\n", ["p/ a", "p/a"]),
+        ("a \r\nb\r\n", ["p/ a", "p/a"]),
+        (" a\nb", ["p/a", "p/a "]),
+        ("a\n\t\n \nb\n", ["p/ a", "p/a "]),
+    ] {
+        stage.sandbox.write("names", text);
+        let list = ["ls", "-r", "s3://bucket/p/", "--json", "--exclude-from", "names"];
+        let lines = stage.run(list).code(0).json_lines();
+        let keys: Vec<_> = lines.iter().filter_map(|line| line["key"].as_str()).collect();
+        assert_eq!(keys, left, "{text:?}");
+    }
+}
+
+/// A note and no error: there are such names.
+#[test]
+fn what_is_hardly_meant_is_told_and_done() {
+    let stage = Stage::with_keys(&["p//a", "p/'b'", "p/c ", "p/d"]);
+    stage.sandbox.write("odd", "/a\n'b'\nc \n/e\n");
+    let list = ["ls", "-r", "s3://bucket/p/", "--json", "--exclude-from", "odd"];
+    let output = stage.run(list);
+    assert_eq!(output.code(0).json_lines().len(), 1, "{output}");
+    for told in ["line 1 of the patterns in `odd` begins with `/`", "line 2 of", "line 3 of"] {
+        output.stderr_has(&format!("note: {}", told.trim_start_matches("note: ")));
+    }
+    output.stderr_lacks("line 4");
+    stage.run([&list[..], &["-q"]].concat()).code(0).stderr_lacks("line 1");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};
 
-use super::patterns::{self, Files};
+use super::patterns::{self, Files, Patterns};
 use crate::commands::error::CommandError;
 use crate::domain::digest::Digest;
 use crate::domain::pattern::{Filter, Verdict};
@@ -18,7 +18,7 @@ use crate::storage::local::is_stdin;
 pub(super) struct Rules {
     typed: Vec<(Verdict, Given)>,
     /// Those of each file: standard input is read only once.
-    read: OnceLock<Vec<Vec<String>>>,
+    read: OnceLock<Vec<Patterns>>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ struct TypedRules {
     exclude: Vec<String>,
 
     /// As --include for each line of a file, or of standard input (-), in its place among the rules;
-    /// empty lines and those that begin with # are none
+    /// lines that begin with # or have nothing but blanks are none, other blanks are part of a pattern
     #[arg(long, value_name = "FILE")]
     include_from: Vec<PathBuf>,
 
@@ -112,7 +112,7 @@ impl Args for Rules {
 
 impl Rules {
     /// Reads the files, where that was not done before.
-    pub(super) fn load(&self, files: Files) -> Result<&[Vec<String>], CommandError> {
+    pub(super) fn load(&self, files: Files) -> Result<&[Patterns], CommandError> {
         if let Some(read) = self.read.get() {
             return Ok(read);
         }
@@ -131,7 +131,7 @@ impl Rules {
             match given {
                 Given::Glob(glob) => rules.push((*verdict, glob.clone())),
                 Given::File(_) => {
-                    let globs = read.next().into_iter().flatten();
+                    let globs = read.next().into_iter().flat_map(|read| &read.globs);
                     rules.extend(globs.map(|glob| (*verdict, glob.clone())));
                 }
             }
@@ -155,7 +155,8 @@ impl Rules {
             match given {
                 Given::Glob(glob) => format!("--{name}={glob}"),
                 Given::File(_) => {
-                    let globs = read.next().into_iter().flatten().map(String::as_str);
+                    let globs = read.next().into_iter().flat_map(|read| &read.globs);
+                    let globs = globs.map(String::as_str);
                     format!("--{name}-from={}", Digest::of_texts(globs))
                 }
             }

@@ -20,9 +20,11 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// Reads the files that rules are in, for as long as that takes: before anything runs.
-    pub fn load(&self) -> Result<(), CommandError> {
-        self.rules.load(Files::Any).map(drop)
+    /// Reads the files that rules are in, for as long as that takes: before anything runs. What of
+    /// them is hardly meant as it is written.
+    pub fn load(&self) -> Result<Vec<&str>, CommandError> {
+        let read = self.rules.load(Files::Any)?;
+        Ok(read.iter().flat_map(|read| &read.notes).map(String::as_str).collect())
     }
 
     /// How many of those files are standard input.
