@@ -34,6 +34,10 @@ pub(super) fn behind_the_verb(
         }
     };
     match verb {
+        // It has none, whatever it is the help of.
+        Some(verb) if verb == "help" => {
+            Ok(front.kept.into_iter().chain([verb]).chain(words).collect())
+        }
         Some(verb) => {
             front.check(&verb)?;
             Ok(front.kept.into_iter().chain([verb]).chain(front.moved).chain(words).collect())
@@ -193,6 +197,8 @@ mod tests {
             assert_eq!(moved(line).as_deref(), Ok(line));
         }
         assert_eq!(moved("haul --region r --help ls").as_deref(), Ok("haul --help"));
+        assert_eq!(moved("haul --json help ls").as_deref(), Ok("haul help ls"));
+        assert_eq!(moved("haul --region r help").as_deref(), Ok("haul help"));
         assert_eq!(moved("haul --region r lss").as_deref(), Ok("haul lss --region r"));
     }
 

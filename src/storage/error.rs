@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::domain::escape::Escaped;
 
+/// What is said of a version that is missing where the store says nothing.
+pub const NO_VERSION: &str = "there is no such version";
+
 /// A request that failed, once: nothing below the engine tries again.
 #[derive(Debug, Clone)]
 pub struct StoreError {
@@ -226,6 +229,17 @@ impl StoreError {
             message: None,
             request_id: None,
             retry_after: None,
+        }
+    }
+
+    /// Groups failures in the summary.
+    pub fn label(&self) -> &'static str {
+        let is_of_version = self.code.as_deref() == Some("NoSuchVersion")
+            || self.message.as_deref() == Some(NO_VERSION);
+        if self.kind == Kind::MissingKey && is_of_version {
+            "no such version"
+        } else {
+            self.kind.label()
         }
     }
 

@@ -119,7 +119,7 @@ impl JobError {
     /// Groups failures in the summary.
     pub fn cause(&self) -> String {
         match self {
-            Self::Store { source, .. } => source.kind.label().to_owned(),
+            Self::Store { source, .. } => source.label().to_owned(),
             Self::Local(error) => error.label().to_owned(),
             Self::Mismatch { .. } | Self::Stored { .. } => "the checksum does not match".to_owned(),
             Self::Unproven | Self::UnprovenUpload(_) => "no checksum to verify by".to_owned(),

@@ -120,11 +120,17 @@ fn below(base: Option<&str>, name: &str) -> String {
 /// `s3://b/k -> out/k`, safe to show.
 impl std::fmt::Display for JobFields {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Escaped(&self.source).fmt(formatter)?;
-        match &self.destination {
-            Some(destination) => write!(formatter, " -> {}", Escaped(destination)),
-            None => Ok(()),
-        }
+        formatter.write_str(&self.text(None))
+    }
+}
+
+impl JobFields {
+    /// The same with the version of the source, which must not read as one of the destination.
+    fn text(&self, version: Option<&str>) -> String {
+        let destination = self.destination.as_deref();
+        let destination =
+            destination.map_or_else(String::new, |name| format!(" -> {}", Escaped(name)));
+        format!("{}{}{destination}", Escaped(&self.source), version_text(version))
     }
 }
 
@@ -254,7 +260,7 @@ impl EventLine {
                 format!("removed: {} ({})", Escaped(destination), ByteSize(*size))
             }
             Self::Removed { job, version_id, .. } => {
-                format!("removed: {job}{}", version_text(version_id.as_deref()))
+                format!("removed: {}", job.text(version_id.as_deref()))
             }
             Self::Notice { message } => format!("{} {}", paint.hint("note:"), Escaped(message)),
         }
@@ -303,7 +309,7 @@ impl DataLine for PlanLine {
     fn text(&self) -> String {
         let action = self.action.replace('_', " ");
         let size = self.size.map_or("size unknown".to_owned(), |size| ByteSize(size).to_string());
-        format!("{action}  {}{}  {size}", self.job, version_text(self.version_id.as_deref()))
+        format!("{action}  {}  {size}", self.job.text(self.version_id.as_deref()))
     }
 }
 

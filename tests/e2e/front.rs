@@ -56,6 +56,8 @@ fn what_no_verb_has_or_this_one_has_not_is_told() {
     assert_eq!((stage.keys().len(), stage.testbed.requests().len()), (1, 0));
     let help = haul().args(["--region", "r", "--help"]).run();
     help.code(0).stdout_has("may also stand before the command").stdout_has("Commands:");
+    let of_one = haul().args(["--json", "--region", "r", "help", "ls"]).run();
+    assert_eq!(of_one.code(0).stdout, haul().args(["help", "ls"]).run().stdout);
     // Lines are of one shape: nothing stands before their verbs.
     stage.sandbox.write("lines", "--region r rm s3://bucket/a\n");
     let output = stage.run(["run", "lines"]);

@@ -4,11 +4,10 @@
 
 use crate::domain::location::ObjectName;
 use crate::domain::object::ObjectFacts;
-use crate::storage::error::{Kind, StoreError};
+use crate::storage::error::{Kind, NO_VERSION, StoreError};
 use crate::storage::object_store::Result;
 
 const OTHER: &str = "the store does not tell versions of it apart, and has another one";
-const NONE: &str = "there is no such version";
 const MARKER: &str = "this version is a delete marker, which has no bytes";
 const NO_ID: &str = "it may be no version ID of this store";
 
@@ -32,7 +31,7 @@ pub(super) fn answered<T>(
 fn explained(error: StoreError) -> StoreError {
     let text = match (&error.kind, error.status) {
         (Kind::Refused, Some(405)) => MARKER,
-        (Kind::MissingKey, _) if error.message.is_none() => NONE,
+        (Kind::MissingKey, _) if error.message.is_none() => NO_VERSION,
         (Kind::Refused, Some(400)) if error.code.is_none() && error.message.is_none() => NO_ID,
         _ => return error,
     };
@@ -87,7 +86,7 @@ mod tests {
             reply.expect_err("an error").message.as_deref().map(str::to_owned)
         };
         assert_eq!(failed(Some("a"), Kind::Refused, 405).as_deref(), Some(MARKER));
-        assert_eq!(failed(Some("a"), Kind::MissingKey, 404).as_deref(), Some(NONE));
+        assert_eq!(failed(Some("a"), Kind::MissingKey, 404).as_deref(), Some(NO_VERSION));
         assert_eq!(failed(Some("a"), Kind::Refused, 400).as_deref(), Some(NO_ID));
         assert_eq!(failed(Some("a"), Kind::Denied, 403), None);
         assert_eq!(failed(None, Kind::Refused, 405), None);

@@ -263,7 +263,13 @@ fn a_plan_names_the_version_and_a_journal_goes_with_it() {
     let (stage, [old, new]) = stage("old");
     for destination in ["file", "s3://bucket/copy"] {
         let plan = ["cp", "--dry-run", "--version-id", &old, "s3://bucket/k", destination];
-        stage.run(plan).code(0).stdout_has(&format!("(version {old})"));
+        let source = format!("copy  s3://bucket/k (version {old}) -> ");
+        let source =
+            source.replace("copy", if destination == "file" { "download" } else { "copy" });
+        stage.run(plan).code(0).stdout_has(&source);
+        let moved = ["mv", "--dry-run", "--version-id", &old, "s3://bucket/k", destination];
+        let line = format!("move  s3://bucket/k (version {old}) -> {destination}  ");
+        stage.run(moved).code(0).stdout_has(&line);
         let line = stage.run([&plan[..], &["--json"]].concat()).code(0).json_lines().remove(0);
         assert_eq!(line["version_id"], old.as_str());
     }
@@ -285,4 +291,16 @@ fn a_line_of_a_file_names_a_version() {
     stage.sandbox.write("commands", lines);
     stage.run(["run", "commands"]).code(0);
     assert_eq!((stage.text("file"), stage.keys()), ("old".to_owned(), vec!["k".to_owned()]));
+    // It is the version that is missing, and not the object.
+    for destination in ["none", "s3://bucket/none"] {
+        let line = ["cp", "--version-id", "none", "s3://bucket/k", destination];
+        stage.sandbox.write("commands", line.join(" "));
+        for output in
+            [stage.run(["run", "commands", "--json"]), stage.run([&line[..], &["--json"]].concat())]
+        {
+            output.code(1).stdout_has("\"cause\":\"no such version\"");
+        }
+    }
+    let gone = ["cp", "s3://bucket/gone", "none", "--json"];
+    stage.run(gone).code(1).stdout_has("\"cause\":\"no such object\"");
 }
