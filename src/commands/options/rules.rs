@@ -92,12 +92,12 @@ fn given<T: Clone + Send + Sync + 'static>(
     let is_typed = matches.value_source(name) == Some(ValueSource::CommandLine);
     let places = matches.indices_of(name).into_iter().flatten();
     let values = matches.get_many::<T>(name).into_iter().flatten();
-    let placed = places.zip(values.map(rule)).map(|(index, rule)| {
+    let rules = places.zip(values.map(rule)).map(|(index, rule)| {
         let is_exclude = rule.0 == Verdict::Exclude;
         let place = if is_typed { Place::Typed(index) } else { Place::Set { is_exclude, index } };
         (place, rule)
     });
-    placed.collect()
+    rules.collect()
 }
 
 impl Args for Rules {
