@@ -199,6 +199,11 @@ impl UploadArgs {
             return Err(CommandError::misuse(text)
                 .hint("leave out --min-size, --max-size, --newer-than and --older-than"));
         }
+        if is_stream && self.transfer.selection.filters.judge_names() {
+            let text =
+                "standard input has no name: --include, --exclude and their files can't judge it";
+            return Err(CommandError::misuse(text).hint("leave them out"));
+        }
         if self.files.expected_size.is_some() && !is_stream {
             return Err(CommandError::misuse("--expected-size is for standard input (-) alone"));
         }
