@@ -17,7 +17,7 @@ use crate::domain::location::Location;
 use crate::domain::quantity::ByteSize;
 use crate::jobs::guard::NameRule;
 use crate::jobs::manifested::{self, Bases, Direction};
-use crate::jobs::planner::{Planner, Sides};
+use crate::jobs::planner::{CustomerKeys, Planner, Sides};
 use crate::jobs::uploads::{self, Common, LeftOut, Source, Target};
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
 use crate::storage::s3::Payload;
@@ -255,6 +255,7 @@ impl UploadArgs {
             names: NameRule::of_system(),
             fate: self.fate,
             sides: Sides::OneStore,
+            keys: CustomerKeys::Same,
         };
         manifest::run(session, context, (&self.transfer, name), common).await
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::downloads::{Layout, Selection, Source};
 use super::listed::{Broken, Listed};
 use super::named::{self, Named};
-use super::planner::{Closed, Plan, Planner, Sides};
+use super::planner::{Closed, CustomerKeys, Plan, Planner, Sides};
 use super::uploads::Target;
 use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
@@ -25,6 +25,7 @@ pub struct Common {
     pub attributes: Arc<Attributes>,
     pub fate: Fate,
     pub sides: Sides,
+    pub keys: CustomerKeys,
 }
 
 /// Why copies can't be, which shows before any of them starts.
@@ -77,7 +78,8 @@ impl Common {
 
     /// Whether a copy onto itself would leave the object as it is.
     fn changes_nothing(&self) -> bool {
-        self.fate == Fate::Removed || *self.attributes == Attributes::default()
+        let is_kept = *self.attributes == Attributes::default() && self.keys == CustomerKeys::Same;
+        self.fate == Fate::Removed || is_kept
     }
 
     /// Whether the sources take this object of a bucket, as far as its name tells.
@@ -289,6 +291,7 @@ mod tests {
             attributes: Arc::default(),
             fate: Fate::Kept,
             sides: Sides::OneStore,
+            keys: CustomerKeys::Same,
         }
     }
 
@@ -308,6 +311,11 @@ mod tests {
             let acl = Some("private".to_owned());
             changed.attributes = Arc::new(Attributes { acl, ..Attributes::default() });
             assert_eq!(changed.check(), Ok(()), "{source} {target}");
+            let mut locked = common(&[source], target);
+            locked.keys = CustomerKeys::Different;
+            assert_eq!(locked.check(), Ok(()), "another key for {source}");
+            locked.fate = Fate::Removed;
+            assert!(locked.check().is_err(), "a move onto itself would remove it");
             changed.fate = Fate::Removed;
             assert!(changed.check().is_err(), "a move onto itself would remove it");
             changed.sides = Sides::TwoStores;

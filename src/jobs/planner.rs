@@ -43,6 +43,15 @@ pub enum Sides {
     TwoStores,
 }
 
+/// Whether what is written gets another customer's key than what is read has, or one where that has
+/// none: then a copy onto itself is no idle one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CustomerKeys {
+    #[default]
+    Same,
+    Different,
+}
+
 /// What a plan came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Plan {
