@@ -10,7 +10,7 @@ use super::planner::{Closed, CustomerKeys, Plan, Planner, Sides};
 use super::uploads::Target;
 use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
-use crate::domain::job::{Expected, Fate, ObjectCopy, Refused, Task};
+use crate::domain::job::{Expected, Fate, ObjectCopy, Refused, Standing, Task};
 use crate::domain::location::{LocationError, ObjectName, S3Uri};
 use crate::domain::object::ListedObject;
 use crate::transfer::context::Context;
@@ -149,10 +149,13 @@ async fn plan_object(
         Ok(Named::Meant) => Known::default(),
         Ok(Named::Seen(facts)) => {
             let (size, etag, last_modified) = (Some(facts.size), facts.etag, facts.last_modified);
-            Known { size, etag, last_modified }
+            Known { size, etag, last_modified, standing: Standing::Meant }
         }
         Ok(Named::LeftOut) => return Ok(()),
         Err(JobError::Stopped) => return Err(Closed),
+        Err(error) if named::may_be_moved(context, common.fate, &error) => {
+            Known { standing: Standing::Unjudged, ..Known::default() }
+        }
         Err(error) => return planner.refuse(named::unjudged(context, object, &error).await).await,
     };
     submit(planner, (object.clone(), name), known, common).await
@@ -164,6 +167,7 @@ struct Known {
     size: Option<u64>,
     etag: Option<crate::domain::object::ETag>,
     last_modified: Option<std::time::SystemTime>,
+    standing: Standing,
 }
 
 async fn submit(
@@ -181,11 +185,15 @@ async fn submit(
     {
         return planner.refuse(refused).await;
     }
-    let Known { size, etag, last_modified } = known;
+    let Known { size, etag, last_modified, standing } = known;
     let attributes = Arc::clone(&common.attributes);
     let expected = Expected::default();
     let copy = ObjectCopy { source, size, etag, last_modified, object, attributes, expected };
-    planner.submit(None, Task::Copy(Box::new(copy))).await
+    let task = Task::Copy(Box::new(copy));
+    match standing {
+        Standing::Meant => planner.submit(None, task).await,
+        Standing::Unjudged => planner.submit_unjudged(task).await,
+    }
 }
 
 /// A job that would write to what it reads, or to what another one reads.
@@ -270,6 +278,7 @@ impl Listing<'_> {
             size: Some(listed.size),
             etag: listed.etag,
             last_modified: listed.last_modified,
+            standing: Standing::Meant,
         };
         submit(planner, (source, name), known, self.common).await
     }
