@@ -26,11 +26,14 @@ use crate::domain::sieve::Sieve;
 use crate::jobs::comparisons::Tree;
 use crate::jobs::guard::NameRule;
 use crate::jobs::planner::{Planner, Sides};
-use crate::jobs::sync::{self, CompareBy, Extras, Finish, Knowledge, Known, Pairing, Plan, Wanted};
+use crate::jobs::sync::{
+    self, Buckets, CompareBy, Extras, Finish, Knowledge, Known, Pairing, Plan, TwinError, Wanted,
+};
 use crate::jobs::uploads::LeftOut;
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
 use crate::storage::s3::Payload;
 use crate::transfer::context::{Context, Scope};
+use crate::transfer::error::chain;
 use crate::transfer::landing::Landing;
 use crate::transfer::outcome::{self, End, Summary};
 use crate::transfer::prune::{self, From, Leaving};
@@ -181,11 +184,11 @@ impl SyncArgs {
         let (gauge, memory) = (Arc::clone(&session.gauge), context.plan_memory() / 4);
         let (planner, jobs) = Planner::with_names(gauge, memory, names);
         let planner = planner.between(sides(&context));
-        let from = from(&pairing);
+        let (from, buckets) = (from(&pairing), Buckets::of(&pairing));
         let planning = tokio::spawn(sync::plan(Arc::clone(&context), planner, pairing));
         let mut summary = session.run(Arc::clone(&context), jobs, self.purpose()).await;
         let plan = session.planned(planning, &mut summary).await;
-        self.conclude(session, (&context, &from), plan, &mut summary).await;
+        self.conclude(session, (&context, &from, buckets), plan, &mut summary).await;
         Ok(summary)
     }
 
@@ -236,11 +239,11 @@ impl SyncArgs {
     async fn conclude(
         &self,
         session: &Session,
-        (context, from): (&Arc<Context>, &From),
+        (context, from, buckets): (&Arc<Context>, &From, Option<Buckets>),
         plan: Option<Plan>,
         summary: &mut Summary,
     ) {
-        let (knowledge, extras, there) = match plan {
+        let (knowledge, mut extras, there) = match plan {
             Some(plan) => {
                 // Of a run that ended early, what was asked for is what it knows of.
                 if summary.end == End::Complete {
@@ -269,6 +272,11 @@ impl SyncArgs {
                 session.fail(summary, could_not_plan()).await;
             }
             return;
+        }
+        if let (Some(buckets), true) = (buckets, finish == Finish::Remove)
+            && let Some(failure) = may_be_one(context, &buckets, &mut extras).await
+        {
+            return session.fail(summary, failure).await;
         }
         let leaving = match extras.read() {
             Ok(extras) => extras.map(|extra| extra.map(Leaving::from)),
@@ -389,8 +397,7 @@ fn refuse_overlap(source: &Tree, destination: &Tree, sides: Sides) -> Result<(),
     else {
         return Ok(());
     };
-    let base = wildcard.as_ref().map_or(uri.rest.len(), Wildcard::base_length);
-    let base = uri.rest.get(..base).unwrap_or_default();
+    let base = sync::base(uri, wildcard.as_ref());
     let is_within = base.starts_with(&to.rest) || to.rest.starts_with(base);
     if sides == Sides::TwoStores || uri.bucket != to.bucket || !is_within {
         return Ok(());
@@ -410,6 +417,45 @@ fn from(pairing: &Pairing) -> From {
         }
         Tree::Files { .. } => From::Files,
     }
+}
+
+/// Why nothing may go, where what would is the source by another name.
+async fn may_be_one(
+    context: &Arc<Context>,
+    buckets: &Buckets,
+    extras: &mut Extras,
+) -> Option<outcome::Failure> {
+    let extras = extras.read().map_err(TwinError::Unreadable);
+    let twin = match extras {
+        Ok(extras) => buckets.twin(context, extras).await,
+        Err(error) => Err(error),
+    };
+    let failure = match twin {
+        Ok(None) => return None,
+        Ok(Some(twin)) => outcome::Failure {
+            source: twin.uri(),
+            hint: Some(
+                "sync to a prefix that is beside the source, or to another bucket".to_owned(),
+            ),
+            ..outcome::Failure::of_run(
+                "source and destination may be one",
+                format!(
+                    "nothing was removed: the source has {twin}, too, of the same size and time, so \
+                     that both may be one bucket by two names"
+                ),
+            )
+        },
+        Err(TwinError::Unreadable(_)) => could_not_plan(),
+        Err(TwinError::Unlisted(error)) => outcome::Failure {
+            hint: error.hint(),
+            may_pass: error.may_pass(),
+            ..outcome::Failure::of_run(
+                error.cause(),
+                format!("nothing was removed: {}", chain(&error)),
+            )
+        },
+    };
+    Some(failure)
 }
 
 fn could_not_plan() -> outcome::Failure {

@@ -7,6 +7,7 @@ pub mod checksum;
 pub mod comparison;
 pub mod composite;
 pub mod digest;
+pub mod endpoint;
 pub mod escape;
 pub mod evidence;
 pub mod job;

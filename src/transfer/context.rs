@@ -28,6 +28,7 @@ use super::retry::Tries;
 use super::uplink::Uplink;
 use crate::domain::checksum::Checksum;
 use crate::domain::comparison::Verdict;
+use crate::domain::endpoint;
 use crate::domain::job::{Fate, Job};
 use crate::domain::location::Bucket;
 use crate::domain::object::ETag;
@@ -223,7 +224,7 @@ impl Context {
 
     /// Whether one name means one object, wherever it is read or written.
     pub fn is_one_store(&self) -> bool {
-        self.source.endpoint() == self.store.endpoint()
+        endpoint::is_same(self.source.endpoint(), self.store.endpoint())
     }
 
     /// Whether a failure is none: what was to be read is archived, and to be left out then.

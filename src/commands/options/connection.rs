@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::commands::error::CommandError;
 use crate::domain::attributes::CustomerKey;
+use crate::domain::endpoint;
 use crate::storage::s3::{
     Addressing, Certificates, EndpointVariant, Listener, Options, Payer, Payload, Replies, Signing,
 };
@@ -136,7 +137,7 @@ impl Connection {
 
     /// Whether this is the server that was typed.
     pub fn is_at(&self, url: &str) -> bool {
-        self.endpoint_url.as_deref() == Some(url)
+        self.endpoint_url.as_deref().is_some_and(|typed| endpoint::is_same(typed, url))
     }
 }
 

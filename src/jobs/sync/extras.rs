@@ -67,20 +67,20 @@ impl Extras {
         self.bytes
     }
 
-    /// Hands them out. What can't be read is an error, and never the end.
-    pub fn read(self) -> io::Result<impl Iterator<Item = io::Result<Extra>> + Send> {
-        let file = match self.file {
-            Some(mut file) => {
+    /// Hands them out, from the first one. What can't be read is an error, and never the end.
+    pub fn read(&mut self) -> io::Result<impl Iterator<Item = io::Result<Extra>> + Send> {
+        let file = match &mut self.file {
+            Some(file) => {
                 file.rewind()?;
-                Some(BufReader::new(file))
+                Some(BufReader::new(&*file))
             }
             None => None,
         };
-        let on_disk: Box<dyn io::Read + Send> = match file {
+        let on_disk: Box<dyn io::Read + Send + '_> = match file {
             Some(file) => Box::new(file),
             None => Box::new(io::empty()),
         };
-        let mut source = io::Read::chain(on_disk, io::Cursor::new(self.held));
+        let mut source = io::Read::chain(on_disk, self.held.as_slice());
         Ok((0..self.count).map(move |_| Extra::read(&mut source)))
     }
 }
@@ -104,9 +104,11 @@ mod tests {
             }
             assert_eq!((extras.count(), extras.bytes()), (count, (0..count).sum()));
             assert!(extras.held.len() < HELD, "memory grows");
-            let read = extras.read().expect("rewound");
-            let read: Vec<Extra> = read.map(|extra| extra.expect("read")).collect();
-            assert_eq!(read, (0..count).map(extra).collect::<Vec<_>>());
+            for _ in 0..2 {
+                let read = extras.read().expect("rewound");
+                let read: Vec<Extra> = read.map(|extra| extra.expect("read")).collect();
+                assert_eq!(read, (0..count).map(extra).collect::<Vec<_>>());
+            }
         }
     }
 }

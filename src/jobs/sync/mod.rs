@@ -13,6 +13,7 @@ mod rule;
 mod sides;
 mod sort;
 mod task;
+mod twin;
 
 #[cfg(test)]
 mod plan_tests;
@@ -24,3 +25,4 @@ pub use finish::{Finish, Known, finish};
 pub use pairing::{Pairing, Wanted};
 pub use plan::{Knowledge, Plan, plan};
 pub use rule::CompareBy;
+pub use twin::{Buckets, TwinError, base};

@@ -408,7 +408,7 @@ enum Doubt {
 
 /// Those that the file system does not take for something of the source; `None` if it can't be
 /// told.
-fn distinct(extras: Extras, known: &mut Guard) -> Option<Extras> {
+fn distinct(mut extras: Extras, known: &mut Guard) -> Option<Extras> {
     let mut left = Extras::default();
     for extra in extras.read().ok()? {
         let extra = extra.ok()?;

@@ -307,7 +307,7 @@ async fn names_that_the_file_system_takes_for_one_are_never_extra() {
     let scene = Scene::new(&case);
     for (names, extras) in [(NameRule::Exact, ["a", "b"].as_slice()), (NameRule::CaseFold, &["b"])]
     {
-        let (plan, _) = planned(&scene, &case, names).await;
+        let (mut plan, _) = planned(&scene, &case, names).await;
         let found = plan.extras.read().expect("rewound");
         let found: Vec<String> = found.map(|extra| extra.expect("read").name).collect();
         assert_eq!(found, extras);

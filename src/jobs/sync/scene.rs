@@ -171,7 +171,7 @@ impl Scene {
             let (planner, jobs) = Planner::new(Arc::clone(&context.gauge), 1 << 20);
             let planning = plan(Arc::clone(&context), planner, pairing);
             let running = engine::run(Arc::clone(&context), ReceiverStream::new(jobs));
-            let (plan, mut summary) = tokio::join!(planning, running);
+            let (mut plan, mut summary) = tokio::join!(planning, running);
             summary.skipped += plan.equal;
             let removals = plan.extras.count();
             let (knowledge, there) = (plan.knowledge, plan.there);

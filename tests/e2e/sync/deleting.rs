@@ -332,3 +332,46 @@ fn a_listing_in_no_order_is_noticed() {
     output.code(0).stdout_is("remove  s3://bucket/p/x  1 B\n").stderr_has("4 skipped");
     output.stderr_has("do not come in order");
 }
+
+/// A second address of the server makes one bucket no other: what it has below both prefixes is
+/// extra to nothing.
+#[test]
+fn what_is_the_source_by_another_name_stays() {
+    for (source, destination) in [("p/sub/", "p/"), ("p/sub/", ""), ("p/", "p/sub/")] {
+        let stage = Stage::new();
+        for key in ["p/sub/a", "p/sub/b", "p/sub/c/d"] {
+            stage.testbed.put_object(BUCKET, key, key);
+        }
+        let [source, destination] = [source, destination].map(|key| format!("s3://bucket/{key}"));
+        let sync = |endpoint: String, dry: &[&str]| {
+            let paths = ["sync", &source, &destination, "--delete", "--max-delete", "100%"];
+            let from = ["--source-endpoint-url", &endpoint];
+            stage.haul().args(paths).args(from).args(dry).run()
+        };
+        let port = stage.testbed.port();
+        sync(format!("http://127.0.0.1:{port}/"), &[]).code(2).stderr_has("are not apart");
+        for dry in [&["--dry-run"][..], &[]] {
+            let output = sync(format!("http://localhost:{port}"), dry);
+            output.code(1).stderr_has("nothing was removed").stderr_has("one bucket by two names");
+            assert!(!output.stdout_text().contains("remove  "), "{output}");
+            assert_eq!(stage.testbed.count(Operation::DeleteObjects), 0, "{output}");
+        }
+        for key in ["p/sub/a", "p/sub/b", "p/sub/c/d"] {
+            assert_eq!(stage.object_text(key), key);
+        }
+    }
+}
+
+/// A mirror has the source's keys where the source has them, and may have too many.
+#[test]
+fn what_another_bucket_has_by_the_same_key_goes() {
+    let stage = Stage::new();
+    stage.testbed.create_bucket("mirror");
+    stage.testbed.put_object(BUCKET, "p/sub/a", "a");
+    for key in ["p/sub/a", "p/sub/b", "p/x"] {
+        stage.testbed.put_object("mirror", key, "another");
+    }
+    let sync = ["sync", "s3://bucket/p/sub/", "s3://mirror/p/", "--delete"];
+    stage.run(sync.into_iter().chain(["--max-delete", "3"])).code(0).stderr_has("3 removed");
+    assert_eq!(stage.testbed.keys("mirror"), ["p/a"]);
+}
