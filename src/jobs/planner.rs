@@ -159,6 +159,23 @@ impl Planner {
         }
     }
 
+    /// Another plan does it, and no task of this one may have its destination.
+    pub async fn leave_for_later(&mut self, task: &Task) -> Result<(), Closed> {
+        let refused = match admission(&mut self.guard, task) {
+            Ok(Admission::Fresh | Admission::Duplicate) => return Ok(()),
+            Ok(Admission::Refused(refusal)) => {
+                let place = task.destination();
+                let reason = format!("could not write {}: {refusal}", Escaped(&place));
+                Refused::new(task.source(), "two jobs with one destination", reason)
+            }
+            Err(error) => {
+                let reason = crate::transfer::error::chain(&error);
+                Refused::new(task.source(), "the plan could not be checked", reason)
+            }
+        };
+        self.refuse(refused).await
+    }
+
     pub async fn refuse(&self, refused: Refused) -> Result<(), Closed> {
         self.jobs.send(Err(refused)).await.map_err(|_| Closed)
     }
