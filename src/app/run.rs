@@ -35,6 +35,8 @@ const EVENTS: usize = 1024;
 
 /// Does what `arguments` ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    // First of all: a page that is large already stays so.
+    pages::keep_small();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let whole = Cli::command();
     // Help is to be had whatever is set.
@@ -81,7 +83,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         _ => None,
     };
     logging::start(cli.output.verbosity());
-    pages::keep_small();
     let open_files = limits::raise_open_files();
     limits::outlive_file_size_limit().ok();
     let runtime = match enough_files(open_files).and_then(|()| runtime()) {

@@ -413,6 +413,11 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    /// The request carries so many bytes.
+    pub(super) fn sends(&mut self, bytes: u64) {
+        self.permit.sends(bytes);
+    }
+
     /// The request is over; its bytes are still in memory.
     pub(super) fn end_request(&mut self) {
         if !std::mem::replace(&mut self.is_over, true) {

@@ -100,6 +100,8 @@ struct Shared {
 #[derive(Debug)]
 struct Moved {
     meter: Arc<Meter>,
+    /// Bytes of bodies, when the store has them.
+    arrived: AtomicU64,
     requests: AtomicU64,
 }
 
@@ -140,6 +142,8 @@ pub(super) struct Permit {
     /// So many were in flight with it when it passed; `None` once it is over.
     among: Option<usize>,
     memory: u64,
+    /// Bytes of its body.
+    sends: u64,
 }
 
 impl Gate {
@@ -161,6 +165,7 @@ impl Gate {
         let bandwidth = bandwidth.map(|rate| Arc::new(Bandwidth::new(rate)));
         let moved = CLASSES.map(|_| Moved {
             meter: Arc::new(Meter::new(bandwidth.clone())),
+            arrived: AtomicU64::new(0),
             requests: AtomicU64::new(0),
         });
         let began = Instant::now();
@@ -210,6 +215,11 @@ impl Gate {
         self.shared.lock().lane(class).pace.answered(first_byte);
     }
 
+    /// The same of parts that are sent: a reply to a request that had no body.
+    pub(super) fn answered_to_send(&self, reply: Duration) {
+        self.shared.lock().lane(Class::Part).pace.answered_to_send(reply);
+    }
+
     /// Jobs that are worth having under way: one for each request, and some that have theirs behind
     /// them, or wait for it. Where the number of requests was asked for, so many jobs and no more.
     pub(super) fn jobs(&self) -> usize {
@@ -257,7 +267,8 @@ impl Shared {
         let mut state = self.lock();
         for class in CLASSES {
             let moved = self.moved(class);
-            let (bytes, requests) = (moved.meter.bytes(), moved.requests.load(Relaxed));
+            let (bytes, arrived) = (moved.meter.bytes(), moved.arrived.load(Relaxed));
+            let requests = moved.requests.load(Relaxed);
             let lane = state.lane(class);
             let used = match lane.in_flight.cmp(&lane.pace.allowed()) {
                 Ordering::Greater => Used::More,
@@ -265,7 +276,7 @@ impl Shared {
                 _ => Used::Some,
             };
             let before = lane.pace.allowed();
-            lane.pace.tick(Seen { now, bytes, requests, used });
+            lane.pace.tick(Seen { now, bytes, arrived, requests, used });
             let allowed = lane.pace.allowed();
             if allowed != before {
                 tracing::debug!(?class, allowed, before, "pace");
@@ -291,7 +302,7 @@ impl Shared {
             state.free_memory -= waiter.memory;
             let among = Some(state.in_flight());
             let (class, memory) = (waiter.class, waiter.memory);
-            let permit = Permit { shared: Arc::clone(self), class, among, memory };
+            let permit = Permit { shared: Arc::clone(self), class, among, memory, sends: 0 };
             if let Err(permit) = waiter.grant.send(permit) {
                 // Its future was dropped this very moment. Dropping the permit would take the lock
                 // once more, so its counts go back by hand.
@@ -353,7 +364,7 @@ impl Lane {
 
 impl Permit {
     fn empty(shared: Arc<Shared>, class: Class) -> Self {
-        Self { shared, class, among: None, memory: 0 }
+        Self { shared, class, among: None, memory: 0, sends: 0 }
     }
 
     pub(super) fn class(&self) -> Class {
@@ -368,6 +379,11 @@ impl Permit {
     /// Counts bytes of all requests of this class as they move.
     pub(super) fn meter(&self) -> &Arc<Meter> {
         &self.shared.moved(self.class).meter
+    }
+
+    /// The request carries so many bytes.
+    pub(super) fn sends(&mut self, bytes: u64) {
+        self.sends = bytes;
     }
 
     /// The request is over; its bytes are still in memory.
@@ -385,7 +401,9 @@ impl Permit {
         }
         self.memory = 0;
         if was_in_flight {
-            self.shared.moved(self.class).requests.fetch_add(1, Relaxed);
+            let moved = self.shared.moved(self.class);
+            moved.requests.fetch_add(1, Relaxed);
+            moved.arrived.fetch_add(std::mem::take(&mut self.sends), Relaxed);
         }
         let mut state = self.shared.lock();
         state.lane(self.class).in_flight -= usize::from(was_in_flight);

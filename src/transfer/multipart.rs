@@ -10,7 +10,6 @@ use tokio::task::JoinSet;
 use super::context::{InFlight, Outcome, Work};
 use super::download::end_all;
 use super::error::JobError;
-use super::gate::Class;
 use super::plan;
 use super::retry::until_done;
 use super::unfinished::{Aborted, abort, discard_earlier, is_same, parts_of};
@@ -180,7 +179,7 @@ impl<'a> Started<'a> {
             let sent = Instant::now();
             let created = context.in_time(CREATE, 0, answer()).await?;
             // It has no body: that is how far away the store is.
-            context.gate.answered(Class::Part, sent.elapsed());
+            context.gate.answered_to_send(sent.elapsed());
             Ok(created)
         };
         let tries = work.tries(format!("start the upload of {object}")).under(in_flight);
@@ -273,6 +272,7 @@ pub(super) async fn send_part(
     let context = &work.context;
     let body = body.metered(in_flight.meter());
     let length = body.bytes.len() as u64;
+    in_flight.sends(length);
     let tries = work.tries(format!("write part {number} of {}", upload.object));
     let tries = tries.of_part(Some(number)).under(in_flight);
     let put = || async {

@@ -28,6 +28,14 @@ const PAID_WELL: f64 = 0.85;
 /// A store that is so far away, and no farther, needs no more requests than were begun with; one
 /// that is farther needs as many times as many.
 const NEAR: Duration = Duration::from_millis(4);
+/// The same where bodies are sent. The one reply that tells it may be that of a server that has its
+/// hands full, and each of them is in memory.
+const NEAR_TO_SEND: Duration = Duration::from_millis(12);
+/// A first leap there.
+const SMALL_LEAP: f64 = 1.5;
+/// How often requests to a store that is near are to have come and gone in one look: what buffers
+/// take in at once would hide that more of them do not help.
+const ROUNDS_OF_ENDS: f64 = 4.0;
 /// Below this, leaps may be larger: what is too much costs little.
 const FEW: usize = 16;
 /// Looks that saw too little, each twice as long as the one before: what was added may need time to
@@ -58,6 +66,9 @@ pub(super) struct Pace {
     level: usize,
     /// How long the first byte of a reply takes.
     first_byte: Option<Duration>,
+    /// Whether requests carry bodies. Of those, megabytes each count as moved that have only got into
+    /// buffers, here and at the other end.
+    sends: bool,
     /// How long a request takes, the body included.
     request: Duration,
     /// Whether there were ever as many requests as there might be.
@@ -71,6 +82,8 @@ pub(super) struct Pace {
 pub(super) struct Seen {
     pub(super) now: Duration,
     pub(super) bytes: u64,
+    /// Of them, those of bodies that have arrived: their requests have ended.
+    pub(super) arrived: u64,
     pub(super) requests: u64,
     pub(super) used: Used,
 }
@@ -87,8 +100,8 @@ pub(super) enum Used {
 }
 
 impl Seen {
-    fn work(&self) -> f64 {
-        exact(self.bytes) + exact(self.requests) * REQUEST
+    fn work(&self, bytes: u64) -> f64 {
+        exact(bytes) + exact(self.requests) * REQUEST
     }
 }
 
@@ -164,7 +177,8 @@ impl Pace {
         let mode = Mode::Leaping { best: None, has_paid: false, doubts: 0 };
         let (level, request) = (start.clamp(least, most), Duration::ZERO);
         let look = Look::from(Duration::ZERO);
-        Self { least, most, level, first_byte: None, request, has_begun: false, look, mode, far }
+        let (first_byte, sends, has_begun) = (None, false, false);
+        Self { least, most, far, level, first_byte, sends, request, has_begun, look, mode }
     }
 
     /// So many, whatever they do.
@@ -188,11 +202,18 @@ impl Pace {
         });
     }
 
+    /// Requests of this kind carry bodies, and a reply to one without took so long.
+    pub(super) fn answered_to_send(&mut self, after: Duration) {
+        self.sends = true;
+        self.answered(after);
+    }
+
     /// Nothing was tried yet, and the store is so far away: each request waits for longer, and so
     /// more of them are worth it.
     fn go_far(&mut self, first_byte: Duration) {
         if let Mode::Leaping { best: None, .. } = self.mode {
-            let farther = times(self.level, first_byte.div_duration_f64(NEAR).max(1.0));
+            let near = if self.sends { NEAR_TO_SEND } else { NEAR };
+            let farther = times(self.level, first_byte.div_duration_f64(near).max(1.0));
             self.level = farther.min(self.far).max(self.level).min(self.most);
             self.look = Look::from(self.look.begins);
             self.has_begun = false;
@@ -229,13 +250,9 @@ impl Pace {
         };
         self.look.ticks += 1;
         self.look.full += u32::from(seen.used == Used::All);
-        let (length, work) = (seen.now.saturating_sub(from.now), seen.work() - from.work());
-        let window = self.window();
+        let length = seen.now.saturating_sub(from.now);
         let ended = seen.requests - from.requests;
-        let has_seen = (work / ENOUGH).max(exact(ended)) >= real(self.level) * self.rounds();
-        if length < window || !has_seen && length < window * PATIENCE {
-            return;
-        }
+        let Some(work) = self.work(from, seen) else { return };
         if self.look.full * 4 < self.look.ticks * 3 {
             self.withdraw(seen.now);
             return;
@@ -245,6 +262,32 @@ impl Pace {
             self.request = length.mul_f64(real(self.level) / exact(ended));
         }
         self.judge(seen.now, work / length.as_secs_f64());
+    }
+
+    /// What was done in a look that has seen enough.
+    fn work(&self, from: Seen, seen: Seen) -> Option<f64> {
+        let (length, window) = (seen.now.saturating_sub(from.now), self.window());
+        let ended = exact(seen.requests - from.requests);
+        let moved = seen.work(seen.bytes) - from.work(from.bytes);
+        let (is_enough, patience, work) = if self.is_judged_by_ends() {
+            let arrived = seen.work(seen.arrived) - from.work(from.arrived);
+            let is_enough = ended >= real(self.level) * self.rounds().max(ROUNDS_OF_ENDS);
+            (is_enough, LONGEST_TRIAL, if is_enough { arrived } else { moved })
+        } else {
+            let is_enough = (moved / ENOUGH).max(ended) >= real(self.level) * self.rounds();
+            (is_enough, window * PATIENCE, moved)
+        };
+        (length >= window && is_enough || length >= window.max(patience)).then_some(work)
+    }
+
+    /// Where a request takes little time. Elsewhere it takes too long for that, and many are worth
+    /// it in any case.
+    fn is_judged_by_ends(&self) -> bool {
+        self.sends && self.first_byte.is_none_or(|usual| usual < NEAR_TO_SEND)
+    }
+
+    fn first_leap(&self) -> f64 {
+        if self.is_judged_by_ends() { SMALL_LEAP } else { 2.0 }
     }
 
     /// How often the requests in flight are to have come and gone in one look. They start together,
@@ -290,7 +333,7 @@ impl Pace {
         let seen = Level { level: self.level, rate };
         match self.mode {
             Mode::Fixed => {}
-            Mode::Leaping { best: None, .. } => self.leap(seen, 2.0, false, now),
+            Mode::Leaping { best: None, .. } => self.leap(seen, self.first_leap(), false, now),
             Mode::Leaping { best: Some(best), has_paid, doubts } => {
                 self.judge_leap(best, seen, (has_paid, doubts), now);
             }
@@ -304,7 +347,7 @@ impl Pace {
                 }
             }
             Mode::Resting { usual, .. } if rate * UNUSUAL < usual || rate > usual * UNUSUAL => {
-                self.leap(seen, 2.0, false, now);
+                self.leap(seen, self.first_leap(), false, now);
             }
             Mode::Resting { rest, next, .. } => self.try_out(next, seen, rest, now),
             Mode::Trying(_) => self.judge_trial(now, rate),
@@ -321,7 +364,8 @@ impl Pace {
         let hoped = real(seen.level) / real(best.level) - 1.0;
         let gain = seen.rate / best.rate.max(1.0);
         if gain - 1.0 >= PAID * hoped {
-            let is_far = gain - 1.0 >= PAID_WELL * hoped && seen.level < FEW;
+            let may_be_far = seen.level < FEW && !self.is_judged_by_ends();
+            let is_far = gain - 1.0 >= PAID_WELL * hoped && may_be_far;
             self.leap(seen, if is_far { 4.0 } else { 2.0 }, true, now);
         } else if doubts < MOST_DOUBTS {
             self.mode = Mode::Leaping { best: Some(best), has_paid, doubts: doubts + 1 };
@@ -421,7 +465,7 @@ fn real(level: usize) -> f64 {
 
 /// Up to 2^53, which is nine petabytes.
 #[expect(clippy::cast_precision_loss, reason = "see above")]
-fn exact(count: u64) -> f64 {
+pub(super) fn exact(count: u64) -> f64 {
     count as f64
 }
 

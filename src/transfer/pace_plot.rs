@@ -62,6 +62,7 @@ fn courses() -> Vec<Course> {
     let far = Network { first_byte: std::time::Duration::from_millis(150), ..REGION };
     let thin = Network { stream: 1.25 * MB, total: 1.25 * MB, ..REGION };
     let slow = Network { slow: Some(8), ..REGION };
+    let sent = Network { buffer: Some(3.0 * MB), noise: 0.3, total: 1000.0 * MB, ..lan };
     let noisy = Network { noise: 0.6, ..REGION };
     let wire = ("10 Gbit/s", REGION.total);
     let small = ("8,000 objects/s", REGION.requests * SMALL);
@@ -83,6 +84,12 @@ fn courses() -> Vec<Course> {
             ("10 Mbit/s", 1.25 * MB),
             (thin, SMALL, objects()),
             30.0,
+        ),
+        paced(
+            "a fast LAN, 5 MiB parts that are sent",
+            ("1 GB/s", 1000.0 * MB),
+            (sent, PART / 6.0, parts()),
+            2.0,
         ),
         paced("one address in eight is slow, 8 MiB parts", wire, (slow, PART / 4.0, parts()), 10.0),
         paced("a disturbed wire, 8 MiB parts", wire, (noisy, PART / 4.0, parts()), 10.0),

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::pace::{Pace, Seen, Used};
+use super::pace::{Pace, Seen, Used, exact};
 
 const MS: Duration = Duration::from_millis(1);
 pub(super) const MB: f64 = 1e6;
@@ -22,6 +22,9 @@ pub(super) struct Network {
     pub(super) slow: Option<usize>,
     /// How much the wire is disturbed, from 0 to 1.
     pub(super) noise: f64,
+    /// Bytes of each body that count as moved once it is sent, though they have only got into
+    /// buffers; `None` where bodies come.
+    pub(super) buffer: Option<f64>,
 }
 
 pub(super) const REGION: Network = Network {
@@ -31,6 +34,7 @@ pub(super) const REGION: Network = Network {
     requests: 8000.0,
     slow: None,
     noise: 0.0,
+    buffer: None,
 };
 
 struct Request {
@@ -58,8 +62,11 @@ pub(super) struct Simulation {
 }
 
 impl Simulation {
-    pub(super) fn new(network: Network, size: f64, pace: Pace) -> Self {
-        let seen = Seen { now: Duration::ZERO, bytes: 0, requests: 0, used: Used::All };
+    pub(super) fn new(network: Network, size: f64, mut pace: Pace) -> Self {
+        if network.buffer.is_some() {
+            pace.answered_to_send(network.first_byte);
+        }
+        let seen = Seen { now: Duration::ZERO, bytes: 0, arrived: 0, requests: 0, used: Used::All };
         let (now, told_at, dice) = (Duration::ZERO, Duration::ZERO, fastrand::Rng::with_seed(7));
         let (in_flight, history) = (Vec::new(), Vec::new());
         let (sent, tokens, moved) = (0, 0.0, 0.0);
@@ -110,7 +117,10 @@ impl Simulation {
             }
             if begins {
                 self.tokens -= 1.0;
-                self.pace.answered(self.now.saturating_sub(one.answered_at) + network.first_byte);
+                if network.buffer.is_none() {
+                    let late = self.now.saturating_sub(one.answered_at);
+                    self.pace.answered(late + network.first_byte);
+                }
             }
             let turn = one.stream.min(network.total / streams) / 1000.0 * disturbed;
             let bytes = turn.min(one.left);
@@ -133,11 +143,17 @@ impl Simulation {
         if self.now >= self.told_at + period {
             self.told_at = self.now;
             self.seen.now = self.now;
-            self.seen.bytes = self.moved as u64;
+            self.seen.bytes = (self.moved + self.in_buffers()) as u64;
+            self.seen.arrived = (exact(self.seen.requests) * self.size) as u64;
             let is_over = self.in_flight.len() > self.pace.allowed();
             self.seen.used = if is_over { Used::More } else { Used::All };
             self.pace.tick(self.seen);
         }
+    }
+
+    fn in_buffers(&self) -> f64 {
+        let Some(buffer) = self.network.buffer else { return 0.0 };
+        self.in_flight.iter().map(|one| one.left.min(buffer)).sum()
     }
 
     /// Bytes a second from one moment to another.
@@ -216,6 +232,38 @@ fn a_fast_network_needs_few() {
     assert!(rate > 0.95 * network.total && levels.1 <= 10, "{rate} {levels:?}{}", run.course());
 }
 
+/// Megabytes of each part are gone at once, whoever reads them at the other end.
+#[test]
+fn buffers_that_take_in_all_at_once_do_not_mislead() {
+    let near = Network {
+        first_byte: Duration::from_millis(1),
+        stream: 1000.0 * MB,
+        total: 1000.0 * MB,
+        buffer: Some(3.0 * MB),
+        ..REGION
+    };
+    let part = PART / 6.0;
+    for (noise, total) in [(0.0, 1000.0), (0.6, 1000.0), (0.3, 300.0), (0.3, 110.0), (0.0, 20.0)] {
+        let network = Network { noise, total: total * MB, ..near };
+        let run = Simulation::new(network, part, parts()).run(seconds(20.0));
+        let (rate, levels) = (run.rate(Duration::ZERO, seconds(20.0)), run.levels(Duration::ZERO));
+        assert!(rate > 0.95 * network.total, "{rate}{}", run.course());
+        assert!(levels.1 <= 6, "{levels:?}{}", run.course());
+    }
+    // Where each connection is slow, more of them are better, near or far.
+    for first_byte in [1, 30] {
+        let network = Network {
+            first_byte: Duration::from_millis(first_byte),
+            stream: 20.0 * MB,
+            buffer: Some(1.0 * MB),
+            ..REGION
+        };
+        let run = Simulation::new(network, part, parts()).run(seconds(20.0));
+        let rate = run.rate(seconds(3.0), seconds(20.0));
+        assert!(rate > 0.9 * network.total, "{rate}{}", run.course());
+    }
+}
+
 #[test]
 fn small_objects_are_as_many_as_the_machine_gets_done() {
     let run = Simulation::new(REGION, SMALL, objects()).run(seconds(20.0));
@@ -292,6 +340,7 @@ fn who_does_not_use_what_is_allowed_is_allowed_no_more() {
         pace.tick(Seen {
             now,
             bytes: at * 1_000_000,
+            arrived: 0,
             requests: at,
             used: if at % 2 == 0 { Used::All } else { Used::Some },
         });

@@ -37,7 +37,7 @@ pub fn download_part_size(size: u64, part_size: u64, choice: PartChoice) -> u64 
 }
 
 /// So many parts keep an upload busy at S3's pace for each connection, and its last part short.
-const ENOUGH_PARTS_UP: u64 = 200;
+const ENOUGH_PARTS_UP: u64 = 256;
 
 /// The part size that an upload of `size` bytes would like, before S3's limits: each part is in
 /// memory while it is sent.
@@ -128,7 +128,7 @@ mod tests {
         let usual = |size| usual_upload_part(size, DEFAULT_PART, PartChoice::Usual);
         assert_eq!(
             (usual(9 * MIB), usual(GIB), usual(100 * GIB)),
-            (MIN_PART, 6 * MIB, DEFAULT_PART)
+            (MIN_PART, MIN_PART, DEFAULT_PART)
         );
         assert_eq!(usual_upload_part(GIB, 64 * MIB, PartChoice::Typed), 64 * MIB);
         assert_eq!(usual_upload_part(GIB, MIB, PartChoice::Usual), MIB);
