@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};
 
 use super::patterns::{self, Files};
@@ -15,6 +16,8 @@ use crate::domain::pattern::{Filter, Verdict};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rules {
     typed: Vec<(Verdict, Given)>,
+    /// Whether they are of this command line, and not only set for all that there may be.
+    are_asked_for: bool,
     /// Those of each file: standard input is read only once.
     read: OnceLock<Vec<Vec<String>>>,
 }
@@ -59,7 +62,10 @@ impl FromArgMatches for Rules {
         }
         rules.sort_by_key(|(place, _)| *place);
         let typed = rules.into_iter().map(|(_, rule)| rule).collect();
-        Ok(Self { typed, read: OnceLock::new() })
+        let names = ["include", "exclude", "include_from", "exclude_from"];
+        let is_typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+        let are_asked_for = names.into_iter().any(is_typed);
+        Ok(Self { typed, are_asked_for, read: OnceLock::new() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -140,6 +146,12 @@ impl Rules {
             }
         });
         rules.collect()
+    }
+
+    /// Whether they were typed: what is set for all commands is no mistake of one that has no use
+    /// for it.
+    pub(super) fn are_asked_for(&self) -> bool {
+        self.are_asked_for
     }
 
     /// How many of them come through standard input.
