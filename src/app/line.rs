@@ -9,8 +9,9 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 use super::args::{Cli, Command};
-use super::settings::{Rank, Settings, overruled};
+use super::settings::{Misread, Rank, Settings, overruled};
 use super::{named_files, planned};
+use crate::commands::error::CommandError;
 use crate::commands::session::Purpose;
 use crate::domain::escape::Escaped;
 use crate::domain::words;
@@ -119,7 +120,13 @@ impl Parser {
             // It was this line that had less.
             self.command = with(settings, defaults, &[]);
         }
-        let matches = parsed.map_err(|error| bad(&error))?;
+        let matches = match parsed {
+            Ok(parsed) => parsed.matches,
+            Err(Misread::Line(error)) => return Err(bad(&error)),
+            Err(Misread::Overruled(overruled)) => {
+                return Err(refused(&self.settings.refuse(&overruled)));
+            }
+        };
         let cli = Cli::from_arg_matches(&matches).map_err(|error| bad(&error))?;
         self.check(&cli.command, &matches)?;
         Ok(cli.command)
@@ -244,11 +251,14 @@ fn defaults(command: &clap::Command, typed: &ArgMatches, settings: &Settings) ->
     typed.collect()
 }
 
+fn refused(error: &CommandError) -> Bad {
+    Bad { reason: error.source.to_string(), hint: error.hints.first().cloned() }
+}
+
 /// What clap says in a paragraph, in one line and a hint.
 fn bad(error: &clap::Error) -> Bad {
     if let Some(missing) = planned::missing(error) {
-        let hint = missing.hints.first().cloned();
-        return Bad { reason: missing.source.to_string(), hint };
+        return refused(&missing);
     }
     if !error.use_stderr() {
         return Bad::new("help and version are no commands");

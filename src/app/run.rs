@@ -12,7 +12,7 @@ use super::described::describe;
 use super::exit::Exit;
 use super::front::behind_the_verb;
 use super::line::Parser;
-use super::settings::{Setting, Settings};
+use super::settings::{Misread, Parsed, Setting, Settings};
 use super::{logging, named_files, pages, planned, script, shell, signals, threads};
 use crate::commands::error::{CommandError, Kind};
 use crate::commands::options::Filters;
@@ -41,7 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let whole = Cli::command();
     // Help is to be had whatever is set.
-    let (settings, refused) = match Settings::load(&whole) {
+    let (mut settings, refused) = match Settings::load(&whole) {
         Ok(settings) => (settings, None),
         Err(error) => (Settings::default(), Some(error)),
     };
@@ -51,13 +51,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => return wrong(&error),
     };
     let tried = settings.parse(&mut command, &whole, &ordered);
-    let parsed = tried.and_then(|typed| {
-        let cli = Cli::from_arg_matches(&typed).map_err(|error| error.format(&mut command))?;
-        Ok((cli, typed))
+    let parsed = tried.and_then(|Parsed { matches, rules }| {
+        let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        Ok((cli, matches, rules))
     });
-    let (cli, typed) = match parsed {
+    let (cli, typed, overruled) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => {
+        Err(Misread::Overruled(overruled)) => return wrong(&settings.refuse(&overruled)),
+        Err(Misread::Line(error)) => {
             // Help and version go to stdout, the rest to stderr; a closed pipe is no news.
             if let Some(missing) = planned::missing(&error) {
                 return wrong(&missing);
@@ -69,6 +70,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     if let Some(error) = refused {
         return refuse(&error, &cli.output);
     }
+    let overruled: Vec<_> = overruled.iter().filter_map(|one| settings.note(one)).collect();
+    settings.notes.extend(overruled);
     tell_settings(&settings, &settings.in_use(&command, &typed), &cli.output);
     if let Some(described) = describe(&cli.command, &whole, &settings, &cli.output) {
         return described.map_or_else(|error| refuse(&error, &cli.output), |()| Exit::Success);

@@ -18,7 +18,7 @@ use crate::jobs::copies::{self, Common, Senseless};
 use crate::jobs::downloads::{Keys, Source, hint_for_missing};
 use crate::jobs::guard::NameRule;
 use crate::jobs::manifested::{self, Bases, Direction};
-use crate::jobs::planner::{Planner, Sides};
+use crate::jobs::planner::{CustomerKeys, Planner, Sides};
 use crate::jobs::uploads::Target;
 use crate::storage::s3::Payload;
 use crate::transfer::context::{Context, FileTimes, Scope};
@@ -40,6 +40,12 @@ pub(super) struct Copying<'a> {
 /// Whether the objects that are read may be those that are written.
 pub(super) fn sides(context: &Context) -> Sides {
     if context.is_one_store() { Sides::OneStore } else { Sides::TwoStores }
+}
+
+/// Whether what is written is encrypted as what is read is, as far as customers' keys go.
+pub(super) fn keys(context: &Context) -> CustomerKeys {
+    let is_same = context.source.key_digest() == context.store.key_digest();
+    if is_same { CustomerKeys::Same } else { CustomerKeys::Different }
 }
 
 impl Copying<'_> {
@@ -66,6 +72,7 @@ impl Copying<'_> {
             attributes: Arc::new(self.attributes.resolve()?),
             fate: self.fate,
             sides: sides(&context),
+            keys: keys(&context),
         };
         common.check().map_err(senseless)?;
         journal::open(&context, &self.transfer.jobs, self.meaning(&common, &destination)).await?;
@@ -107,6 +114,7 @@ impl Copying<'_> {
             names: NameRule::of_system(),
             fate: self.fate,
             sides: sides(&context),
+            keys: keys(&context),
         };
         manifest::run(session, context, (self.transfer, name), common).await
     }

@@ -251,7 +251,7 @@ impl DownloadArgs {
             check_part_size(context.limits.part_size)?;
         }
         context.landing = Some(Landing::new(local.clone()));
-        let sides = copying::sides(&context);
+        let (sides, keys) = (copying::sides(&context), copying::keys(&context));
         let context = Arc::new(context);
         let sources = manifest::sources(&self.transfer.jobs, name);
         let names = match self.purpose() {
@@ -263,6 +263,7 @@ impl DownloadArgs {
             bases: Bases { remote, target: None, local, sources },
             fate: self.fate,
             sides,
+            keys,
             sieve: self.transfer.selection.resolve()?.sieve,
             attributes: rows.attributes,
             names,

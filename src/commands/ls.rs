@@ -19,8 +19,9 @@ use crate::transfer::listing::{self, Pages, VersionPages};
 /// List buckets, or objects
 ///
 /// Without an argument the buckets, with a prefix one level below it, with a wildcard or -r
-/// everything. Filters are for objects: the folders of one level are shown in any case. Control
-/// characters in keys are shown escaped; --json has keys exact.
+/// everything. Filters are for objects: the folders of one level are shown in any case. Lines are in
+/// the order of the bytes of keys, folders among objects, if the store lists so. Control characters
+/// in keys are shown escaped; --json has keys exact.
 ///
 /// With --all-versions each version has a line, and each delete marker: time, size, version, `latest`
 /// for what the key has now, key; by key, and of each the newest first. In a bucket that never kept
@@ -159,12 +160,17 @@ impl Listing {
         let mut pages = Pages::new(context, request);
         let mut found = 0;
         while let Some(page) = pages.next().await.map_err(CommandError::from)? {
-            found += self.push_prefixes(&page.prefixes, records)?;
-            for object in page.objects.iter().filter(|object| self.is_meant(object)) {
-                // Filters that leave nothing are no reason to say that nothing is there.
-                found += 1;
-                if self.sieve.admits_listed(self.name(object), object) {
-                    records.push(&Record::Object { bucket, object })?;
+            for line in merged(&page.prefixes, &page.objects, |object| object.key.as_str()) {
+                match line {
+                    Line::Prefix(prefix) => found += self.push_prefix(prefix, records)?,
+                    Line::Keyed(object) if self.is_meant(object) => {
+                        // Filters that leave nothing are no reason to say that nothing is there.
+                        found += 1;
+                        if self.sieve.admits_listed(self.name(object), object) {
+                            records.push(&Record::Object { bucket, object })?;
+                        }
+                    }
+                    Line::Keyed(_) => {}
                 }
             }
         }
@@ -182,29 +188,28 @@ impl Listing {
         let mut pages = VersionPages::new(context, request);
         let mut found = 0;
         while let Some(page) = pages.next().await.map_err(CommandError::from)? {
-            found += self.push_prefixes(&page.prefixes, records)?;
-            for version in page.versions.iter().filter(|it| self.is_meant(&it.object)) {
-                found += 1;
-                if self.sieve.admits_version(self.name(&version.object), version) {
-                    records.push(&Record::Version { bucket, version })?;
+            for line in merged(&page.prefixes, &page.versions, |it| it.object.key.as_str()) {
+                match line {
+                    Line::Prefix(prefix) => found += self.push_prefix(prefix, records)?,
+                    Line::Keyed(version) if self.is_meant(&version.object) => {
+                        found += 1;
+                        if self.sieve.admits_version(self.name(&version.object), version) {
+                            records.push(&Record::Version { bucket, version })?;
+                        }
+                    }
+                    Line::Keyed(_) => {}
                 }
             }
         }
         Ok(found)
     }
 
-    fn push_prefixes(
-        &self,
-        prefixes: &[String],
-        records: &mut dyn RecordSink,
-    ) -> Result<u64, OutputError> {
-        let bucket = &self.uri.bucket;
-        let mut found = 0;
-        for prefix in prefixes.iter().filter(|prefix| self.is_here(prefix)) {
-            found += 1;
-            records.push(&Record::Prefix { bucket, prefix })?;
+    fn push_prefix(&self, prefix: &str, records: &mut dyn RecordSink) -> Result<u64, OutputError> {
+        if !self.is_here(prefix) {
+            return Ok(0);
         }
-        Ok(found)
+        records.push(&Record::Prefix { bucket: &self.uri.bucket, prefix })?;
+        Ok(1)
     }
 
     /// `s3://b/dir` is not everything that starts so, but `dir` itself and what is below it.
@@ -226,6 +231,33 @@ impl Listing {
         let key = object.key.as_str();
         key.get(self.base..).unwrap_or(key)
     }
+}
+
+/// What a page has.
+enum Line<'a, T> {
+    Prefix(&'a str),
+    Keyed(&'a T),
+}
+
+/// Both lists of a page, each of which is in order, as one that is. Pages follow each other in the
+/// order of both.
+fn merged<'a, T>(
+    prefixes: &'a [String],
+    keyed: &'a [T],
+    key: impl Fn(&T) -> &str,
+) -> impl Iterator<Item = Line<'a, T>> {
+    let (mut prefixes, mut keyed) = (prefixes.iter().peekable(), keyed.iter().peekable());
+    std::iter::from_fn(move || {
+        let is_prefix = match (prefixes.peek(), keyed.peek()) {
+            (Some(prefix), Some(one)) => prefix.as_str() < key(one),
+            (prefix, _) => prefix.is_some(),
+        };
+        if is_prefix {
+            prefixes.next().map(|prefix| Line::Prefix(prefix))
+        } else {
+            keyed.next().map(Line::Keyed)
+        }
+    })
 }
 
 async fn list_buckets(context: &Context, records: &mut dyn RecordSink) -> Result<(), Stopped> {

@@ -32,6 +32,7 @@ pub mod session;
 pub mod typed;
 
 mod copying;
+mod extras;
 mod first_errors;
 mod journal;
 mod manifest;

@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use super::copying::sides;
 use super::download::{FileOptions, location};
 use super::error::CommandError;
+use super::extras::{could_not_plan, finish_later, may_be_one, planner};
 use super::options::{
     Archives, Attributes, Connection, Copies, Failure, Filters, Integrity, Resuming, Speed,
 };
@@ -25,15 +26,14 @@ use crate::domain::pattern::Wildcard;
 use crate::domain::sieve::Sieve;
 use crate::jobs::comparisons::Tree;
 use crate::jobs::guard::NameRule;
-use crate::jobs::planner::{Planner, Sides};
+use crate::jobs::planner::Sides;
 use crate::jobs::sync::{
-    self, Buckets, CompareBy, Extras, Finish, Knowledge, Known, Pairing, Plan, TwinError, Wanted,
+    self, Buckets, CompareBy, Extras, Finish, Knowledge, Known, Pairing, Plan, Wanted,
 };
 use crate::jobs::uploads::LeftOut;
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
 use crate::storage::s3::Payload;
 use crate::transfer::context::{Context, Scope};
-use crate::transfer::error::chain;
 use crate::transfer::landing::Landing;
 use crate::transfer::outcome::{self, End, Summary};
 use crate::transfer::prune::{self, From, Leaving};
@@ -43,7 +43,8 @@ use crate::transfer::prune::{self, From, Leaving};
 /// Both sides are everything below a prefix or a directory; one of them, or both, is in S3. What the
 /// destination has not, or has otherwise, is transferred; what is equal is not, so that the same
 /// command again moves nothing. With --delete, what only the destination has goes: at the end, and
-/// only if both sides could be read whole and every transfer ended well.
+/// only if both sides could be read whole and every transfer ended well. A file that is in the way of
+/// a folder, or a folder of a file, goes likewise if all of it is extra, and makes room.
 #[derive(Debug, Clone, Args)]
 #[command(override_usage = "haul sync [OPTIONS] SOURCE DESTINATION")]
 #[command(after_help = "\
@@ -180,15 +181,20 @@ impl SyncArgs {
             attributes,
             names,
             extras: if self.removing.delete { Wanted::Yes } else { Wanted::No },
+            clears_way: if self.dry_run { Wanted::No } else { Wanted::Yes },
         };
-        let (gauge, memory) = (Arc::clone(&session.gauge), context.plan_memory() / 4);
-        let (planner, jobs) = Planner::with_names(gauge, memory, names);
-        let planner = planner.between(sides(&context));
+        let (planner, jobs) = planner(session, &context, names);
         let (from, buckets) = (from(&pairing), Buckets::of(&pairing));
-        let planning = tokio::spawn(sync::plan(Arc::clone(&context), planner, pairing));
+        let planning = tokio::spawn(sync::plan(Arc::clone(&context), planner, pairing.clone()));
         let mut summary = session.run(Arc::clone(&context), jobs, self.purpose()).await;
-        let plan = session.planned(planning, &mut summary).await;
+        let mut plan = session.planned(planning, &mut summary).await;
+        let later = plan.as_mut().map(|plan| std::mem::take(&mut plan.later)).unwrap_or_default();
+        let before = summary.removed;
         self.conclude(session, (&context, &from, buckets), plan, &mut summary).await;
+        if later.count() > 0 {
+            let has_removed = summary.removed > before;
+            finish_later(session, &context, (pairing, later, has_removed), &mut summary).await;
+        }
         Ok(summary)
     }
 
@@ -417,48 +423,4 @@ fn from(pairing: &Pairing) -> From {
         }
         Tree::Files { .. } => From::Files,
     }
-}
-
-/// Why nothing may go, where what would is the source by another name.
-async fn may_be_one(
-    context: &Arc<Context>,
-    buckets: &Buckets,
-    extras: &mut Extras,
-) -> Option<outcome::Failure> {
-    let extras = extras.read().map_err(TwinError::Unreadable);
-    let twin = match extras {
-        Ok(extras) => buckets.twin(context, extras).await,
-        Err(error) => Err(error),
-    };
-    let failure = match twin {
-        Ok(None) => return None,
-        Ok(Some(twin)) => outcome::Failure {
-            source: twin.uri(),
-            hint: Some(
-                "sync to a prefix that is beside the source, or to another bucket".to_owned(),
-            ),
-            ..outcome::Failure::of_run(
-                "source and destination may be one",
-                format!(
-                    "nothing was removed: the source has {twin}, too, of the same size and time, so \
-                     that both may be one bucket by two names"
-                ),
-            )
-        },
-        Err(TwinError::Unreadable(_)) => could_not_plan(),
-        Err(TwinError::Unlisted(error)) => outcome::Failure {
-            hint: error.hint(),
-            may_pass: error.may_pass(),
-            ..outcome::Failure::of_run(
-                error.cause(),
-                format!("nothing was removed: {}", chain(&error)),
-            )
-        },
-    };
-    Some(failure)
-}
-
-fn could_not_plan() -> outcome::Failure {
-    let message = "could not keep what is to be removed";
-    outcome::Failure::of_run("the plan could not be kept", message)
 }

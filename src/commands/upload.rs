@@ -17,7 +17,7 @@ use crate::domain::location::Location;
 use crate::domain::quantity::ByteSize;
 use crate::jobs::guard::NameRule;
 use crate::jobs::manifested::{self, Bases, Direction};
-use crate::jobs::planner::{Planner, Sides};
+use crate::jobs::planner::{CustomerKeys, Planner, Sides};
 use crate::jobs::uploads::{self, Common, LeftOut, Source, Target};
 use crate::storage::local::{Existing, ExistingKind, FollowLinks};
 use crate::storage::s3::Payload;
@@ -199,6 +199,11 @@ impl UploadArgs {
             return Err(CommandError::misuse(text)
                 .hint("leave out --min-size, --max-size, --newer-than and --older-than"));
         }
+        if is_stream && self.transfer.selection.filters.judge_names() {
+            let text =
+                "standard input has no name: --include, --exclude and their files can't judge it";
+            return Err(CommandError::misuse(text).hint("leave them out"));
+        }
         if self.files.expected_size.is_some() && !is_stream {
             return Err(CommandError::misuse("--expected-size is for standard input (-) alone"));
         }
@@ -250,6 +255,7 @@ impl UploadArgs {
             names: NameRule::of_system(),
             fate: self.fate,
             sides: Sides::OneStore,
+            keys: CustomerKeys::Same,
         };
         manifest::run(session, context, (&self.transfer, name), common).await
     }

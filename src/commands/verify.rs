@@ -24,7 +24,7 @@ use crate::jobs::downloads::{Keys, Source};
 use crate::jobs::guard::NameRule;
 use crate::jobs::manifest::Format;
 use crate::jobs::manifested::{self, Bases, Direction};
-use crate::jobs::planner::{Planner, Sides};
+use crate::jobs::planner::{CustomerKeys, Planner, Sides};
 use crate::jobs::uploads::Target;
 use crate::storage::local::{Existing, ExistingKind, FollowLinks, is_stdin};
 use crate::transfer::context::{Context, Scope};
@@ -157,6 +157,7 @@ impl VerifyArgs {
             bases: Bases { remote, target: None, local: local.clone(), sources },
             fate: Fate::Kept,
             sides: Sides::OneStore,
+            keys: CustomerKeys::Same,
             sieve: self.filters.resolve()?,
             attributes: Arc::default(),
             names: NameRule::of_system(),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::checksum::Crc;
+
 /// Sent with a single PUT and with the start of a multipart upload alike.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Attributes {
@@ -18,6 +20,8 @@ pub struct Attributes {
     pub storage_class: Option<String>,
     pub acl: Option<String>,
     pub encryption: Option<Encryption>,
+    /// What the store is to keep of the bytes; `None`: the usual one, or that of a copy's source.
+    pub crc: Option<Crc>,
 }
 
 impl Attributes {
@@ -54,6 +58,7 @@ impl Attributes {
             storage_class: self.storage_class.clone().or(kept.storage_class),
             acl: self.acl.clone().or(kept.acl),
             encryption: self.encryption.clone().or(kept.encryption),
+            crc: self.crc.or(kept.crc),
         }
     }
 }

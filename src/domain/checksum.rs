@@ -79,6 +79,10 @@ pub enum Crc {
 }
 
 impl Crc {
+    /// What S3 computes itself for objects that came without a checksum, and what is computed here
+    /// while nobody knows which one the object has.
+    pub const USUAL: Self = Self::Crc64Nvme;
+
     pub fn algorithm(self) -> Algorithm {
         match self {
             Self::Crc64Nvme => Algorithm::Crc64Nvme,

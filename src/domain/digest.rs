@@ -179,6 +179,7 @@ impl Fields {
             storage_class,
             acl,
             encryption,
+            crc,
         } = attributes;
         for text in [
             content_type,
@@ -205,6 +206,10 @@ impl Fields {
                 self.maybe(kms_key_id.as_deref());
             }
             None => self.maybe(None),
+        }
+        // Where it is not given, as it was before it could be.
+        if let Some(crc) = crc {
+            self.text(crc.algorithm().name());
         }
     }
 }

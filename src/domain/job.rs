@@ -24,13 +24,25 @@ pub struct Job {
     /// Nothing is done where these two places are proven the same.
     pub unless_same: Option<Box<Compare>>,
     pub fate: Fate,
+    pub standing: Standing,
 }
 
 impl Job {
     /// A job that is done in any case, and leaves its source.
     pub fn new(number: u64, line: Option<u64>, task: Task) -> Self {
-        Self { number, line, task, unless_same: None, fate: Fate::Kept }
+        let (fate, standing) = (Fate::Kept, Standing::Meant);
+        Self { number, line, task, unless_same: None, fate, standing }
     }
+}
+
+/// Whether bounds of size and time let a job be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    #[default]
+    Meant,
+    /// Nothing was there to be judged: where no journal says that this very move was done, nothing
+    /// is. What is there by then may be what the bounds leave out.
+    Unjudged,
 }
 
 /// What becomes of a job's source once its bytes are at the destination.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::downloads::{Layout, Selection, Source};
 use super::listed::{Broken, Listed};
 use super::named::{self, Named};
-use super::planner::{Closed, Plan, Planner, Sides};
+use super::planner::{Closed, CustomerKeys, Plan, Planner, Sides};
 use super::uploads::Target;
 use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
-use crate::domain::job::{Expected, Fate, ObjectCopy, Refused, Task};
+use crate::domain::job::{Expected, Fate, ObjectCopy, Refused, Standing, Task};
 use crate::domain::location::{LocationError, ObjectName, S3Uri};
 use crate::domain::object::ListedObject;
 use crate::transfer::context::Context;
@@ -25,6 +25,7 @@ pub struct Common {
     pub attributes: Arc<Attributes>,
     pub fate: Fate,
     pub sides: Sides,
+    pub keys: CustomerKeys,
 }
 
 /// Why copies can't be, which shows before any of them starts.
@@ -77,7 +78,8 @@ impl Common {
 
     /// Whether a copy onto itself would leave the object as it is.
     fn changes_nothing(&self) -> bool {
-        self.fate == Fate::Removed || *self.attributes == Attributes::default()
+        let is_kept = *self.attributes == Attributes::default() && self.keys == CustomerKeys::Same;
+        self.fate == Fate::Removed || is_kept
     }
 
     /// Whether the sources take this object of a bucket, as far as its name tells.
@@ -147,10 +149,13 @@ async fn plan_object(
         Ok(Named::Meant) => Known::default(),
         Ok(Named::Seen(facts)) => {
             let (size, etag, last_modified) = (Some(facts.size), facts.etag, facts.last_modified);
-            Known { size, etag, last_modified }
+            Known { size, etag, last_modified, standing: Standing::Meant }
         }
         Ok(Named::LeftOut) => return Ok(()),
         Err(JobError::Stopped) => return Err(Closed),
+        Err(error) if named::may_be_moved(context, common.fate, &error) => {
+            Known { standing: Standing::Unjudged, ..Known::default() }
+        }
         Err(error) => return planner.refuse(named::unjudged(context, object, &error).await).await,
     };
     submit(planner, (object.clone(), name), known, common).await
@@ -162,6 +167,7 @@ struct Known {
     size: Option<u64>,
     etag: Option<crate::domain::object::ETag>,
     last_modified: Option<std::time::SystemTime>,
+    standing: Standing,
 }
 
 async fn submit(
@@ -179,11 +185,15 @@ async fn submit(
     {
         return planner.refuse(refused).await;
     }
-    let Known { size, etag, last_modified } = known;
+    let Known { size, etag, last_modified, standing } = known;
     let attributes = Arc::clone(&common.attributes);
     let expected = Expected::default();
     let copy = ObjectCopy { source, size, etag, last_modified, object, attributes, expected };
-    planner.submit(None, Task::Copy(Box::new(copy))).await
+    let task = Task::Copy(Box::new(copy));
+    match standing {
+        Standing::Meant => planner.submit(None, task).await,
+        Standing::Unjudged => planner.submit_unjudged(task).await,
+    }
 }
 
 /// A job that would write to what it reads, or to what another one reads.
@@ -268,6 +278,7 @@ impl Listing<'_> {
             size: Some(listed.size),
             etag: listed.etag,
             last_modified: listed.last_modified,
+            standing: Standing::Meant,
         };
         submit(planner, (source, name), known, self.common).await
     }
@@ -289,6 +300,7 @@ mod tests {
             attributes: Arc::default(),
             fate: Fate::Kept,
             sides: Sides::OneStore,
+            keys: CustomerKeys::Same,
         }
     }
 
@@ -308,6 +320,11 @@ mod tests {
             let acl = Some("private".to_owned());
             changed.attributes = Arc::new(Attributes { acl, ..Attributes::default() });
             assert_eq!(changed.check(), Ok(()), "{source} {target}");
+            let mut locked = common(&[source], target);
+            locked.keys = CustomerKeys::Different;
+            assert_eq!(locked.check(), Ok(()), "another key for {source}");
+            locked.fate = Fate::Removed;
+            assert!(locked.check().is_err(), "a move onto itself would remove it");
             changed.fate = Fate::Removed;
             assert!(changed.check().is_err(), "a move onto itself would remove it");
             changed.sides = Sides::TwoStores;

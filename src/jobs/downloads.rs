@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::listed::{Broken, Listed};
 use super::named::{self, Named};
 use super::planner::{Closed, Plan, Planner};
-use crate::domain::job::{Download, Expected, LocalTarget, Refused, Task};
+use crate::domain::job::{Download, Expected, LocalTarget, Refused, Standing, Task};
 use crate::domain::location::{Bucket, Key, ObjectName, S3Uri};
 use crate::domain::object::ListedObject;
 use crate::domain::pattern::Wildcard;
@@ -129,11 +129,16 @@ async fn plan_object(
     (target, selection): (&Target, &Selection),
 ) -> Result<(), Closed> {
     let name = object.key.file_name();
+    let mut standing = Standing::Meant;
     let seen = match named::judge(context, &object, name, &selection.sieve).await {
         Ok(Named::Meant) => None,
         Ok(Named::Seen(facts)) => Some(facts),
         Ok(Named::LeftOut) => return Ok(()),
         Err(JobError::Stopped) => return Err(Closed),
+        Err(error) if named::may_be_moved(context, planner.fate(), &error) => {
+            standing = Standing::Unjudged;
+            None
+        }
         Err(error) => {
             return planner.refuse(named::unjudged(context, &object, &error).await).await;
         }
@@ -154,7 +159,11 @@ async fn plan_object(
         target,
         expected: Expected::default(),
     };
-    planner.submit(None, Task::Download(download)).await
+    let task = Task::Download(download);
+    match standing {
+        Standing::Meant => planner.submit(None, task).await,
+        Standing::Unjudged => planner.submit_unjudged(task).await,
+    }
 }
 
 /// One listing on its way to jobs.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::downloads::full_marker;
 use super::guard::NameRule;
 use super::manifest::{Problem, Row, Rows};
-use super::planner::{Closed, Plan, Planner, Sides};
+use super::planner::{Closed, CustomerKeys, Plan, Planner, Sides};
 use super::row_names::{copied_to, remote_destination, remote_source};
 use super::uploads::below;
 use crate::domain::attributes::Attributes;
@@ -75,6 +75,7 @@ pub struct Common {
     pub names: NameRule,
     pub fate: Fate,
     pub sides: Sides,
+    pub keys: CustomerKeys,
 }
 
 /// Plans a job for each row, on a thread that may block. A bad row is refused by its line, and the
@@ -210,7 +211,9 @@ fn copy_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     let (size, etag, last_modified) = (expected.size, None, None);
     let copy = ObjectCopy { source, size, etag, last_modified, object, attributes, expected };
     let changes_nothing = common.fate == Fate::Removed
-        || copy.source.version.is_none() && *copy.attributes == Attributes::default();
+        || copy.source.version.is_none()
+            && *copy.attributes == Attributes::default()
+            && common.keys == CustomerKeys::Same;
     if copy.is_in_place() && changes_nothing && common.sides == Sides::OneStore {
         return Err(format!("{} is where it is to go already", copy.object));
     }

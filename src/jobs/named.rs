@@ -2,7 +2,7 @@
 //! meant, it is looked at first. What can't be looked at is not meant.
 
 use super::downloads::hint_for_missing;
-use crate::domain::job::Refused;
+use crate::domain::job::{Fate, Refused};
 use crate::domain::location::ObjectName;
 use crate::domain::object::ObjectFacts;
 use crate::domain::sieve::Sieve;
@@ -37,6 +37,12 @@ pub async fn judge(
     let facts = context.or_stopped(listing::source_facts(context, object)).await??;
     let is_meant = sieve.bounds.admit(Some(facts.size), facts.last_modified);
     Ok(if is_meant { Named::Seen(Box::new(facts)) } else { Named::LeftOut })
+}
+
+/// Whether it may be gone because it was moved: a journal tells.
+pub fn may_be_moved(context: &Context, fate: Fate, error: &JobError) -> bool {
+    let is_missing = error.store_kind() == Some(&Kind::MissingKey);
+    is_missing && fate == Fate::Removed && context.journal.get().is_some()
 }
 
 /// What can't be judged is not done: somebody else may have put there what is not meant by then.

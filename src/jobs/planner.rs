@@ -10,7 +10,7 @@ use super::guard::{Admission, Destination, Guard, GuardError, NameRule};
 use crate::domain::comparison::{Compare, Place, Presence};
 use crate::domain::escape::Escaped;
 use crate::domain::job::{
-    Download, Expected, Fate, Job, LocalSource, LocalTarget, Refused, Task, Upload,
+    Download, Expected, Fate, Job, LocalSource, LocalTarget, Refused, Standing, Task, Upload,
 };
 use crate::domain::location::ObjectName;
 use crate::transfer::gauge::{Gauge, Plans};
@@ -41,6 +41,15 @@ pub enum Sides {
     #[default]
     OneStore,
     TwoStores,
+}
+
+/// Whether what is written gets another customer's key than what is read has, or one where that has
+/// none: then a copy onto itself is no idle one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CustomerKeys {
+    #[default]
+    Same,
+    Different,
 }
 
 /// What a plan came to.
@@ -110,6 +119,26 @@ impl Planner {
         }
     }
 
+    /// As `submit`, for a move whose source is gone: it was done by an earlier run, or fails.
+    pub async fn submit_unjudged(&mut self, task: Task) -> Result<(), Closed> {
+        match self.admit(None, task) {
+            Some(planned) => self.jobs.send(planned.map(unjudged)).await.map_err(|_| Closed),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, from a thread that may block.
+    pub fn submit_unjudged_blocking(&mut self, task: Task) -> Result<(), Closed> {
+        match self.admit(None, task) {
+            Some(planned) => self.jobs.blocking_send(planned.map(unjudged)).map_err(|_| Closed),
+            None => Ok(()),
+        }
+    }
+
+    pub fn fate(&self) -> Fate {
+        self.fate
+    }
+
     /// As `submit`, from a thread that may block.
     pub fn submit_blocking(&mut self, line: Option<u64>, task: Task) -> Result<(), Closed> {
         match self.admit(line, task) {
@@ -128,6 +157,23 @@ impl Planner {
                 self.refuse_blocking(Refused::new(task.source(), cause, reason))
             }
         }
+    }
+
+    /// Another plan does it, and no task of this one may have its destination.
+    pub async fn leave_for_later(&mut self, task: &Task) -> Result<(), Closed> {
+        let refused = match admission(&mut self.guard, task) {
+            Ok(Admission::Fresh | Admission::Duplicate) => return Ok(()),
+            Ok(Admission::Refused(refusal)) => {
+                let place = task.destination();
+                let reason = format!("could not write {}: {refusal}", Escaped(&place));
+                Refused::new(task.source(), "two jobs with one destination", reason)
+            }
+            Err(error) => {
+                let reason = crate::transfer::error::chain(&error);
+                Refused::new(task.source(), "the plan could not be checked", reason)
+            }
+        };
+        self.refuse(refused).await
     }
 
     pub async fn refuse(&self, refused: Refused) -> Result<(), Closed> {
@@ -210,6 +256,10 @@ impl Planner {
         // What the guard can no longer tell, it says of the next job.
         matches!(admitted, Ok(Admission::Fresh | Admission::Duplicate))
     }
+}
+
+fn unjudged(job: Job) -> Job {
+    Job { standing: Standing::Unjudged, ..job }
 }
 
 /// Asks the guard. Two jobs with one destination are the same job if they have one source, and ask

@@ -7,7 +7,7 @@ use super::downloads::{Layout, Selection};
 use super::planner::{Closed, Plan, Planner};
 use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
-use crate::domain::job::{Expected, LocalSource, Refused, Task, Upload};
+use crate::domain::job::{Expected, Fate, LocalSource, Refused, Standing, Task, Upload};
 use crate::domain::location::{Bucket, Key, LocationError, ObjectName, S3Uri};
 use crate::domain::sieve::Sieve;
 use crate::storage::local::{
@@ -86,14 +86,14 @@ pub fn plan(
     let mut left_out = Vec::new();
     for source in sources {
         let handed_over = match source {
-            Source::File { path, size } => plan_file(&mut planner, path, *size, common),
+            Source::File { path, size } => plan_file(&mut planner, (path, *size), common, journal),
             Source::Directory(path) => {
                 let directory = Directory { path, common, journal };
                 directory.plan(&mut planner, &mut left_out)
             }
             Source::Stdin { expected_size } => {
                 let source = LocalSource::Stdin { expected_size: *expected_size };
-                submit(&mut planner, source, "", common)
+                submit(&mut planner, (source, ""), Standing::Meant, common)
             }
         };
         if handed_over == Err(Closed) {
@@ -105,10 +105,11 @@ pub fn plan(
 
 fn plan_file(
     planner: &mut Planner,
-    path: &Path,
-    size: Option<u64>,
+    (path, size): (&Path, Option<u64>),
     common: &Common,
+    journal: Option<&JournalFile>,
 ) -> Result<(), Closed> {
+    let mut standing = Standing::Meant;
     let Some(name) = path.file_name() else {
         return planner.refuse_blocking(refused(path, "cannot be done", "it has no file name"));
     };
@@ -135,6 +136,10 @@ fn plan_file(
                     "it has no size before it is read: bounds of size and time can't judge it";
                 return planner.refuse_blocking(refused(path, "cannot be done", reason));
             }
+            // The journal tells whether it was moved.
+            Ok(None) if journal.is_some() && planner.fate() == Fate::Removed => {
+                standing = Standing::Unjudged;
+            }
             Ok(None) => {
                 let reason = "nothing is there";
                 return planner.refuse_blocking(refused(path, "not found", reason));
@@ -143,7 +148,7 @@ fn plan_file(
         }
     }
     let source = LocalSource::File { path: path.to_owned(), size, below: None };
-    submit(planner, source, name, common)
+    submit(planner, (source, name), standing, common)
 }
 
 /// Names that are remembered as left out; more are only as many.
@@ -184,7 +189,7 @@ impl Directory<'_> {
                     };
                     let (size, below) = (Some(found.size), below.clone());
                     let source = LocalSource::File { path: found.path, size, below };
-                    submit(planner, source, name, self.common)?;
+                    submit(planner, (source, name), Standing::Meant, self.common)?;
                 }
                 Err(WalkError::Skipped(path)) => {
                     leave_out(path, "it is a pipe, a socket or a device");
@@ -198,15 +203,19 @@ impl Directory<'_> {
 
 fn submit(
     planner: &mut Planner,
-    source: LocalSource,
-    name: &str,
+    (source, name): (LocalSource, &str),
+    standing: Standing,
     common: &Common,
 ) -> Result<(), Closed> {
     match common.target.object_of(name) {
         Ok(object) => {
             let attributes = Arc::clone(&common.attributes);
             let upload = Upload { source, object, attributes, expected: Expected::default() };
-            planner.submit_blocking(None, Task::Upload(upload))
+            let task = Task::Upload(upload);
+            match standing {
+                Standing::Meant => planner.submit_blocking(None, task),
+                Standing::Unjudged => planner.submit_unjudged_blocking(task),
+            }
         }
         Err(error) => {
             let path = match &source {

@@ -13,8 +13,8 @@ use super::multipart::{SentBy, SentPart, Started};
 use super::outcome::Verified;
 use super::unfinished::Aborted;
 use super::upload::{condition, if_ours, read_back};
-use super::verify::{self, USUAL_CRC};
-use crate::domain::checksum::Checksum;
+use super::verify;
+use crate::domain::checksum::{Checksum, Crc};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{Assembled, AssembledPart, Written};
 
@@ -46,7 +46,7 @@ impl Started<'_> {
         let parts_of = |part: SentPart| AssembledPart { etag: part.etag, checksum: part.checksum };
         Ok(Assembled {
             size: parts.iter().map(|part| part.length).sum(),
-            checksum: fold(&parts)?,
+            checksum: fold(self.crc, &parts)?,
             condition: condition(self.work),
             parts: parts.into_iter().map(parts_of).collect(),
         })
@@ -155,16 +155,17 @@ const UNSUMMED: &str = "a part was sent without its checksum";
 
 /// The checksum of the whole from those of its parts, in order and without a gap. `None` where one
 /// of them is not known.
-fn fold(parts: &[SentPart]) -> Result<Option<Checksum>, JobError> {
-    let mut whole = Some(USUAL_CRC.empty());
+fn fold(crc: Crc, parts: &[SentPart]) -> Result<Option<Checksum>, JobError> {
+    let mut whole = Some(crc.empty());
     for (part, number) in parts.iter().zip(1..) {
         if part.number != number {
             return Err(JobError::Internal(format!("part {number} is missing")));
         }
-        let value = part.checksum.as_ref().and_then(Checksum::crc_value);
-        whole = whole.zip(value).map(|(whole, value)| USUAL_CRC.fold(whole, value, part.length));
+        let told = part.checksum.as_ref().filter(|sum| sum.algorithm() == crc.algorithm());
+        let value = told.and_then(Checksum::crc_value);
+        whole = whole.zip(value).map(|(whole, value)| crc.fold(whole, value, part.length));
     }
-    Ok(whole.map(|value| USUAL_CRC.checksum(value)))
+    Ok(whole.map(|value| crc.checksum(value)))
 }
 
 /// `md5(md5 of each part)-parts`, where the store's tags of parts are MD5s.

@@ -26,10 +26,10 @@ use super::plan::Discovery;
 use super::resume::Resume;
 use super::retry::Tries;
 use super::uplink::Uplink;
-use crate::domain::checksum::Checksum;
+use crate::domain::checksum::{Checksum, Crc};
 use crate::domain::comparison::Verdict;
 use crate::domain::endpoint;
-use crate::domain::job::{Fate, Job};
+use crate::domain::job::{Fate, Job, Task};
 use crate::domain::location::Bucket;
 use crate::domain::object::ETag;
 use crate::domain::overwrite::Overwrite;
@@ -378,6 +378,16 @@ impl Work {
 
     async fn pass_as(&self, class: Class, memory: u64) -> Result<InFlight, JobError> {
         self.context.pass(class, self.job.number, memory).await
+    }
+
+    /// What is computed of the bytes that are written.
+    pub(super) fn crc(&self) -> Crc {
+        let attributes = match &self.job.task {
+            Task::Upload(job) => &job.attributes,
+            Task::Copy(job) => &job.attributes,
+            _ => return Crc::USUAL,
+        };
+        attributes.crc.unwrap_or(Crc::USUAL)
     }
 
     pub(super) fn tries(&self, doing: String) -> Tries<'_> {

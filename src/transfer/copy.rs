@@ -296,6 +296,11 @@ pub(super) async fn all_attributes(
     source: &Described,
 ) -> Result<Arc<Attributes>, JobError> {
     let mut kept = kept(source, is_in_place(work, job))?;
+    // The one that both sides can be compared by.
+    kept.crc = match &source.facts.checksum {
+        StoredChecksum::Composite(parts) => parts.algorithm().crc(),
+        stored => stored.full_object().and_then(|sum| sum.algorithm().crc()),
+    };
     if job.attributes.tags.is_empty() {
         kept.tags = tags(work, job).await?;
     }

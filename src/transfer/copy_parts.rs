@@ -18,6 +18,7 @@ use super::part_size::{MIN_PART, part_size_of, usual_copy_part};
 use super::plan;
 use super::retry::until_done;
 use super::unfinished::record_of_copy;
+use crate::domain::checksum::Crc;
 use crate::domain::evidence::{Evidence, Finding, judge};
 use crate::domain::job::ObjectCopy;
 use crate::domain::object::ObjectFacts;
@@ -106,6 +107,7 @@ async fn copy_all(
             work: Arc::clone(work),
             upload: Arc::clone(&started.upload),
             from: Arc::clone(&from),
+            crc: started.crc,
             number,
             range,
         };
@@ -122,13 +124,14 @@ struct Part {
     work: Arc<Work>,
     upload: Arc<crate::storage::object_store::Upload>,
     from: Arc<CopySource>,
+    crc: Crc,
     number: u32,
     range: ByteRange,
 }
 
 impl Part {
     async fn copy(self, mut in_flight: InFlight) -> Result<SentPart, JobError> {
-        let Self { work, upload, from, number, range } = self;
+        let Self { work, upload, from, crc, number, range } = self;
         let context = &work.context;
         let doing = format!("copy part {number} of {} to {}", from.object, upload.object);
         let tries = work.tries(doing).of_part(Some(number)).under(&mut in_flight);
@@ -139,6 +142,8 @@ impl Part {
         let copied = until_done(tries, copy).await?;
         work.gauge.count(range.length());
         let (length, sent_by) = (range.length(), SentBy::ThisRun);
-        Ok(SentPart { number, length, checksum: copied.checksum, etag: copied.etag, sent_by })
+        // One of another kind does not go into the whole.
+        let checksum = copied.checksum.filter(|sum| sum.algorithm() == crc.algorithm());
+        Ok(SentPart { number, length, checksum, etag: copied.etag, sent_by })
     }
 }

@@ -15,7 +15,7 @@ use super::event::{Event, Skip};
 use super::journal::{self as entry, Course};
 use super::outcome::{End, Failure, Summary};
 use super::{compare, copy, download, marker, moving, own_journal, remove, still_done, upload};
-use crate::domain::job::{Fate, Job, LocalSource, LocalTarget, Refused, Task};
+use crate::domain::job::{Fate, Job, LocalSource, LocalTarget, Refused, Standing, Task};
 use crate::domain::journal::Entry;
 use crate::storage::error::Kind;
 use crate::storage::object_store::Removed;
@@ -147,6 +147,9 @@ async fn move_it(work: &Arc<Work>) -> Result<Outcome, JobError> {
         if is_done {
             return Ok(Outcome::Skipped(Skip::DoneBefore));
         }
+    }
+    if work.job.standing == Standing::Unjudged {
+        return Err(moving::unjudged(work).await);
     }
     if let Some(pair) = &work.job.unless_same
         && compare::is_same(work, pair).await?

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::context::Work;
 use super::error::JobError;
-use super::head::{find, find_source};
+use super::head::{find, find_source, head};
 use super::journal::{self, Journal, time_text};
 use super::outcome::{Done, Verified};
 use super::retry::until_done;
@@ -16,7 +16,7 @@ use super::still_done::{
 };
 use super::upload;
 use crate::domain::escape::Escaped;
-use crate::domain::job::{Download, Fate, LocalSource, LocalTarget, Task, Upload};
+use crate::domain::job::{Download, Fate, LocalSource, LocalTarget, Standing, Task, Upload};
 use crate::domain::journal::{Entry, Outcome, SourceIs};
 use crate::domain::location::ObjectName;
 use crate::domain::object::ObjectFacts;
@@ -139,7 +139,11 @@ pub(super) async fn is_moved(work: &Arc<Work>, journal: &Journal) -> Result<bool
     }
     let origin = match source_now(work, &entry).await? {
         Source::Gone => return Ok(true),
-        Source::Same(origin) if entry.source_is == Some(SourceIs::There) => origin,
+        Source::Same(origin)
+            if entry.source_is == Some(SourceIs::There) && work.job.standing == Standing::Meant =>
+        {
+            origin
+        }
         // What is there came after the move, or is not what was moved.
         Source::Same(_) | Source::Other => return Ok(false),
     };
@@ -161,6 +165,22 @@ pub(super) async fn is_moved(work: &Arc<Work>, journal: &Journal) -> Result<bool
     // Where it is not written, the next run finds the source gone.
     let _unwritten = journal.record(&removed).await;
     Ok(true)
+}
+
+/// Why a source that was gone when it was to be judged is not moved: it is gone still, or what is
+/// there now may be what bounds leave out.
+pub(super) async fn unjudged(work: &Work) -> JobError {
+    let found = match &work.job.task {
+        Task::Upload(Upload { source: LocalSource::File { path, below, .. }, .. }) => {
+            upload::open(path, below.as_deref()).map(drop).map_err(JobError::from)
+        }
+        _ => match source_object(work) {
+            Some(object) => head(work, object).await.map(drop),
+            None => Ok(()),
+        },
+    };
+    let text = "it was not there when its size and time were to be judged, and is now: it was kept";
+    found.err().unwrap_or_else(|| JobError::Impossible(text.to_owned()))
 }
 
 /// Whether what is to go may be what was written, by another name: then it is moved anew, under the

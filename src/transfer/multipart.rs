@@ -16,7 +16,7 @@ use super::unfinished::{Aborted, abort, discard_earlier, is_same, parts_of};
 use super::upload::read;
 use super::upload_record::{Earlier, UploadRecord};
 use crate::domain::attributes::Attributes;
-use crate::domain::checksum::{Checksum, Hasher};
+use crate::domain::checksum::{Checksum, Crc, Hasher};
 use crate::domain::job::Upload;
 use crate::domain::location::ObjectName;
 use crate::domain::object::ETag;
@@ -92,6 +92,8 @@ pub(super) struct Started<'a> {
     pub(super) work: &'a Arc<Work>,
     pub(super) upload: Arc<store::Upload>,
     part_size: u64,
+    /// What the store is told of each part, and keeps of the whole.
+    pub(super) crc: Crc,
     /// Parts that an earlier run sent, by number. What is in them is still to be compared.
     pub(super) had: HashMap<u32, ListedPart>,
     record: Option<&'a UploadRecord>,
@@ -137,7 +139,8 @@ impl<'a> Started<'a> {
                 let upload = Arc::new(store::Upload { object: job.object.clone(), id });
                 if let Some(had) = parts_of(work, &upload).await? {
                     let is_recorded = true;
-                    return Ok(Self { work, upload, part_size, had, record, is_recorded });
+                    let crc = work.crc();
+                    return Ok(Self { work, upload, part_size, crc, had, record, is_recorded });
                 }
                 stale = Some(upload);
             }
@@ -192,8 +195,8 @@ impl<'a> Started<'a> {
             id => id?,
         };
         let upload = Arc::new(store::Upload { object: object.clone(), id });
-        let had = HashMap::new();
-        Ok(Self { work, upload, part_size: 0, had, record: None, is_recorded: false })
+        let (crc, had) = (attributes.crc.unwrap_or(Crc::USUAL), HashMap::new());
+        Ok(Self { work, upload, part_size: 0, crc, had, record: None, is_recorded: false })
     }
 
     /// What the store has of it, when no part is on its way any more: those of an earlier run, each

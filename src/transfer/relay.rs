@@ -77,9 +77,11 @@ impl Relay<'_> {
     async fn whole(&self) -> Result<Outcome, JobError> {
         let size = self.pin.size;
         let mut in_flight = self.work.pass(size + FRAMES).await?;
-        let (body, value) = match ByteRange::new(0, size) {
-            Some(range) => self.part(range, None).read(&mut in_flight).await?,
-            None => (Body::new(Bytes::new(), USUAL_CRC.checksum(0)), self.crc.empty()),
+        let (body, value) = if let Some(range) = ByteRange::new(0, size) {
+            self.part(range, None).read(&mut in_flight).await?
+        } else {
+            let sent = self.sent_crc();
+            (Body::new(Bytes::new(), sent.checksum(sent.empty())), self.crc.empty())
         };
         let mut witnesses = self.wanted.witnesses(self.crc);
         for witness in &mut witnesses {
@@ -169,9 +171,15 @@ impl Relay<'_> {
             object: self.job.source.clone(),
             pin: Arc::clone(&self.pin),
             crc: self.crc,
+            sent_crc: self.sent_crc(),
             range,
             number,
         }
+    }
+
+    /// What the copy is to have.
+    fn sent_crc(&self) -> Crc {
+        self.attributes.crc.unwrap_or(USUAL_CRC)
     }
 }
 
@@ -181,6 +189,8 @@ struct Part {
     object: crate::domain::location::ObjectName,
     pin: Arc<Pin>,
     crc: Crc,
+    /// What the copy is to have.
+    sent_crc: Crc,
     range: ByteRange,
     number: Option<u32>,
 }
@@ -203,7 +213,7 @@ impl Part {
 
     /// Its bytes, and what the source's checksum can be compared with.
     async fn read(&self, in_flight: &mut InFlight) -> Result<(Body, u64), JobError> {
-        let Self { reading: work, object, pin, crc, range, number } = self;
+        let Self { reading: work, object, pin, crc, sent_crc, range, number } = self;
         let length = usize::try_from(range.length()).map_err(|_| {
             JobError::Impossible(format!("{} do not fit into memory", ByteSize(range.length())))
         })?;
@@ -213,8 +223,8 @@ impl Part {
         let wanted = Fetch { work, object, pin, range, part, crc };
         let value = fetch(&wanted, in_flight, None, &mut filling).await?;
         let bytes = filling.buffer.freeze();
-        let usual = if crc == USUAL_CRC { value } else { USUAL_CRC.of(&bytes) };
-        Ok((Body::new(bytes, USUAL_CRC.checksum(usual)), value))
+        let sent = if crc == *sent_crc { value } else { sent_crc.of(&bytes) };
+        Ok((Body::new(bytes, sent_crc.checksum(sent)), value))
     }
 }
 

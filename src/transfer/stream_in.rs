@@ -12,7 +12,7 @@ use super::error::JobError;
 use super::multipart::{SentPart, Started, note, pass_while};
 use super::part_size::{MAX_PARTS, MIN_PART, stream_part_size, upload_part_size};
 use super::upload::{Writing, put, skip};
-use super::verify::USUAL_CRC;
+use crate::domain::checksum::Crc;
 use crate::domain::job::Upload;
 use crate::domain::overwrite::Side;
 use crate::domain::quantity::ByteSize;
@@ -46,7 +46,7 @@ pub(super) async fn upload(
     if !head.is_full {
         expect(expected, head.length())?;
         work.gauge.discover(head.length());
-        return put(work, &Writing::of(job), &mut in_flight, head.body()).await;
+        return put(work, &Writing::of(job), &mut in_flight, head.body(work.crc())).await;
     }
     let new = (&job.object, &job.attributes);
     let started = Started::create(work, new, &mut in_flight).await?;
@@ -66,7 +66,7 @@ async fn send(
     let mut sent = Vec::new();
     let mut total = head.length();
     let mut number = 1;
-    let body = head.body();
+    let body = head.body(work.crc());
     started.spawn_part(&mut tasks, number, in_flight, async move { Ok(body) });
     loop {
         number += 1;
@@ -84,7 +84,7 @@ async fn send(
                 let text = format!("the stream is longer than {} bytes", expected.unwrap_or(total));
                 return Err(super::download::end_all(&mut tasks, JobError::Expectation(text)).await);
             }
-            let body = piece.body();
+            let body = piece.body(work.crc());
             started.spawn_part(&mut tasks, number, in_flight, async move { Ok(body) });
         }
         if is_last {
@@ -123,8 +123,8 @@ impl Piece {
         self.buffer.as_ref().len() as u64
     }
 
-    fn body(self) -> Body {
-        let checksum = USUAL_CRC.checksum(USUAL_CRC.of(self.buffer.as_ref()));
+    fn body(self, crc: Crc) -> Body {
+        let checksum = crc.checksum(crc.of(self.buffer.as_ref()));
         Body::new(self.buffer.freeze(), checksum)
     }
 }

@@ -30,8 +30,6 @@ use crate::storage::error::Kind;
 use crate::storage::local::{LocalError, SourceFile};
 use crate::storage::object_store::{Body, Write, WriteIf, Written};
 
-use super::verify::USUAL_CRC;
-
 /// Reads above this go to a thread of their own: a cold disk must not hold up the network.
 const INLINE_READ: u64 = 512 * 1024;
 
@@ -150,10 +148,10 @@ pub(super) async fn read(
     let too_large =
         |_| JobError::Impossible(format!("{} do not fit into memory", ByteSize(length)));
     let mut buffer = work.context.buffers.take(usize::try_from(length).map_err(too_large)?);
-    let source = Arc::clone(source);
+    let (source, crc) = (Arc::clone(source), work.crc());
     let fill = move || {
         source.read_at(offset, buffer.as_mut_slice())?;
-        let checksum = USUAL_CRC.checksum(USUAL_CRC.of(buffer.as_ref()));
+        let checksum = crc.checksum(crc.of(buffer.as_ref()));
         Ok(Body::new(buffer.freeze(), checksum))
     };
     if length <= INLINE_READ {

@@ -15,9 +15,7 @@ use crate::domain::location::ObjectName;
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::storage::local::StagedFile;
 
-/// What is computed while nobody knows yet which checksum the object has: what S3 computes itself
-/// for objects that came without one.
-pub(super) const USUAL_CRC: Crc = Crc::Crc64Nvme;
+pub(super) const USUAL_CRC: Crc = Crc::USUAL;
 
 /// What of the bytes can be compared with a checksum that is known before them.
 pub(super) fn crc_of(stored: &StoredChecksum) -> Crc {

@@ -276,6 +276,18 @@ fn what_can_not_be_judged_is_wrong_usage() {
         haul = haul.args(bounds);
         haul.run().code(2).stderr_has("neither size nor time");
     }
+    stage.sandbox.write("patterns", "*.tmp\n");
+    for rule in ["--include=s*", "--exclude=stream", "--include-from=patterns"] {
+        for verb in ["upload", "cp"] {
+            let haul = stage.haul().stdin("bytes").args([verb, "-", "s3://bucket/stream", rule]);
+            haul.run().code(2).stderr_has("standard input has no name").stderr_has("leave them");
+        }
+    }
+    assert_eq!(stage.testbed.count(Operation::PutObject), 0);
+    // Rules for all commands are about names, where there are any.
+    let haul = stage.haul().env("HAUL_EXCLUDE", "*.tmp").stdin("bytes");
+    haul.args(["upload", "-", "s3://bucket/p/stream"]).run().code(0);
+    stage.run(["rm", "s3://bucket/p/stream"]).code(0);
     for filter in [["--min-size", "1"], ["--include", "*"]] {
         stage
             .haul()

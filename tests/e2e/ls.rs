@@ -57,8 +57,8 @@ fn a_line_has_time_size_and_name() {
     let long = stage.run(["ls", "--long", "-H", "s3://bucket/p/"]);
     let columns = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let lines: Vec<_> = long.code(0).stdout_text().lines().map(columns).collect();
-    assert_eq!(lines[1], ["2023-11-14T22:13:20Z", "2.9", "KiB", "STANDARD_IA", &etag, "p/k"]);
-    assert_eq!(lines[0], ["PRE", "p/q/"]);
+    assert_eq!(lines[0], ["2023-11-14T22:13:20Z", "2.9", "KiB", "STANDARD_IA", &etag, "p/k"]);
+    assert_eq!(lines[1], ["PRE", "p/q/"]);
     let lines = long.stdout_text().lines();
     let names: Vec<_> = lines.filter_map(|line| line.find(" p/")).collect();
     assert!(names.len() == 2 && names[0] == names[1], "{long}");
@@ -84,6 +84,30 @@ fn many_pages_are_one_listing() {
     }
     assert_eq!(names(stage.run(["ls", "--json", "s3://bucket/p/"]).code(0)).len(), 101);
     assert_eq!(names(stage.run(["ls", "-r", "--json", "s3://bucket"]).code(0)).len(), 101);
+}
+
+/// Whatever falls into one page: scripts compare listings line by line.
+#[test]
+fn folders_and_objects_of_one_level_are_in_one_order() {
+    let keys = ["a", "a-/x", "a.b", "a/x", "a/y", "a0", "b/x", "b0", "c", "d/x", "ü"];
+    let wanted = ["a", "a-/", "a.b", "a/", "a0", "b/", "b0", "c", "d/", "ü"];
+    for size in [1, 2, 3, 1000] {
+        let stage = Stage::on(Testbed::builder().page_size(size).spawn().expect("a testbed"));
+        stage.testbed.keep_versions(BUCKET);
+        for key in keys {
+            stage.testbed.put_object(BUCKET, &format!("p/{key}"), key);
+        }
+        let wanted: Vec<_> = wanted.iter().map(|name| format!("p/{name}")).collect();
+        for more in [&[][..], &["--all-versions"]] {
+            let ls = ["ls", "s3://bucket/p/"];
+            let json = stage.haul().args(ls).arg("--json").args(more).run();
+            assert_eq!(names(json.code(0)), wanted, "{size} {json}");
+            let text = stage.haul().args(ls).args(more).run();
+            let last = |line: &str| line.split_whitespace().last().map(str::to_owned);
+            let lines: Vec<_> = text.code(0).stdout_text().lines().filter_map(last).collect();
+            assert_eq!(lines, wanted, "{size} {text}");
+        }
+    }
 }
 
 #[test]

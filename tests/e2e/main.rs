@@ -9,6 +9,7 @@ mod bounds;
 mod buckets;
 mod cat;
 mod changes;
+mod checksums;
 mod clean;
 mod copies;
 mod cp;

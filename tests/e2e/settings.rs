@@ -133,7 +133,8 @@ fn what_is_typed_to_be_spared_is_spared_whatever_is_set() {
     let stage = Stage::with_keys(&["d/gone", "d/keep/x"]);
     let remove = |typed: &[&str]| {
         let haul = stage.haul().env("HAUL_INCLUDE", "**").args(["rm", "-r", "s3://bucket/d/"]);
-        haul.args(typed).run().code(0).stderr_has("1 object removed");
+        let told = "--include, by HAUL_INCLUDE, does not count";
+        haul.args(typed).run().code(0).stderr_has("1 object removed").stderr_has(told);
     };
     remove(&["--exclude", "keep/**"]);
     assert_eq!(stage.keys(), ["d/keep/x"]);
@@ -152,4 +153,41 @@ fn a_setting_that_excludes_what_is_typed_does_not_count() {
     let cp = ["cp", "s3://bucket/a", "a", "--overwrite", "always"];
     stage.haul().env("HAUL_NO_CLOBBER", "1").args(cp).run().code(0).stderr_has("1 object,");
     assert_eq!(stage.text("a"), "a");
+}
+
+/// More would be moved, or for real, than somebody wanted.
+#[test]
+fn a_setting_that_leaves_something_out_is_never_left_out_itself() {
+    let stage = Stage::with_keys(&["a", "b"]);
+    stage.sandbox.write("rows.txt", "a\nb\n");
+    stage.sandbox.write("c.toml", "[mv]\nolder-than = '7d'\n");
+    stage.sandbox.write("dry.toml", "dry-run = true\n");
+    stage.sandbox.write("lines", "mv --manifest rows.txt s3://bucket/ out/\n");
+    let rows: &[&str] = &["mv", "--manifest", "rows.txt", "s3://bucket/", "out/"];
+    let up: &[&str] = &["upload", "--manifest", "rows.txt", "s3://bucket/"];
+    let journal: &[&str] = &["mv", "s3://bucket/a", "out/", "--journal", "j"];
+    for (name, value, args, told) in [
+        ("HAUL_OLDER_THAN", "7d", rows, "unset HAUL_OLDER_THAN for this command"),
+        ("HAUL_NEWER_THAN", "2026-01-01", rows, "unset HAUL_NEWER_THAN"),
+        ("HAUL_NO_FOLLOW_SYMLINKS", "1", up, "unset HAUL_NO_FOLLOW_SYMLINKS"),
+        ("HAUL_DRY_RUN", "1", journal, "unset HAUL_DRY_RUN"),
+        ("HAUL_CONFIG", "c.toml", rows, "--older-than is set by c.toml [mv]"),
+        ("HAUL_CONFIG", "dry.toml", journal, "take `dry-run` out of the file"),
+    ] {
+        let output = stage.haul().env(name, value).args(args).run();
+        output.code(2).stderr_has(told).stderr_has("can't be had with --");
+        // What is typed itself is the command line's own affair.
+        if args == rows {
+            let typed = stage.haul().args(args).args(["--older-than", "7d"]).run();
+            typed.code(2).stderr_has("cannot be used with");
+        }
+    }
+    let lines = stage.haul().env("HAUL_OLDER_THAN", "7d").args(["run", "lines"]).run();
+    lines.code(1).stderr_has("unset HAUL_OLDER_THAN");
+    assert_eq!(stage.testbed.totals().requests, 0);
+    assert_eq!(stage.keys().len(), 2);
+    // A flag that is not set is none, and what is harmless does not count.
+    let haul = stage.haul().env("HAUL_NO_FOLLOW_SYMLINKS", "no").env("HAUL_FLATTEN", "1");
+    haul.args(["cp", "--manifest", "rows.txt", "s3://bucket/", "out/"]).run().code(0);
+    assert_eq!(stage.files("out").len(), 2);
 }

@@ -1,6 +1,7 @@
 //! `haul sync`: one tree becomes like another, a second run moves nothing, and nothing is removed
 //! that the source has, or where not everything is known.
 
+mod clashes;
 mod comparing;
 mod copies;
 mod deleting;

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
-use super::overruled::Rank;
+use super::overruled::{Misread, Overruled, Parsed, Rank};
 use super::setting::{Origin, Setting};
 use super::{environment, file, overruled};
 use crate::commands::error::CommandError;
@@ -70,17 +70,47 @@ impl Settings {
         }
     }
 
-    /// Reads a command line that was made of the `plain` one by `apply`. What is set and speaks against what is typed,
-    /// or against what is set in a place that goes before, does not count.
+    /// Reads a command line that was made of the `plain` one by `apply`. What is set and speaks
+    /// against what is typed, or against what is set in a place that goes before, does not count.
     pub(in crate::app) fn parse(
         &self,
         command: &mut Command,
         plain: &Command,
         typed: &[OsString],
-    ) -> Result<ArgMatches, clap::Error> {
+    ) -> Result<Parsed, Misread> {
         let rank = |arg: &Arg, of: &str| self.rank(arg.get_long()?, of);
         let without = |but: &[String]| self.apply_but(plain.clone(), but);
         overruled::parse(command, typed, rank, without)
+    }
+
+    /// What to say where a setting would have to be left out that must not be.
+    pub(in crate::app) fn refuse(&self, overruled: &Overruled) -> CommandError {
+        let Overruled { command, option, by } = overruled;
+        let (place, way_out) = match self.of_option(option, Some(command)) {
+            Some(Setting { origin: origin @ Origin::Environment(name), .. }) => {
+                (origin.to_string(), format!("unset {name} for this command"))
+            }
+            Some(Setting { origin: origin @ Origin::File(..), .. }) => {
+                let way_out = format!(
+                    "take `{option}` out of the file, or name another one with HAUL_CONFIG"
+                );
+                (origin.to_string(), way_out)
+            }
+            None => ("the command of these lines".to_owned(), format!("leave out --{option}")),
+        };
+        let text = format!(
+            "--{option} is set by {place} and can't be had with --{by}: more would be done without it"
+        );
+        CommandError::misuse(text).hint(format!("{way_out}, or do without --{by}"))
+    }
+
+    /// What to say of rules that do not count.
+    pub(in crate::app) fn note(&self, overruled: &Overruled) -> Option<String> {
+        let Overruled { command, option, by } = overruled;
+        let origin = &self.of_option(option, Some(command))?.origin;
+        Some(format!(
+            "--{option}, by {origin}, does not count: rules are one list, and --{by} goes before"
+        ))
     }
 
     /// Who goes before what is set for an option of a command.
@@ -149,7 +179,7 @@ mod tests {
         let mut command = settings.apply(Cli::command());
         let typed: Vec<_> = typed.iter().map(OsString::from).collect();
         let matches =
-            settings.parse(&mut command, &Cli::command(), &typed).expect("a command line");
+            settings.parse(&mut command, &Cli::command(), &typed).expect("a command line").matches;
         let in_use = settings.in_use(&command, &matches);
         let in_use = in_use.iter().map(|of| format!("{} {}", of.option, of.origin)).collect();
         (Cli::from_arg_matches(&matches).expect("a command line"), in_use)

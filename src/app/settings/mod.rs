@@ -8,5 +8,5 @@ pub(super) mod overruled;
 mod setting;
 
 pub(super) use apply::Settings;
-pub(super) use overruled::Rank;
+pub(super) use overruled::{Misread, Parsed, Rank};
 pub(super) use setting::{Setting, settable};

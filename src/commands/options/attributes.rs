@@ -1,9 +1,10 @@
 //! What an upload, or a copy, says of its object besides the bytes.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::commands::error::CommandError;
 use crate::domain::attributes::{Attributes as Resolved, Encryption};
+use crate::domain::checksum::Crc;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Attributes of new objects")]
@@ -55,6 +56,29 @@ pub struct Attributes {
     /// The key for --sse aws:kms
     #[arg(long, value_name = "ID", requires = "sse")]
     sse_kms_key_id: Option<String>,
+
+    /// Checksum of the whole object that the store keeps, and that is compared [default: crc64nvme,
+    /// and for copies what the source has]
+    #[arg(long, value_name = "NAME", value_enum, ignore_case = true)]
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+}
+
+/// Those that parts in any order come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ChecksumAlgorithm {
+    Crc64nvme,
+    Crc32c,
+    Crc32,
+}
+
+impl ChecksumAlgorithm {
+    fn resolve(self) -> Crc {
+        match self {
+            Self::Crc64nvme => Crc::Crc64Nvme,
+            Self::Crc32c => Crc::Crc32C,
+            Self::Crc32 => Crc::Crc32,
+        }
+    }
 }
 
 impl Attributes {
@@ -92,6 +116,7 @@ impl Attributes {
                 .sse
                 .clone()
                 .map(|method| Encryption { method, kms_key_id: self.sse_kms_key_id.clone() }),
+            crc: self.checksum_algorithm.map(ChecksumAlgorithm::resolve),
         })
     }
 

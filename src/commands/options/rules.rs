@@ -17,6 +17,8 @@ use crate::storage::local::is_stdin;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rules {
     typed: Vec<(Verdict, Given)>,
+    /// Whether they are of this command line, and not only set for all that there may be.
+    are_asked_for: bool,
     /// Those of each file: standard input is read only once.
     read: OnceLock<Vec<Patterns>>,
 }
@@ -62,7 +64,10 @@ impl FromArgMatches for Rules {
         }
         rules.sort_by(|(one, _), (other, _)| one.cmp(other));
         let typed = rules.into_iter().map(|(_, rule)| rule).collect();
-        Ok(Self { typed, read: OnceLock::new() })
+        let names = ["include", "exclude", "include_from", "exclude_from"];
+        let is_typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+        let are_asked_for = names.into_iter().any(is_typed);
+        Ok(Self { typed, are_asked_for, read: OnceLock::new() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -162,6 +167,12 @@ impl Rules {
             }
         });
         rules.collect()
+    }
+
+    /// Whether they were typed: what is set for all commands is no mistake of one that has no use
+    /// for it.
+    pub(super) fn are_asked_for(&self) -> bool {
+        self.are_asked_for
     }
 
     /// How many of them come through standard input.

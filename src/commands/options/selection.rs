@@ -32,6 +32,11 @@ impl Filters {
         self.rules.reads_of_stdin()
     }
 
+    /// Whether somebody typed rules for names.
+    pub fn judge_names(&self) -> bool {
+        self.rules.are_asked_for()
+    }
+
     pub fn resolve(&self) -> Result<Sieve, CommandError> {
         Ok(Sieve { names: self.rules.filter()?, bounds: self.bounds.resolve()? })
     }

@@ -1,11 +1,9 @@
-//! What only the destination has, remembered until it is known whether anything may be removed: a
-//! few in memory, more in a file without a name.
+//! What only the destination has, remembered until it is known whether anything may be removed.
 
-use std::fs::File;
-use std::io::{self, BufReader, Seek as _, Write as _};
+use std::io;
 use std::time::SystemTime;
 
-use super::coded::Coded as _;
+use super::stored::Stored;
 use crate::transfer::prune::Leaving;
 
 /// A name that the destination has, and the source has not.
@@ -28,38 +26,21 @@ impl From<Extra> for Leaving {
     }
 }
 
-/// Bytes in memory, and what is written at once.
-const HELD: usize = 256 * 1024;
-
 /// Extras in the order in which they were found.
 #[derive(Debug, Default)]
 pub struct Extras {
-    count: u64,
     bytes: u64,
-    held: Vec<u8>,
-    file: Option<File>,
+    stored: Stored<Extra>,
 }
 
 impl Extras {
     pub(super) fn push(&mut self, extra: &Extra) -> io::Result<()> {
-        self.count += 1;
         self.bytes += extra.size;
-        extra.write(&mut self.held);
-        if self.held.len() < HELD {
-            return Ok(());
-        }
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => tempfile::tempfile()?,
-        };
-        file.write_all(&self.held)?;
-        self.held.clear();
-        self.file = Some(file);
-        Ok(())
+        self.stored.push(extra)
     }
 
     pub fn count(&self) -> u64 {
-        self.count
+        self.stored.count()
     }
 
     /// What they come to together.
@@ -69,24 +50,13 @@ impl Extras {
 
     /// Hands them out, from the first one. What can't be read is an error, and never the end.
     pub fn read(&mut self) -> io::Result<impl Iterator<Item = io::Result<Extra>> + Send> {
-        let file = match &mut self.file {
-            Some(file) => {
-                file.rewind()?;
-                Some(BufReader::new(&*file))
-            }
-            None => None,
-        };
-        let on_disk: Box<dyn io::Read + Send + '_> = match file {
-            Some(file) => Box::new(file),
-            None => Box::new(io::empty()),
-        };
-        let mut source = io::Read::chain(on_disk, self.held.as_slice());
-        Ok((0..self.count).map(move |_| Extra::read(&mut source)))
+        self.stored.read()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::stored::HELD;
     use super::*;
 
     #[test]
@@ -103,7 +73,7 @@ mod tests {
                 extras.push(&extra(number)).expect("taken");
             }
             assert_eq!((extras.count(), extras.bytes()), (count, (0..count).sum()));
-            assert!(extras.held.len() < HELD, "memory grows");
+            assert!(extras.stored.bytes_in_memory() < HELD, "memory grows");
             for _ in 0..2 {
                 let read = extras.read().expect("rewound");
                 let read: Vec<Extra> = read.map(|extra| extra.expect("read")).collect();

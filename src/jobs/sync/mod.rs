@@ -6,12 +6,15 @@ mod coded;
 mod entry;
 mod extras;
 mod finish;
+mod in_the_way;
 mod join;
+mod later;
 mod pairing;
 mod plan;
 mod rule;
 mod sides;
 mod sort;
+mod stored;
 mod task;
 mod twin;
 
@@ -22,6 +25,7 @@ mod scene;
 
 pub use extras::{Extra, Extras};
 pub use finish::{Finish, Known, finish};
+pub use later::{Later, plan_later};
 pub use pairing::{Pairing, Wanted};
 pub use plan::{Knowledge, Plan, plan};
 pub use rule::CompareBy;

@@ -28,6 +28,9 @@ pub struct Pairing {
     pub names: NameRule,
     /// Whether what only the destination has is wanted.
     pub extras: Wanted,
+    /// Whether what is extra goes before that comes which it is in the way of. A dry run tells both
+    /// in any order.
+    pub clears_way: Wanted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

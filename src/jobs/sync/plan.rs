@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use super::entry::{Entry, EntryKind};
 use super::extras::{Extra, Extras};
+use super::in_the_way::{Below, Held, InTheWay};
 use super::join::{Join, Step, Which};
+use super::later::Later;
 use super::pairing::{Pairing, Wanted, is_folder};
 use super::rule::{Decision, decide};
 use super::sides::{Ending, Item, Order, Other, Reading, Side, no_room};
@@ -33,6 +35,8 @@ pub struct Plan {
     /// Names at the destination that are meant by the command.
     pub there: u64,
     pub extras: Extras,
+    /// What comes when they have gone, and not before: they are in its way.
+    pub later: Later,
     pub knowledge: Knowledge,
     pub left_out: Vec<LeftOut>,
     /// What is worth saying.
@@ -63,8 +67,10 @@ pub async fn plan(context: Arc<Context>, mut planner: Planner, pairing: Pairing)
     };
     let (mut source, mut destination) = (first(&pairing.source), first(&pairing.destination));
     let (mut refused, mut notices) = (HashSet::new(), Vec::new());
+    let mut later = Later::default();
     let mut plan = loop {
         let mut pass = Pass::new(&context, &pairing, (source, destination), refused);
+        pass.plan.later = later;
         match pass.run(&mut planner).await {
             Ok(Ended::Met) => break pass.finish(),
             Err(Closed) => {
@@ -79,6 +85,8 @@ pub async fn plan(context: Arc<Context>, mut planner: Planner, pairing: Pairing)
                 *order = sorted;
                 notices.push(not_in_order(tree));
                 refused = pass.refused;
+                // The planner takes it for handed over.
+                later = pass.plan.later;
             }
         }
     };
@@ -115,6 +123,8 @@ struct Pass<'a> {
     last_own: Option<String>,
     /// Where the file system takes different names for one: all names of the source.
     known: Option<Guard>,
+    /// Where something may have to go before something else comes.
+    way: Option<InTheWay>,
 }
 
 enum Next {
@@ -148,9 +158,11 @@ impl<'a> Pass<'a> {
             let (tree, filter) = (tree.clone(), pairing.filter.clone());
             Side::open(context, Reading { tree, which, other, order, filter })
         };
-        let is_known = pairing.extras == Wanted::Yes
-            && pairing.names != NameRule::Exact
-            && matches!(pairing.destination, Tree::Files { .. });
+        let may_go =
+            pairing.extras == Wanted::Yes && matches!(pairing.destination, Tree::Files { .. });
+        let is_known = may_go && pairing.names != NameRule::Exact;
+        // One name may be another's folder by a spelling that is not met here.
+        let clears_way = may_go && !is_known && pairing.clears_way == Wanted::Yes;
         Self {
             pairing,
             source: side(Which::Source, source),
@@ -159,6 +171,7 @@ impl<'a> Pass<'a> {
                 equal: 0,
                 there: 0,
                 extras: Extras::default(),
+                later: Later::default(),
                 knowledge: Knowledge::Whole,
                 left_out: Vec::new(),
                 notices: Vec::new(),
@@ -167,6 +180,7 @@ impl<'a> Pass<'a> {
             markers: Vec::new(),
             last_own: None,
             known: is_known.then(|| Guard::new(room(context), pairing.names)),
+            way: clears_way.then(InTheWay::default),
         }
     }
 
@@ -179,22 +193,27 @@ impl<'a> Pass<'a> {
                     Next::End => join.push(which, None),
                     Next::Disorder => return Ok(Ended::Disorder(which)),
                     // What is behind would be taken for missing, and all of it be transferred.
-                    Next::Torn => return Ok(Ended::Met),
+                    Next::Torn => return self.met(planner).await,
                 },
                 Step::Both(source, destination) => {
+                    self.comes_to(planner, Which::Source, &source.name).await?;
                     self.know(planner, &source).await?;
                     self.both(planner, source, destination).await?;
                 }
                 Step::OnlySource(source) => {
+                    self.comes_to(planner, Which::Source, &source.name).await?;
                     self.know(planner, &source).await?;
                     self.only_source(planner, source).await?;
                 }
-                Step::OnlyDestination(entry) => self.only_destination(planner, entry).await?,
+                Step::OnlyDestination(entry) => {
+                    self.comes_to(planner, Which::Destination, &entry.name).await?;
+                    self.only_destination(planner, entry).await?;
+                }
                 Step::Again(Which::Source, source) => self.again(planner, source).await?,
                 // Listed twice: it was met.
                 Step::Again(Which::Destination, _) => {}
                 Step::Disorder(which) => return Ok(Ended::Disorder(which)),
-                Step::End => return Ok(Ended::Met),
+                Step::End => return self.met(planner).await,
             }
         }
     }
@@ -322,7 +341,16 @@ impl<'a> Pass<'a> {
             self.plan.equal += 1;
             return Ok(());
         }
-        self.submit(planner, &source, Doubt::None).await
+        match &mut self.way {
+            Some(way) if way.is_below_file(&source.name) => {
+                self.leave_for_later(planner, &source).await
+            }
+            Some(way) if source.kind == EntryKind::Content => {
+                way.hold(source);
+                Ok(())
+            }
+            _ => self.submit(planner, &source, Doubt::None).await,
+        }
     }
 
     async fn only_destination(
@@ -330,12 +358,17 @@ impl<'a> Pass<'a> {
         planner: &mut Planner,
         entry: Entry,
     ) -> Result<(), Closed> {
-        if !self.pairing.is_meant(&entry) {
+        let is_meant = self.pairing.is_meant(&entry);
+        self.plan.there += u64::from(is_meant);
+        let is_known = self.plan.knowledge == Knowledge::Whole;
+        if !is_meant || self.pairing.extras == Wanted::No || !is_known {
+            if let Some(way) = &mut self.way {
+                way.other(&entry.name);
+            }
             return Ok(());
         }
-        self.plan.there += 1;
-        if self.pairing.extras == Wanted::No || self.plan.knowledge == Knowledge::Cut {
-            return Ok(());
+        if let Some(way) = &mut self.way {
+            way.extra(&entry.name);
         }
         self.leave_folders(&entry.name);
         let kept = self.markers.last().map_or(0, String::len);
@@ -375,11 +408,52 @@ impl<'a> Pass<'a> {
         });
         match job {
             Ok((task, pair)) => planner.submit_unless_same(task, pair).await,
-            Err(reason) => {
-                let name = source.own();
-                let reason = format!("could not sync {}: {reason}", Escaped(name));
-                self.refuse(planner, Refused::new(name, "unsafe name", reason)).await
+            Err(reason) => self.refuse(planner, task::impossible(source, &reason)).await,
+        }
+    }
+
+    /// Both sides are behind all names before this one: what was held of those is decided.
+    async fn comes_to(
+        &mut self,
+        planner: &mut Planner,
+        which: Which,
+        name: &str,
+    ) -> Result<(), Closed> {
+        let Some(way) = &mut self.way else { return Ok(()) };
+        let held = way.behind(Some((which, name)));
+        self.decide_held(planner, held).await
+    }
+
+    /// The end of the join.
+    async fn met(&mut self, planner: &mut Planner) -> Result<Ended, Closed> {
+        let held = self.way.as_mut().map(|way| way.behind(None)).unwrap_or_default();
+        self.decide_held(planner, held).await?;
+        Ok(Ended::Met)
+    }
+
+    async fn decide_held(&mut self, planner: &mut Planner, held: Vec<Held>) -> Result<(), Closed> {
+        for Held { entry, below } in held {
+            match below {
+                Below::Extras => self.leave_for_later(planner, &entry).await?,
+                Below::Nothing | Below::More => self.submit(planner, &entry, Doubt::None).await?,
             }
+        }
+        Ok(())
+    }
+
+    /// What is in its way is extra, and has to go first.
+    async fn leave_for_later(
+        &mut self,
+        planner: &mut Planner,
+        source: &Entry,
+    ) -> Result<(), Closed> {
+        match task::task(self.pairing, source) {
+            Ok(task) => planner.leave_for_later(&task).await?,
+            Err(reason) => return self.refuse(planner, task::impossible(source, &reason)).await,
+        }
+        match self.plan.later.push(source) {
+            Ok(()) => Ok(()),
+            Err(error) => self.refuse(planner, no_room(&error)).await,
         }
     }
 

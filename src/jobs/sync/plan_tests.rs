@@ -101,6 +101,65 @@ fn random_trees_converge_and_a_second_run_moves_nothing() {
     });
 }
 
+/// One side alone, with nothing below what is a file there.
+fn tree() -> impl Strategy<Value = Names> {
+    trees().prop_map(|(source, destination)| source.into_iter().chain(destination).collect())
+}
+
+/// Folders where the other side has files, and the other way round.
+fn clashes() -> impl Strategy<Value = Case> {
+    let orders = prop::sample::select(vec![Order::Bytes, Order::Bytes, Order::Odd]);
+    (tree(), tree(), orders, 1..5_usize).prop_map(|(source, destination, order, page)| {
+        let (way, by) = (Way::Down, CompareBy::Auto);
+        Case { way, source, destination, delete: true, by, order, page }
+    })
+}
+
+#[test]
+fn files_where_folders_were_and_folders_where_files_were_converge() {
+    let runtime = runtime();
+    proptest!(many(10_000), |(case in clashes())| {
+        let scene = Scene::new(&case);
+        let is_mistyped = case.source.is_empty();
+        let summary = runtime.block_on(scene.sync(&case));
+        prop_assert_eq!(summary.is_success(), !is_mistyped, "{:?}", summary);
+        let wanted = if is_mistyped { &case.destination } else { &case.source };
+        prop_assert_eq!(&scene.destination(), wanted);
+        let again = runtime.block_on(scene.sync(&case));
+        prop_assert_eq!((again.done, again.removed), (0, 0));
+    });
+}
+
+/// Each name that stays is there with its bytes, though what it is in the way of fails.
+#[test]
+fn what_is_in_the_way_and_no_extra_stays() {
+    let runtime = runtime();
+    let cases = (clashes(), proptest::option::of(2..4_u64), any::<bool>());
+    proptest!(many(3_000), |((case, min_size, is_denied) in cases)| {
+        let scene = Scene::new(&case);
+        let filter = Filter::new([(Verdict::Exclude, "b*".to_owned())]).expect("a glob");
+        let bounds = Bounds { min_size, ..Bounds::default() };
+        let is_meant = |name: &str, length: usize| {
+            filter.admits(name) && bounds.admit(Some(length as u64), None)
+        };
+        if is_denied {
+            let error = StoreError::new("Transfer", Kind::Denied);
+            scene.store.fail_next(Operation::Get, None, Failure::Refused(error));
+        }
+        runtime.block_on(scene.sync_some(&case, filter.clone(), bounds));
+        let left = scene.destination();
+        for (name, length) in &case.destination {
+            if !case.source.contains_key(name) && !is_meant(name, *length) {
+                prop_assert_eq!(left.get(name), Some(length), "{} {:?}", name, left);
+            }
+        }
+        // What went had to make room for nothing, or for what has come.
+        for name in case.destination.keys().filter(|name| !left.contains_key(*name)) {
+            prop_assert!(!case.source.contains_key(name) , "{} {:?}", name, left);
+        }
+    });
+}
+
 #[test]
 fn a_listing_that_fails_anywhere_removes_nothing() {
     let runtime = runtime();

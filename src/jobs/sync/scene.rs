@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{CompareBy, Finish, Known, Pairing, Wanted, finish, plan};
+use super::{CompareBy, Finish, Known, Pairing, Wanted, finish, plan, plan_later};
 use crate::domain::allowance::Allowance;
 use crate::domain::bounds::Bounds;
 use crate::domain::location::{Bucket, Key, ObjectName, S3Uri};
@@ -137,6 +137,7 @@ impl Scene {
             attributes: Arc::default(),
             names: NameRule::Exact,
             extras: if case.delete { Wanted::Yes } else { Wanted::No },
+            clears_way: Wanted::Yes,
         }
     }
 
@@ -169,7 +170,7 @@ impl Scene {
         };
         let syncing = async {
             let (planner, jobs) = Planner::new(Arc::clone(&context.gauge), 1 << 20);
-            let planning = plan(Arc::clone(&context), planner, pairing);
+            let planning = plan(Arc::clone(&context), planner, pairing.clone());
             let running = engine::run(Arc::clone(&context), ReceiverStream::new(jobs));
             let (mut plan, mut summary) = tokio::join!(planning, running);
             summary.skipped += plan.equal;
@@ -180,7 +181,13 @@ impl Scene {
                 let leaving = plan.extras.read().expect("rewound");
                 let leaving = leaving.map(|extra| extra.map(Leaving::from));
                 prune(&context, &from, leaving, &mut summary).await;
+                let (planner, jobs) = Planner::new(Arc::clone(&context.gauge), 1 << 20);
+                let planning = plan_later(planner, pairing, std::mem::take(&mut plan.later));
+                let running = engine::run(Arc::clone(&context), ReceiverStream::new(jobs));
+                let ((), later) = tokio::join!(planning, running);
+                summary.join(&later);
             }
+            summary.failed += plan.later.count();
             drop(context);
             summary
         };

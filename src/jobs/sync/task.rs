@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::entry::{Entry, EntryKind};
 use super::pairing::Pairing;
 use crate::domain::comparison::{Compare, Place, Presence, Unproven};
-use crate::domain::job::{Download, Expected, LocalSource, LocalTarget, ObjectCopy, Task, Upload};
+use crate::domain::escape::Escaped;
+use crate::domain::job::{
+    Download, Expected, LocalSource, LocalTarget, ObjectCopy, Refused, Task, Upload,
+};
 use crate::domain::relative_path::RelativePath;
 use crate::jobs::comparisons::Tree;
 use crate::storage::local::FollowLinks;
@@ -54,6 +57,13 @@ pub(super) fn task(pairing: &Pairing, entry: &Entry) -> Result<Task, String> {
         }
         (Place::File(_), Tree::Objects { .. }, _) => Err("it is no file".to_owned()),
     }
+}
+
+/// That there can be none.
+pub(super) fn impossible(entry: &Entry, reason: &str) -> Refused {
+    let name = entry.own();
+    let reason = format!("could not sync {}: {reason}", Escaped(name));
+    Refused::new(name, "unsafe name", reason)
 }
 
 /// The two sides of one name, to compare.

@@ -24,6 +24,7 @@ use super::notice::{Listener, Notice};
 use super::proxy::{Proxies, Route};
 use super::read::StatusInRange;
 use super::regions::is_region;
+use super::repeated::SaidOnce;
 use super::resolve::Resolver;
 use super::store::{Parts, S3Store};
 use super::{connector, profile, tls};
@@ -172,6 +173,7 @@ async fn connect_by(options: &Options, resolver: Resolver) -> Result<S3Store, Co
         .force_path_style(is_path_style(options.addressing, endpoint.is_some()))
         .accelerate(options.endpoint.accelerate)
         .interceptor(StatusInRange)
+        .interceptor(SaidOnce)
         .interceptor(WatchBodies);
     if options.endpoint.dual_stack {
         config = config.use_dual_stack(true);

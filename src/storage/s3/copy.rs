@@ -6,8 +6,11 @@ use aws_sdk_s3::types::{MetadataDirective, TaggingDirective};
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::classify::sdk_error;
+use super::multipart::algorithm_of;
 use super::read::{ask_head, choose_checksum, head_facts};
-use super::store::{S3Store, told_checksums, with_attributes, with_customer_key, with_source_key};
+use super::store::{
+    S3Store, checksum_of_part, told_checksums, with_attributes, with_customer_key, with_source_key,
+};
 use super::write::{UNRESERVED, if_none_match, tagging};
 use crate::domain::attributes::{Attributes, guess_content_type};
 use crate::domain::checksum::{Algorithm, Checksum};
@@ -37,6 +40,7 @@ pub(super) async fn whole(
         .key(object.key.as_str())
         .copy_source(name_of(&how.source.object))
         .set_copy_source_if_match(tag(&how.source))
+        .set_checksum_algorithm(how.attributes.crc.map(algorithm_of))
         .set_if_none_match(if_none_match(how.condition))
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
@@ -94,9 +98,7 @@ pub(super) async fn part(
     refuse_another(PART, from, reply.copy_source_version_id())?;
     let Some(result) = reply.copy_part_result() else { return Err(nothing_told(PART)) };
     let Some(etag) = result.e_tag() else { return Err(nothing_told(PART)) };
-    let crc = result.checksum_crc64_nvme();
-    let checksum = crc.and_then(|value| Checksum::from_base64(Algorithm::Crc64Nvme, value));
-    Ok(CopiedPart { etag: ETag::new(etag), checksum })
+    Ok(CopiedPart { etag: ETag::new(etag), checksum: checksum_of_part!(result) })
 }
 
 pub(super) async fn describe(store: &S3Store, object: &ObjectName) -> Result<Described> {

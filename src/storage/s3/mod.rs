@@ -31,6 +31,7 @@ mod parts;
 mod presign;
 mod quick_list;
 mod read;
+mod repeated;
 mod unfinished;
 mod versions;
 mod write;

@@ -8,11 +8,12 @@ use super::classify::sdk_error;
 use super::connect::Payload;
 use super::direct::{Draft, Replay, Sent};
 use super::store::{
-    S3Store, send_with_body, with_attributes, with_checksum, with_customer_key, with_replay,
+    S3Store, checksum_of_part, send_with_body, told_checksums, with_attributes, with_checksum,
+    with_customer_key, with_replay,
 };
 use super::write::{check_stored, if_none_match, same_algorithm, tagging, told};
 use crate::domain::attributes::{Attributes, guess_content_type};
-use crate::domain::checksum::{Algorithm, Checksum};
+use crate::domain::checksum::{Algorithm, Checksum, Crc};
 use crate::domain::location::ObjectName;
 use crate::domain::object::ETag;
 use crate::storage::error::{Kind, StoreError};
@@ -25,7 +26,18 @@ const PART: &str = "UploadPart";
 const COMPLETE: &str = "CompleteMultipartUpload";
 const ABORT: &str = "AbortMultipartUpload";
 
-/// CRC64NVME of the whole object: S3 itself then compares the assembled object with the source.
+/// What the reply says of the kind that was sent. Any other can't be compared with it.
+macro_rules! same_kind {
+    ($sent:expr, $reply:expr) => {
+        same_algorithm($sent, |sent| {
+            told_checksums!($reply)
+                .into_iter()
+                .find_map(|(told, value)| value.filter(|_| told == sent))
+        })
+    };
+}
+
+/// A CRC of the whole object: S3 itself then compares the assembled object with the source.
 pub(super) async fn create(
     store: &S3Store,
     object: &ObjectName,
@@ -36,7 +48,7 @@ pub(super) async fn create(
         .create_multipart_upload()
         .bucket(object.bucket.as_str())
         .key(object.key.as_str())
-        .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+        .checksum_algorithm(algorithm_of(attributes.crc.unwrap_or(Crc::USUAL)))
         .checksum_type(ChecksumType::FullObject)
         .set_request_payer(store.payer.clone());
     let request = with_customer_key!(request, store);
@@ -94,7 +106,7 @@ pub(super) async fn part_by_sdk(
     Ok(Written {
         etag: reply.e_tag().map(ETag::new),
         version: None,
-        checksum: same_algorithm(checksum, |_| reply.checksum_crc64_nvme()),
+        checksum: same_kind!(checksum, reply),
     })
 }
 
@@ -125,10 +137,20 @@ pub(super) async fn complete(
     Ok(Written {
         etag: reply.e_tag().map(ETag::new),
         version: reply.version_id().map(Into::into),
-        checksum: reply
-            .checksum_crc64_nvme()
-            .and_then(|value| Checksum::from_base64(Algorithm::Crc64Nvme, value)),
+        checksum: match &assembled.checksum {
+            Some(sent) => same_kind!(sent, reply),
+            None => checksum_of_part!(reply),
+        },
     })
+}
+
+/// As S3 names it.
+pub(super) fn algorithm_of(crc: Crc) -> ChecksumAlgorithm {
+    match crc {
+        Crc::Crc64Nvme => ChecksumAlgorithm::Crc64Nvme,
+        Crc::Crc32C => ChecksumAlgorithm::Crc32C,
+        Crc::Crc32 => ChecksumAlgorithm::Crc32,
+    }
 }
 
 fn completed_part(part: &AssembledPart, number: i32) -> CompletedPart {

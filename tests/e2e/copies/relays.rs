@@ -248,6 +248,56 @@ fn each_side_may_have_a_key_of_its_own() {
     without.code(1).stderr_has("s3://bucket/k");
 }
 
+/// A copy onto itself that changes nothing else is one by its key.
+#[test]
+fn an_object_is_written_anew_under_another_key_where_it_is() {
+    let stage = Stage::new();
+    stage.sandbox.write("one", [1; 32]);
+    stage.sandbox.write("two", [2; 32]);
+    stage.sandbox.fill("file", 12 * MIB);
+    let kept = ["--metadata", "a=b", "--storage-class", "STANDARD_IA", "--tag", "t=u"];
+    let upload = ["upload", "file", "s3://bucket/p/k", "--sse-c-key-file", "one"];
+    stage.run([&upload[..], &kept].concat()).code(0);
+    let (from_one, to_two) = (["--source-sse-c-key-file", "one"], ["--sse-c-key-file", "two"]);
+    let (from_two, to_one) = (["--source-sse-c-key-file", "two"], ["--sse-c-key-file", "one"]);
+    stage.sandbox.write("rows.txt", "p/k\n");
+    let object: &[&str] = &["cp", "s3://bucket/p/k", "s3://bucket/p/k"];
+    let tree: &[&str] = &["cp", "s3://bucket/p/", "s3://bucket/p/"];
+    let rows: &[&str] = &["cp", "--manifest", "rows.txt", "s3://bucket/", "s3://bucket/"];
+    let parts: &[&str] = &["--copy-parts-above", "5MiB", "--part-size", "5MiB"];
+    let readable = |key: &[&str]| {
+        let back = stage.haul().args(["download", "s3://bucket/p/k", "back"]).args(key).run();
+        let is_whole = back.code == Some(0);
+        assert!(!is_whole || stage.sandbox.read("back") == stage.sandbox.read("file"));
+        is_whole
+    };
+    for (command, more) in [(object, &[][..]), (object, parts), (tree, &[]), (rows, &[])] {
+        let cp = |keys: &[&str]| stage.run([command, keys, more].concat());
+        cp(&[from_one, to_two].concat()).code(0).stderr_has("1 object,");
+        assert!(readable(&to_two) && !readable(&to_one), "{command:?}");
+        // Without one, and with the first one again.
+        cp(&from_two).code(0).stderr_has("1 object,");
+        assert!(readable(&[]), "{command:?}");
+        cp(&to_one).code(0).stderr_has("1 object,");
+        assert!(readable(&to_one) && !readable(&[]), "{command:?}");
+        let attributes = stage.object("p/k").attributes.clone();
+        assert_eq!(attributes.metadata.get("a").map(String::as_str), Some("b"));
+        assert_eq!(attributes.storage_class.as_deref(), Some("STANDARD_IA"));
+        // One key is no change, and what is moved onto itself would be gone.
+        let requests = stage.testbed.count(Operation::CopyObject);
+        let same = [command, &from_one, &to_one, more].concat();
+        let output = stage.run(same);
+        output.stderr_has("is where it is to go already");
+        assert_ne!(output.code, Some(0), "{output}");
+        if command != rows {
+            let moved = [&["mv"], &command[1..], &from_one, &to_two].concat();
+            stage.run(moved).code(2).stderr_has("is where it is to go already");
+        }
+        assert_eq!(stage.testbed.count(Operation::CopyObject), requests);
+    }
+    assert_eq!(stage.object("p/k").attributes.tags, [("t".to_owned(), "u".to_owned())].into());
+}
+
 /// S3 refuses a key that an object does not have.
 #[test]
 fn the_key_of_what_is_written_is_not_shown_to_what_is_read() {

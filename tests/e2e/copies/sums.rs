@@ -48,8 +48,10 @@ fn the_parts_of_a_source_are_asked_for_once_and_only_where_they_tell() {
         (crc64, rows, in_parts, 1, proven),
         (crc64, typed, off_in_parts, 0, "1 by length"),
         (crc64, rows, off_in_parts, 1, "1 by length"),
-        // The copy's parts have another checksum.
-        (crc32, typed, in_parts, 0, "1 by length"),
+        // The copy's parts have the kind of checksum that the source's have.
+        (crc32, typed, in_parts, 1, proven),
+        (crc32, typed, off_in_parts, 0, "1 by length"),
+        // Or another.
         (sha256, typed, in_parts, 0, "1 by length"),
     ] {
         let stage = stage(algorithm);

@@ -1,6 +1,8 @@
 //! Moves that are cut off, or whose last step fails: both copies are there then, that is said, and
 //! the same command with its journal goes on where it was, without moving a byte twice.
 
+use std::time::{Duration, SystemTime};
+
 use rustix::process::Signal;
 use testbed::{Fault, FaultKind, Gate, Operation, PutOptions};
 
@@ -235,4 +237,87 @@ fn an_interrupted_move_has_each_object_somewhere() {
         assert!(object.bytes() == content(&format!("p/{number}"), 1000));
     }
     assert!(!stage.keys().iter().any(|key| key.starts_with("p/")));
+}
+
+/// With a bound, so that the source is looked at before anything else.
+fn bounded<'a>(source: &'a str, destination: &'a str) -> [&'a str; 7] {
+    ["mv", "--journal", "j", source, destination, "--older-than", "1d"]
+}
+
+fn put_old(stage: &Stage) {
+    let days = SystemTime::now() - Duration::from_hours(48);
+    stage.testbed.put_object_with(BUCKET, "k", "k", &PutOptions::new().last_modified(days));
+}
+
+const NAMED: [&str; 2] = ["out/", "s3://bucket/q/"];
+
+#[test]
+fn a_source_that_was_moved_is_no_more_there_to_be_judged_and_is_done() {
+    for destination in NAMED {
+        let stage = Stage::new();
+        put_old(&stage);
+        let command = bounded("s3://bucket/k", destination);
+        stage.run(command).code(0).stderr_has("1 object,");
+        stage.run(command).code(0).stderr_has("done before");
+        // A younger one of that name is none that is meant.
+        stage.testbed.put_object(BUCKET, "k", "young");
+        stage.run(command).code(0);
+        assert_eq!(stage.object_text("k"), "young");
+        stage.testbed.delete_object(BUCKET, "k");
+        // What is at the destination no more was moved by somebody else.
+        let arrived = if destination == "out/" {
+            std::fs::remove_file(stage.sandbox.path("out/k")).expect("it is there");
+            "out/k"
+        } else {
+            stage.testbed.delete_object(BUCKET, "q/k");
+            "q/k"
+        };
+        stage.run(command).code(1).stderr_has("404 NotFound");
+        assert!(!stage.sandbox.path("out/k").exists() && stage.keys().is_empty(), "{arrived}");
+    }
+    let stage = Stage::new();
+    let file = stage.sandbox.write("f", "f");
+    let age = |days: u64| {
+        let file = std::fs::File::options().write(true).open(&file).expect("a file");
+        file.set_modified(SystemTime::now() - Duration::from_hours(24 * days)).expect("a time");
+    };
+    age(2);
+    let command = bounded("f", "s3://bucket/");
+    stage.run(command).code(0).stderr_has("1 object,");
+    stage.run(command).code(0).stderr_has("done before");
+    stage.sandbox.write("f", "young");
+    stage.run(command).code(0);
+    assert_eq!((stage.text("f"), stage.object_text("f")), ("young".into(), "f".into()));
+    std::fs::remove_file(&file).expect("it is there");
+    stage.testbed.delete_object(BUCKET, "f");
+    stage.run(command).code(1).stderr_has("`f`");
+    // No journal, no excuse.
+    let plain = ["mv", "f", "s3://bucket/", "--older-than", "1d"];
+    stage.run(plain).code(1).stderr_has("nothing is there");
+}
+
+/// What is not there when it is judged, and is there when it would be moved, was judged by nobody.
+#[test]
+fn what_no_bound_has_judged_stays() {
+    for destination in NAMED {
+        for arrived in [false, true] {
+            let stage = Stage::new();
+            let command = bounded("s3://bucket/k", destination);
+            if arrived {
+                put_old(&stage);
+                let refuse = Fault::new(Operation::DeleteObject, FaultKind::access_denied());
+                stage.testbed.fault(refuse.always());
+                stage.run(command).code(1).stderr_has("was kept");
+                stage.testbed.clear_faults();
+            } else {
+                stage.testbed.put_object(BUCKET, "k", "young");
+            }
+            let gone =
+                Fault::new(Operation::HeadObject, FaultKind::status(404, "NoSuchKey")).key("k");
+            stage.testbed.fault(gone.once());
+            let output = stage.run(command);
+            output.code(1).stderr_has("it was not there when its size and time were to be judged");
+            assert!(stage.keys().contains(&"k".to_owned()), "{output}");
+        }
+    }
 }

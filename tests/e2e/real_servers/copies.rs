@@ -124,3 +124,31 @@ fn versions_are_moved_one_at_a_time() {
     assert!(bucket.keys("k").is_empty());
     assert_eq!(bucket.versions_of("k"), [second], "behind the delete marker");
 }
+
+/// A server that knows customers' keys must not be left with an object under the old one.
+#[test]
+#[ignore = "needs real servers: run tests/run.sh"]
+fn another_key_for_an_object_is_a_copy_onto_itself() {
+    let (server, bucket) = (Weed::shared(), Bucket::make(Weed::shared(), super::BUCKET));
+    bucket.remove("keys/");
+    let sandbox = Sandbox::new();
+    let key = |name: &str, byte: u8| sandbox.write(name, [byte; 32]);
+    let (one, two) = (key("one", 1), key("two", 2));
+    let bytes = content("k", 12 * MIB + 1);
+    let (file, name) = (sandbox.write("file", &bytes), bucket.uri("keys/k"));
+    let upload = haul().on(server).arg("upload").arg(file).arg(&name);
+    upload.arg("--sse-c-key-file").arg(&one).run().code(0);
+    let readable = |key: &std::path::Path| {
+        let back = sandbox.path("back");
+        let download = haul().on(server).arg("download").arg(&name).arg(&back);
+        let is_read = download.arg("--sse-c-key-file").arg(key).run().code == Some(0);
+        assert!(!is_read || std::fs::read(&back).expect("it is there") == bytes);
+        is_read
+    };
+    assert!(readable(&one) && !readable(&two));
+    let copy = || haul().on(server).args(["cp", &name, &name]);
+    let from = |haul: crate::harness::Haul| haul.arg("--source-sse-c-key-file").arg(&one);
+    from(copy()).arg("--sse-c-key-file").arg(&one).run().code(2);
+    from(copy()).arg("--sse-c-key-file").arg(&two).run().code(0);
+    assert!(readable(&two) && !readable(&one));
+}

@@ -175,6 +175,7 @@ fn attributes() -> Attributes {
     let text = |text: &str| Some(text.to_owned());
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     Attributes {
+        crc: None,
         content_type: text("text/plain; charset=utf-8"),
         content_encoding: text("gzip"),
         content_disposition: text("attachment; filename=\"a b\""),
