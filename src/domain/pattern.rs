@@ -86,7 +86,8 @@ impl Default for Filter {
 }
 
 impl Filter {
-    /// Full globs: `*` and `?` (both cross `/`), `[..]`, `{a,b}`, `**`.
+    /// Full globs: `*` and `?` (both cross `/`), `[..]`, `{a,b}`, `**`. One that ends with `/` matches
+    /// all that is below it.
     pub fn new(rules: impl IntoIterator<Item = (Verdict, String)>) -> Result<Self, PatternError> {
         let (verdicts, texts): (Vec<_>, Vec<_>) = rules.into_iter().unzip();
         let sets = texts.chunks(TOGETHER).map(set).collect::<Result<Vec<_>, _>>()?;
@@ -138,7 +139,12 @@ fn set(texts: &[String]) -> Result<GlobSet, PatternError> {
 }
 
 fn glob(text: &str) -> Result<Glob, globset::Error> {
-    GlobBuilder::new(text).literal_separator(false).backslash_escape(true).build()
+    // By itself it would match a folder's marker alone, and leave in what is to be left out.
+    let below = text.ends_with('/').then(|| format!("{text}*"));
+    GlobBuilder::new(below.as_deref().unwrap_or(text))
+        .literal_separator(false)
+        .backslash_escape(true)
+        .build()
 }
 
 /// A glob that can't be read.
@@ -158,6 +164,19 @@ mod tests {
     fn filter(rules: &[(Verdict, &str)]) -> Filter {
         Filter::new(rules.iter().map(|(verdict, text)| (*verdict, (*text).to_owned())))
             .expect("globs")
+    }
+
+    #[test]
+    fn a_glob_of_a_folder_is_of_all_below_it() {
+        let without = filter(&[(Verdict::Exclude, "cache/"), (Verdict::Exclude, "*/[a-c]/")]);
+        for left_out in ["cache/", "cache/x", "cache/x/y", "x/b/y"] {
+            assert!(!without.admits(left_out), "{left_out}");
+        }
+        for wanted in ["cache", "cached/x", "x/cache/y", "x/d/y", "b/y"] {
+            assert!(without.admits(wanted), "{wanted}");
+        }
+        let only = filter(&[(Verdict::Include, "cache/")]);
+        assert!(only.admits("cache/x") && !only.admits("x"));
     }
 
     #[test]

@@ -31,8 +31,8 @@ enum Given {
 
 #[derive(Debug, Clone, Args)]
 struct TypedRules {
-    /// Take what matches; the last rule that matches wins, and if the first rule is an include,
-    /// everything else is left out. Of rules that are set and not typed, includes come before
+    /// Take what matches, with `/` at the end all that is below; the last rule that matches wins, and
+    /// if the first rule is an include, everything else is left out. Of rules that are set and not typed, includes come before
     /// excludes; none of them counts where one is typed
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
