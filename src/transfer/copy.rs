@@ -64,17 +64,20 @@ pub(super) async fn look(work: &Work, job: &ObjectCopy) -> Result<Option<Skip>, 
     if !overwrite.looks_first() {
         return Ok(None);
     }
-    let mut side = Side { size: job.size, modified: job.last_modified.and_then(seconds) };
+    let mut side = Side { size: job.size, modified: job.last_modified.and_then(end_of_second) };
     if overwrite != Overwrite::Never && side.modified.is_none() {
         let facts = head(work, &job.source).await?;
-        side = Side { size: Some(facts.size), modified: facts.last_modified.and_then(seconds) };
+        let modified = facts.last_modified.and_then(end_of_second);
+        side = Side { size: Some(facts.size), modified };
     }
     skip(work, &job.object, side).await
 }
 
-fn seconds(time: SystemTime) -> Option<i64> {
+/// The source may have been written to after its copy was made, in the same second, and no store tells
+/// less than that everywhere.
+fn end_of_second(time: SystemTime) -> Option<i64> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_secs()).ok()
+    i64::try_from(since.as_secs() + 1).ok()
 }
 
 /// Whether another version is there by now, the copy is not like its source, or somebody else ended

@@ -92,7 +92,9 @@ async fn skip_file(
     let size = source.size();
     verify::expected_size(&job.expected, size)?;
     let modified = source.modified().duration_since(std::time::UNIX_EPOCH).ok();
-    let modified = modified.and_then(|since| i64::try_from(since.as_secs()).ok());
+    // Rounded up: it may have been written to after its object was, in the same second.
+    let seconds = modified.map(|since| since.as_secs() + u64::from(since.subsec_nanos() > 0));
+    let modified = seconds.and_then(|seconds| i64::try_from(seconds).ok());
     skip(work, &job.object, Side { size: Some(size), modified }).await
 }
 

@@ -6,6 +6,8 @@ mod faults;
 mod relays;
 mod sums;
 
+use std::time::{Duration, SystemTime};
+
 use testbed::{Attributes, Operation, PutOptions};
 
 use crate::harness::content;
@@ -164,6 +166,8 @@ fn overwrite_modes_hold_and_the_server_is_asked_to_keep_what_is_there() {
     let never = ["cp", "--no-clobber", "s3://bucket/a", "s3://bucket/b"];
     stage.run(never).code(0).stderr_has("1 skipped");
     assert_eq!(stage.object_text("b"), "b");
+    let older = SystemTime::now() - Duration::from_hours(1);
+    stage.testbed.put_object_with(BUCKET, "a", "a", &PutOptions::new().last_modified(older));
     let if_newer = ["cp", "--overwrite", "newer", "s3://bucket/a", "s3://bucket/b"];
     stage.run(if_newer).code(0).stderr_has("1 skipped");
     stage.run(["cp", "--no-clobber", "s3://bucket/a", "s3://bucket/c"]).code(0);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::entry::{Entry, EntryKind};
-use super::rule::CompareBy;
+use super::rule::{CompareBy, OneSecond};
 use crate::domain::attributes::Attributes;
 use crate::domain::bounds::Bounds;
 use crate::domain::pattern::Filter;
@@ -43,6 +43,14 @@ impl Pairing {
     /// Whether a name of the source is to be at the destination.
     pub(super) fn is_wanted(&self, source: &Entry) -> bool {
         self.filter.admits(&source.name) && self.bounds.admit(Some(source.size), source.modified)
+    }
+
+    /// What it means that a name of the source has the time of its destination.
+    pub(super) fn one_second(&self, source: &Entry) -> OneSecond {
+        match &self.destination {
+            Tree::Files { .. } => OneSecond::Equal,
+            Tree::Objects { .. } => OneSecond::of_object(&self.source, source.modified),
+        }
     }
 
     /// Whether a name of the destination is the command's business: the same filters, and nothing

@@ -316,7 +316,8 @@ impl<'a> Pass<'a> {
         let decision = match destination.kind {
             EntryKind::Other => Decision::Transfer,
             EntryKind::Content | EntryKind::Marker => {
-                decide(self.pairing.by, &source, &destination)
+                let one_second = self.pairing.one_second(&source);
+                decide(self.pairing.by, &source, &destination, one_second)
             }
         };
         match decision {

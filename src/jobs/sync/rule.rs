@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::entry::Entry;
 use crate::domain::evidence::{Evidence, Finding, judge};
+use crate::jobs::comparisons::Tree;
 
 /// What is compared of names that both sides have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,20 +28,51 @@ pub(super) enum Decision {
     TransferUnlessSame,
 }
 
+/// What it means that both sides have one time, in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OneSecond {
+    /// Nothing is newer: files have the times of their objects.
+    Equal,
+    /// The source may have been written to after its object was, in the same second.
+    Doubted,
+}
+
+impl OneSecond {
+    /// Of what was written as an object. A file whose time has no fraction has that of an object, or
+    /// is on a file system that knows no fractions.
+    pub(super) fn of_object(source: &Tree, modified: Option<SystemTime>) -> Self {
+        let nanoseconds = |time: SystemTime| {
+            let since = time.duration_since(UNIX_EPOCH);
+            since.unwrap_or_else(|error| error.duration()).subsec_nanos()
+        };
+        let is_whole = modified.is_none_or(|time| nanoseconds(time) == 0);
+        match source {
+            Tree::Files { .. } if is_whole => Self::Equal,
+            _ => Self::Doubted,
+        }
+    }
+}
+
 /// Decides by what the listings tell. What is not known counts as different: a needless transfer
 /// loses nothing.
-pub(super) fn decide(by: CompareBy, source: &Entry, destination: &Entry) -> Decision {
+pub(super) fn decide(
+    by: CompareBy,
+    source: &Entry,
+    destination: &Entry,
+    one_second: OneSecond,
+) -> Decision {
     let is_newer = is_newer(source.modified, destination.modified);
+    let may_be_newer = one_second == OneSecond::Doubted && is_one_second(source, destination);
     let is_doubted = match by {
         CompareBy::Size => false,
-        CompareBy::Mtime | CompareBy::Auto => is_newer,
+        CompareBy::Mtime | CompareBy::Auto => is_newer || may_be_newer,
         CompareBy::Checksum => true,
     };
     if source.size != destination.size {
         Decision::Transfer
     } else if !is_doubted {
         Decision::Equal
-    } else if by == CompareBy::Mtime {
+    } else if by == CompareBy::Mtime && is_newer {
         Decision::Transfer
     } else if source.size == 0 || have_one_digest(source, destination) {
         Decision::Equal
@@ -55,6 +87,10 @@ fn is_newer(source: Option<SystemTime>, destination: Option<SystemTime>) -> bool
         (Some(source), Some(destination)) => source > destination,
         _ => true,
     }
+}
+
+fn is_one_second(one: &Entry, other: &Entry) -> bool {
+    one.modified.and_then(seconds) == other.modified.and_then(seconds)
 }
 
 fn seconds(time: SystemTime) -> Option<i64> {
@@ -78,7 +114,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::domain::location::S3Uri;
     use crate::domain::object::ETag;
+    use crate::storage::local::FollowLinks;
 
     fn entry(size: u64, seconds: u64, etag: &str) -> Entry {
         let modified = Some(UNIX_EPOCH + Duration::from_millis(seconds * 1000 + size % 1000));
@@ -102,14 +140,45 @@ mod tests {
             (entry(7, 101, ONE), [Equal, Equal, Transfer, Equal]),
             (entry(7, 100, OTHER), [Equal, Equal, Equal, TransferUnlessSame]),
         ] {
-            let decided = [Auto, Size, Mtime, Checksum].map(|by| decide(by, &source, &destination));
+            let decided = [Auto, Size, Mtime, Checksum]
+                .map(|by| decide(by, &source, &destination, OneSecond::Equal));
             assert_eq!(decided, wanted, "{source:?}");
         }
         let tag = "0cc175b9c0f1b6a831c399e269772661-2";
         let parts = [entry(7, 50, tag), entry(7, 200, tag)];
         // Equal tags of objects in parts prove nothing.
-        assert_eq!(decide(Checksum, &parts[0], &entry(7, 50, tag)), TransferUnlessSame);
-        assert_eq!(decide(Auto, &parts[1], &entry(7, 50, tag)), TransferUnlessSame);
+        assert_eq!(
+            decide(Checksum, &parts[0], &entry(7, 50, tag), OneSecond::Equal),
+            TransferUnlessSame
+        );
+        assert_eq!(
+            decide(Auto, &parts[1], &entry(7, 50, tag), OneSecond::Equal),
+            TransferUnlessSame
+        );
+    }
+
+    #[test]
+    fn what_was_written_in_the_second_of_its_object_is_looked_at() {
+        use CompareBy::{Auto, Checksum, Mtime, Size};
+        use Decision::{Equal, TransferUnlessSame};
+        let (source, destination) = (entry(7, 100, OTHER), entry(7, 100, ONE));
+        for (by, wanted) in [
+            (Auto, TransferUnlessSame),
+            (Size, Equal),
+            (Mtime, TransferUnlessSame),
+            (Checksum, TransferUnlessSame),
+        ] {
+            assert_eq!(decide(by, &source, &destination, OneSecond::Doubted), wanted, "{by:?}");
+        }
+        let older = entry(7, 99, OTHER);
+        assert_eq!(decide(Auto, &older, &destination, OneSecond::Doubted), Equal);
+        let files = Tree::Files { root: "d".into(), links: FollowLinks::Yes };
+        let uri = S3Uri::parse("s3://b/p/").expect("an address");
+        let objects = Tree::Objects { uri, wildcard: None };
+        let at = |millis| Some(UNIX_EPOCH + Duration::from_millis(millis));
+        assert_eq!(OneSecond::of_object(&files, at(5001)), OneSecond::Doubted);
+        assert_eq!(OneSecond::of_object(&files, at(5000)), OneSecond::Equal);
+        assert_eq!(OneSecond::of_object(&objects, at(5000)), OneSecond::Doubted);
     }
 
     #[test]
@@ -117,12 +186,15 @@ mod tests {
         let unknown = Entry { modified: None, etag: None, ..entry(7, 1, ONE) };
         let known = entry(7, 100, ONE);
         for (source, destination) in [(&unknown, &known), (&known, &unknown)] {
-            let decided = decide(CompareBy::Auto, source, destination);
+            let decided = decide(CompareBy::Auto, source, destination, OneSecond::Equal);
             assert_eq!(decided, Decision::TransferUnlessSame);
-            assert_eq!(decide(CompareBy::Mtime, source, destination), Decision::Transfer);
+            assert_eq!(
+                decide(CompareBy::Mtime, source, destination, OneSecond::Equal),
+                Decision::Transfer
+            );
         }
         let empty = Entry { size: 0, ..unknown };
-        assert_eq!(decide(CompareBy::Checksum, &empty, &empty), Decision::Equal);
+        assert_eq!(decide(CompareBy::Checksum, &empty, &empty, OneSecond::Equal), Decision::Equal);
     }
 
     #[test]

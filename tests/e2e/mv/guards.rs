@@ -1,9 +1,10 @@
 //! All that keeps a source: a skip, a doubt, a failure, something that was written meanwhile. At no
 //! moment may the bytes be nowhere; what is kept is said, and makes the exit code 1.
 
-use std::fs;
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
-use testbed::{Fault, FaultKind, Operation, Testbed};
+use testbed::{Fault, FaultKind, Operation, PutOptions, Testbed};
 
 use super::MIB;
 use crate::harness::content;
@@ -33,6 +34,11 @@ fn what_is_skipped_keeps_its_source() {
     for (source, destination, _) in WAYS {
         let stage = stage();
         stage.sandbox.write("file", "old");
+        let older = SystemTime::now() - Duration::from_hours(1);
+        let file = File::options().write(true).open(stage.sandbox.path("f")).expect("a file");
+        file.set_modified(older).expect("times can be set");
+        let options = PutOptions::new().last_modified(older);
+        stage.testbed.put_object_with(BUCKET, "k", "k", &options);
         stage.testbed.put_object(BUCKET, "up", "old");
         stage.testbed.put_object(BUCKET, "copy", "old");
         for mode in ["never", "newer"] {

@@ -11,7 +11,7 @@ use crate::stage::{BUCKET, Stage};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-fn touch(path: &Path, time: SystemTime) {
+pub(super) fn touch(path: &Path, time: SystemTime) {
     let file = File::options().write(true).open(path).expect("a file");
     file.set_modified(time).expect("times can be set");
 }
@@ -101,4 +101,51 @@ fn a_file_that_is_as_old_as_its_object_is_not_looked_at_again() {
     assert_eq!(stage.testbed.totals().in_flight, 0);
     let asked: Vec<_> = stage.testbed.requests().iter().map(|request| request.operation).collect();
     assert!(asked.iter().all(|asked| *asked == Operation::ListObjectsV2), "{asked:?}");
+}
+
+/// What was written in the second in which its object was, is newer for all that anybody knows.
+#[test]
+fn a_file_that_is_written_in_the_second_of_its_object_is_not_passed_over() {
+    let second = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    for compare in ["auto", "mtime"] {
+        let stage = with_files(["f"]);
+        let file = stage.sandbox.write("tree/f", "content");
+        let options = PutOptions::new().last_modified(second + Duration::from_millis(300));
+        stage.testbed.put_object_with(BUCKET, "p/f", "CONTENT", &options);
+        touch(&file, second + Duration::from_millis(600));
+        up(&stage, ["--compare", compare]).code(0);
+        assert_eq!(stage.object_text("p/f"), "content", "{compare}");
+        // Again, with the same content now.
+        let options = PutOptions::new().last_modified(second);
+        stage.testbed.put_object_with(BUCKET, "p/f", "content", &options);
+        up(&stage, ["--compare", compare]).code(0).stderr_has("1 skipped");
+        // A file that has its object's time was not written to.
+        stage.testbed.put_object_with(BUCKET, "p/f", "CONTENT", &options);
+        touch(&file, second);
+        up(&stage, ["--compare", compare]).code(0).stderr_has("1 skipped");
+        let before = stage.testbed.count(Operation::HeadObject);
+        down(&stage, ["--compare", compare]).code(0).stderr_has("1 skipped");
+        assert_eq!(stage.testbed.count(Operation::HeadObject), before, "{compare}");
+        // Objects of other objects.
+        let options = PutOptions::new().last_modified(second + Duration::from_millis(900));
+        stage.testbed.put_object_with(BUCKET, "q/f", "another", &options);
+        let sync = ["sync", "s3://bucket/q/", "s3://bucket/p/", "--compare", compare];
+        stage.run(sync).code(0);
+        assert_eq!(stage.object_text("p/f"), "another", "{compare}");
+    }
+    for overwrite in ["newer", "changed"] {
+        let stage = with_files(["f"]);
+        let file = stage.sandbox.write("tree/f", "content");
+        let options = PutOptions::new().last_modified(second);
+        stage.testbed.put_object_with(BUCKET, "p/f", "CONTENT", &options);
+        touch(&file, second + Duration::from_millis(600));
+        let upload = ["upload", "tree", "s3://bucket/p/", "--overwrite", overwrite];
+        stage.run(upload).code(0).stderr_has("1 object");
+        assert_eq!(stage.object_text("p/f"), "content", "{overwrite}");
+        stage.testbed.put_object_with(BUCKET, "a", "one", &options);
+        stage.testbed.put_object_with(BUCKET, "b", "two", &options);
+        let cp = ["cp", "s3://bucket/a", "s3://bucket/b", "--overwrite", overwrite];
+        stage.run(cp).code(0);
+        assert_eq!(stage.object_text("b"), "one", "{overwrite}");
+    }
 }

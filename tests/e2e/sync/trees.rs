@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use testbed::{Operation, PutOptions, Testbed};
 
+use super::comparing::touch;
 use super::{NAMES, changes, down, file_names, objects, up, with_files, with_objects};
 use crate::stage::{BUCKET, Stage};
 
@@ -13,7 +14,9 @@ fn a_second_run_moves_nothing_whatever_the_order_of_names() {
         let testbed = Testbed::builder().page_size(page).spawn().expect("a free port");
         let stage = Stage::on(testbed);
         for name in file_names() {
-            stage.sandbox.write(format!("tree/{name}"), name);
+            let file = stage.sandbox.write(format!("tree/{name}"), name);
+            // What is as young as its object is looked at.
+            touch(&file, SystemTime::now() - Duration::from_hours(1));
         }
         stage.testbed.put_object(BUCKET, "p.neighbour", "x");
         stage.testbed.put_object(BUCKET, "p/a.b", "another");
