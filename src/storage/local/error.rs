@@ -59,6 +59,8 @@ pub enum Kind {
 pub enum Change {
     Truncated,
     Grown,
+    /// There is more to read than its length says.
+    Longer,
     Rewritten,
     Deleted,
     Replaced,
@@ -195,6 +197,7 @@ impl Kind {
             Self::Symlink => "a symlink is in the way",
             Self::AlreadyExists => "already exists",
             Self::Missing => "no such file",
+            Self::Changed(Change::Longer) => "the file has no length of its own",
             Self::Changed(_) => "the file changed during the transfer",
             Self::Special => "not a regular file",
             Self::TooManyOpenFiles => "too many open files",
@@ -219,6 +222,9 @@ impl Kind {
             }
             Self::NotADirectory | Self::IsDirectory => {
                 "two names need one place: remove what is in the way, or use another destination"
+            }
+            Self::Changed(Change::Longer) => {
+                "send what is read there as a stream: cat FILE | haul upload - s3://bucket/key"
             }
             Self::Changed(_) => "run the same command when nothing writes to the file",
             Self::TooManyOpenFiles => "raise `ulimit -n`, or lower --concurrency",
@@ -248,6 +254,7 @@ impl Change {
         match self {
             Self::Truncated => "it became shorter while it was read",
             Self::Grown => "it became longer while it was read",
+            Self::Longer => "there is more in it than its length says",
             Self::Rewritten => "it was written to while it was read",
             Self::Deleted => "it was deleted while it was read",
             Self::Replaced => "another file took its name while it was read",

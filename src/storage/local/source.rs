@@ -103,6 +103,10 @@ impl SourceFile {
             }
             _ => {}
         }
+        if self.goes_on()? {
+            let is_longer = self.file.metadata().is_ok_and(|now| now.len() == self.size);
+            return Err(self.changed(if is_longer { Change::Longer } else { Change::Grown }));
+        }
         match fs::metadata(&self.path) {
             // Some programs put the modification time back after they have written.
             Ok(named) if Identity::of(&named) == self.identity && touched(&now) != self.touched => {
@@ -114,6 +118,16 @@ impl SourceFile {
                 Err(self.changed(Change::Deleted))
             }
             Err(cause) => Err(self.unreadable(cause)),
+        }
+    }
+
+    /// Whether there are bytes behind its end: the length of what a program or the system makes up as it
+    /// is read may be 0, or that of some time ago.
+    fn goes_on(&self) -> Result<bool, LocalError> {
+        match positional::read_at(&self.file, self.size, &mut [0]) {
+            Ok(()) => Ok(true),
+            Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(cause) => Err(LocalError::new("read", &self.path, cause)),
         }
     }
 

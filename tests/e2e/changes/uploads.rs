@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use testbed::{Fault, FaultKind, Operation, Testbed};
 
 use crate::harness::{Sandbox, for_each, haul};
+use crate::stage::Stage;
 
 const PART: u64 = 5 << 20;
 const SIZE: u64 = 3 * PART + 7;
@@ -129,4 +130,19 @@ fn standard_input_of_another_length_than_said_makes_no_object() {
         assert!(object.content.bytes() == OLD, "{said} said, {size} came\n{output}");
         assert!(testbed.open_uploads("bucket").is_empty(), "{output}");
     }
+}
+
+/// What the system makes up as it is read has no length before.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_has_more_than_it_says_is_no_empty_object() {
+    let stage = Stage::new();
+    for verb in ["upload", "mv"] {
+        let output = stage.run([verb, "/proc/version", "s3://bucket/v"]);
+        output.code(1).stderr_has("more in it than its length says").stderr_has("upload - s3://");
+        assert_eq!(stage.keys(), [""; 0], "{output}");
+    }
+    let sync = ["sync", "/proc/sys/kernel/", "s3://bucket/k/", "--include", "ostype"];
+    stage.run(sync).code(1);
+    assert_eq!(stage.keys(), [""; 0]);
 }
