@@ -239,7 +239,8 @@ impl Listing<'_> {
         (prefix, base): (&str, usize),
         matches: impl Fn(&str) -> bool,
     ) -> Result<(), Closed> {
-        let mut listed = Listed::new(self.context, self.uri, prefix, matches);
+        let listed = Listed::new(self.context, self.uri, prefix, matches);
+        let mut listed = listed.that_may_be_moved(planner.may_have_moved(self.context));
         loop {
             match listed.next().await {
                 Ok(Some(object)) => self.plan_one(planner, object, base).await?,

@@ -19,6 +19,8 @@ pub struct Listed<'a, M> {
     page: vec::IntoIter<ListedObject>,
     matches: M,
     has_found: bool,
+    /// Whether an earlier run may have moved all of it.
+    may_be_moved: bool,
 }
 
 /// Why there is no next object.
@@ -35,7 +37,13 @@ impl<'a, M: Fn(&str) -> bool> Listed<'a, M> {
     pub fn new(context: &Arc<Context>, uri: &'a S3Uri, prefix: &str, matches: M) -> Self {
         let request = ListRequest::new(uri.bucket.clone(), prefix, Depth::Everything);
         let (pages, page) = (Pages::new(context, request), Vec::new().into_iter());
-        Self { uri, pages, page, matches, has_found: false }
+        Self { uri, pages, page, matches, has_found: false, may_be_moved: false }
+    }
+
+    /// Where an earlier run may have moved all of it, to find nothing is no error.
+    #[must_use]
+    pub fn that_may_be_moved(self, may_be_moved: bool) -> Self {
+        Self { may_be_moved, ..self }
     }
 
     /// `None` at the end. To find nothing is no error where a whole bucket was named.
@@ -48,6 +56,7 @@ impl<'a, M: Fn(&str) -> bool> Listed<'a, M> {
             match self.pages.next().await {
                 Ok(Some(page)) => self.page = page.objects.into_iter(),
                 Ok(None) if self.has_found || self.uri.rest.is_empty() => return Ok(None),
+                Ok(None) if self.may_be_moved => return Ok(None),
                 Ok(None) => return Err(Broken::Refused(nothing_found(self.uri))),
                 Err(JobError::Stopped) => return Err(Broken::Stopped),
                 Err(error) => return Err(Broken::Refused(unlisted(self.uri, &error))),

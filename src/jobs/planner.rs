@@ -13,6 +13,7 @@ use crate::domain::job::{
     Download, Expected, Fate, Job, LocalSource, LocalTarget, Refused, Standing, Task, Upload,
 };
 use crate::domain::location::ObjectName;
+use crate::transfer::context::Context;
 use crate::transfer::gauge::{Gauge, Plans};
 
 /// What planning produces.
@@ -174,6 +175,12 @@ impl Planner {
             }
         };
         self.refuse(refused).await
+    }
+
+    /// Whether jobs are moves, and a journal knows of some that an earlier run did.
+    pub fn may_have_moved(&self, context: &Context) -> bool {
+        let is_known = || context.journal.get().is_some_and(|journal| !journal.is_empty());
+        self.fate == Fate::Removed && is_known()
     }
 
     pub async fn refuse(&self, refused: Refused) -> Result<(), Closed> {

@@ -321,3 +321,23 @@ fn what_no_bound_has_judged_stays() {
         }
     }
 }
+
+/// Killed behind its last removal, a move of a prefix has nothing left to do.
+#[test]
+fn a_prefix_that_was_moved_whole_is_done_by_its_journal_alone() {
+    for destination in ["s3://bucket/q/", "out/"] {
+        let stage = Stage::with_keys(&["p/a", "p/b"]);
+        let with_journal = ["mv", "--journal", "j", "s3://bucket/p/", destination];
+        stage.run(with_journal).code(0).stderr_has("2 objects");
+        stage.run(with_journal).code(0);
+        let nothing = "nothing is below s3://bucket/p/";
+        stage.run(["mv", "s3://bucket/p/", destination]).code(1).stderr_has(nothing);
+        stage.run(["mv", "--journal", "k", "s3://bucket/p/", destination]).code(1);
+        // What is copied is there still, or somebody else removed it.
+        let stage = Stage::with_keys(&["p/a"]);
+        let copied = ["cp", "--journal", "j", "s3://bucket/p/", destination];
+        stage.run(copied).code(0);
+        stage.testbed.delete_object(BUCKET, "p/a");
+        stage.run(copied).code(1).stderr_has(nothing);
+    }
+}
