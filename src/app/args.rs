@@ -56,7 +56,7 @@ Examples:
   haul run commands.txt
 
 Exit codes: 0 all is done; 1 something is not, the last lines say what; 2 wrong usage, nothing was
-started; 130 and 143 interrupted; 141 the reader of an object's bytes went away. `haul COMMAND --help` has more.
+started; 129, 130 and 143 interrupted; 141 the reader of an object's bytes went away. `haul COMMAND --help` has more.
 
 Options may also stand before the command: `haul --endpoint-url URL ls` is `haul ls --endpoint-url URL`."
 )]

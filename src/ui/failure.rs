@@ -193,6 +193,8 @@ impl Group {
     fn tell(&self, lines: &mut Vec<String>, paint: Paint) {
         let head = format!("{:>6} × {}", self.count, Escaped(&self.cause));
         match self.names.as_slice() {
+            // Of the run as a whole.
+            [name] if name.is_empty() => lines.push(head),
             [name] => lines.push(format!("{head}: {name}")),
             names => {
                 lines.push(head);
