@@ -62,6 +62,8 @@ pub enum Change {
     /// There is more to read than its length says.
     Longer,
     Rewritten,
+    /// One of its hard links went, which to the system is as good as a write to it.
+    Unlinked,
     Deleted,
     Replaced,
 }
@@ -256,6 +258,7 @@ impl Change {
             Self::Grown => "it became longer while it was read",
             Self::Longer => "there is more in it than its length says",
             Self::Rewritten => "it was written to while it was read",
+            Self::Unlinked => "another of its names was removed while it was read",
             Self::Deleted => "it was deleted while it was read",
             Self::Replaced => "another file took its name while it was read",
         }

@@ -19,6 +19,8 @@ pub struct SourceFile {
     size: u64,
     modified: Option<SystemTime>,
     touched: Touched,
+    /// Its names.
+    links: u64,
 }
 
 impl SourceFile {
@@ -55,6 +57,7 @@ impl SourceFile {
             size: metadata.len(),
             modified: metadata.modified().ok(),
             touched: touched(&metadata),
+            links: links_of(&metadata),
         })
     }
 
@@ -110,7 +113,8 @@ impl SourceFile {
         match fs::metadata(&self.path) {
             // Some programs put the modification time back after they have written.
             Ok(named) if Identity::of(&named) == self.identity && touched(&now) != self.touched => {
-                Err(self.changed(Change::Rewritten))
+                let is_unlinked = links_of(&now) < self.links;
+                Err(self.changed(if is_unlinked { Change::Unlinked } else { Change::Rewritten }))
             }
             Ok(named) if Identity::of(&named) == self.identity => Ok(()),
             Ok(_) => Err(self.changed(Change::Replaced)),

@@ -146,3 +146,26 @@ fn a_file_that_has_more_than_it_says_is_no_empty_object() {
     stage.run(sync).code(1);
     assert_eq!(stage.keys(), [""; 0]);
 }
+
+/// The removal of one name touches the others, and nothing tells that from a write.
+#[test]
+fn names_of_one_file_are_moved_one_by_one() {
+    let stage = Stage::new();
+    stage.sandbox.write("d/a", "content");
+    for name in ["b", "c"] {
+        fs::hard_link(stage.sandbox.path("d/a"), stage.sandbox.path(format!("d/{name}")))
+            .expect("a link");
+    }
+    let mv = ["mv", "d/", "s3://bucket/"];
+    for _ in 0..3 {
+        let output = stage.run(mv);
+        if output.code == Some(0) {
+            break;
+        }
+        output.code(1).stderr_has("another of its names was removed");
+    }
+    for name in ["a", "b", "c"] {
+        assert_eq!(stage.object_text(name), "content");
+        assert!(!stage.sandbox.path(format!("d/{name}")).exists(), "{name}");
+    }
+}
