@@ -77,6 +77,9 @@ pub(super) async fn run(
     if jobs.strict {
         opened = rehearsal::refuse_bad_rows(opened, &common, context.plan_memory() / 4).await?;
     }
+    if manifested::may_chain(&common) && !jobs.strict {
+        opened = rehearsal::refuse_chains(opened, &common, context.plan_memory() / 4).await?;
+    }
     let meaning = Meaning::of_rows(name, &common, options(transfer, opened.format));
     journal::open(&context, jobs, meaning).await?;
     let opened = journal::check_rows(&context, opened, &common).await?;

@@ -87,3 +87,25 @@ pub(super) async fn refuse_bad_rows(
         })
         .await
 }
+
+/// Refuses the whole manifest if one row reads what another one writes to. Told row by row it would
+/// come too late: by then the first one may have written there.
+pub(super) async fn refuse_chains(
+    opened: Opened,
+    common: &Common,
+    memory: u64,
+) -> Result<Opened, CommandError> {
+    let common = common.clone();
+    opened
+        .rehearse(move |rows| {
+            let Some(first) = manifested::first_chained(rows, &common, memory) else {
+                return Ok(());
+            };
+            let line = first.line.map_or_else(String::new, |line| format!(" (line {line})"));
+            let reason = Escaped(&first.reason);
+            let text = format!("the manifest is refused as a whole: {reason}{line}");
+            Err(CommandError::misuse(text)
+                .hint("put such rows into manifests of their own, one after the other"))
+        })
+        .await
+}

@@ -93,6 +93,24 @@ pub fn plan(mut planner: Planner, rows: Rows, common: &Common) -> Plan {
     planner.finish()
 }
 
+/// Whether a row may write to what another one reads.
+pub fn may_chain(common: &Common) -> bool {
+    let is_copied = matches!(common.direction, Direction::Between | Direction::ByRow);
+    is_copied && common.sides == Sides::OneStore
+}
+
+/// The first row that reads what one before it writes to.
+pub fn first_chained(rows: Rows, common: &Common, memory: u64) -> Option<Refused> {
+    let (planner, _jobs) = Planner::with_names(Arc::default(), memory, common.names);
+    // Two that move one object are no such rows: the second finds it gone, and nothing is lost.
+    let mut planner = planner.with_fate(Fate::Kept).between(common.sides);
+    rows.flatten().find_map(|row| {
+        let task = task_of(&row, common).ok().flatten()?;
+        let refused = planner.admit(Some(row.line), task.clone())?.err()?;
+        (!planner.may_read(Some(row.line), &task)).then_some(refused)
+    })
+}
+
 /// The first row that would be refused, and how many would be.
 pub fn first_refusal(rows: Rows, common: &Common, memory: u64) -> Option<(Refused, u64)> {
     let (planner, _jobs) = Planner::with_names(Arc::default(), memory, common.names);

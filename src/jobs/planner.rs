@@ -250,7 +250,7 @@ impl Planner {
 impl Planner {
     /// Whether nobody writes to the source of a row's copy, nor moves it elsewhere. What a listing
     /// finds is known without remembering it.
-    fn may_read(&mut self, line: Option<u64>, task: &Task) -> bool {
+    pub(super) fn may_read(&mut self, line: Option<u64>, task: &Task) -> bool {
         let Task::Copy(copy) = task else { return true };
         if line.is_none() || self.sides == Sides::TwoStores || copy.is_in_place() {
             return true;

@@ -230,10 +230,14 @@ fn rows_go_from_object_to_object() {
         s3://bucket/to/a,s3://bucket/elsewhere,\n\
         s3://bucket/p/x,s3://bucket/a,\n";
     stage.sandbox.write("rows.csv", rows);
-    let output = stage.run(["cp", "--manifest", "rows.csv", "out"]);
+    let cp = ["cp", "--manifest", "rows.csv", "out"];
+    stage.run(cp).code(2).stderr_has("(line 6)").stderr_has("another row writes to it");
+    assert_eq!(stage.keys(), ["a", "b", "c", "p/x"]);
+    let chained = "s3://bucket/to/a,s3://bucket/elsewhere,\n";
+    stage.sandbox.write("rows.csv", rows.replace(chained, ""));
+    let output = stage.run(cp);
     output.code(1).stderr_has("(line 4)").stderr_has("is where it is to go already");
-    output.stderr_has("(line 6)").stderr_has("another row writes to it");
-    output.stderr_has("(line 7)").stderr_has("another job writes there, or reads from there");
+    output.stderr_has("(line 6)").stderr_has("another job writes there, or reads from there");
     assert_eq!(stage.text("out/file"), "c");
     assert_eq!(
         texts(&stage, ""),

@@ -282,3 +282,32 @@ fn tags_that_may_not_be_read_keep_the_source() {
     stage.run(mv).code(1).stderr_has("could not read the tags of s3://bucket/k");
     assert_eq!(stage.keys(), ["k"]);
 }
+
+/// Row by row it would be told too late: the object in the middle would be gone by then.
+#[test]
+fn a_row_that_moves_what_one_before_writes_to_starts_nothing() {
+    for rows in [["a,b", "b,c"], ["a,b", "b,a"]] {
+        for (verb, manifest) in [("mv", "m.csv"), ("mv", "-"), ("cp", "m.csv")] {
+            let stage = Stage::with_keys(&["a", "b"]);
+            let text = table(rows);
+            stage.sandbox.write("m.csv", &text);
+            let command = stage.haul().stdin(text).args([verb, "--manifest", manifest]);
+            command.run().code(2).stderr_has("refused as a whole").stderr_has("(line 3)");
+            assert_eq!((stage.object_text("a"), stage.object_text("b")), ("a".into(), "b".into()));
+            assert_eq!(stage.keys().len(), 2);
+        }
+    }
+    // The other way round nothing is lost.
+    let stage = Stage::with_keys(&["a", "b"]);
+    stage.sandbox.write("m.csv", table(["b,c", "a,b"]));
+    stage.run(["mv", "--manifest", "m.csv"]).code(1).stderr_has("or reads from there");
+    assert_eq!((stage.object_text("a"), stage.object_text("c")), ("a".into(), "b".into()));
+}
+
+fn table(rows: [&str; 2]) -> String {
+    let lines = rows.map(|row| {
+        let (source, destination) = row.split_once(',').expect("two");
+        format!("s3://bucket/{source},s3://bucket/{destination}\n")
+    });
+    format!("source,destination\n{}", lines.concat())
+}
