@@ -101,6 +101,7 @@ impl Copying<'_> {
         let base_of = |path| Ok::<_, CommandError>(manifest::bases(std::slice::from_ref(path))?.0);
         let (remote, target) = (base_of(base)?, base_of(target)?);
         let context = self.context(session, Scope::ManyBuckets).await?;
+        let selection = self.transfer.selection.resolve()?;
         let common = manifested::Common {
             direction: Direction::Between,
             bases: Bases {
@@ -109,7 +110,8 @@ impl Copying<'_> {
                 local: PathBuf::new(),
                 sources: manifest::sources(&self.transfer.jobs, name),
             },
-            sieve: self.transfer.selection.resolve()?.sieve,
+            sieve: selection.sieve,
+            naming: selection.naming,
             attributes: Arc::new(self.attributes.resolve()?),
             names: NameRule::of_system(),
             fate: self.fate,

@@ -258,13 +258,15 @@ impl DownloadArgs {
             Purpose::Transfer => names_of(&local).await,
             Purpose::DryRun => NameRule::of_system(),
         };
+        let selection = self.transfer.selection.resolve()?;
         let common = Common {
             direction: rows.direction,
             bases: Bases { remote, target: None, local, sources },
             fate: self.fate,
             sides,
             keys,
-            sieve: self.transfer.selection.resolve()?.sieve,
+            sieve: selection.sieve,
+            naming: selection.naming,
             attributes: rows.attributes,
             names,
         };
@@ -354,5 +356,8 @@ pub(super) async fn tell_plan(session: &Session, plan: Plan) {
         0 => {}
         1 => session.notice("1 row stood twice and was done once".to_owned()).await,
         many => session.notice(format!("{many} rows stood there before and were done once")).await,
+    }
+    if let Some(text) = plan.altered.told() {
+        session.notice(text).await;
     }
 }

@@ -14,13 +14,15 @@ use super::download::{FileOptions, location};
 use super::error::CommandError;
 use super::extras::{could_not_plan, finish_later, may_be_one, planner};
 use super::options::{
-    Archives, Attributes, Connection, Copies, Failure, Filters, Integrity, Resuming, Speed,
+    Archives, Attributes, Connection, Copies, Failure, FileNames, Filters, Integrity, Resuming,
+    Speed,
 };
 use super::session::{KeyIs, Parts, Purpose, Session};
 use super::typed::Typed;
 use super::upload::check_part_size;
 use crate::domain::allowance::Allowance;
 use crate::domain::location::{Location, S3Uri};
+use crate::domain::naming::Naming;
 use crate::domain::overwrite::Overwrite;
 use crate::domain::pattern::Wildcard;
 use crate::domain::sieve::Sieve;
@@ -79,6 +81,8 @@ pub struct SyncArgs {
     files: FileOptions,
     #[command(flatten)]
     pub filters: Filters,
+    #[command(flatten)]
+    names: FileNames,
     #[command(flatten)]
     archives: Archives,
     #[command(flatten)]
@@ -338,10 +342,10 @@ impl SyncArgs {
                 } else {
                     FollowLinks::Yes
                 };
-                Ok((source_folder(path, links)?, destination_prefix(uri)?))
+                Ok((source_folder(path, (links, self.names.naming()))?, destination_prefix(uri)?))
             }
             (Location::S3(uri), Location::Local(path)) => {
-                Ok((source_prefix(uri)?, destination_folder(path)?))
+                Ok((source_prefix(uri)?, destination_folder(path, self.names.naming())?))
             }
         }
     }
@@ -371,11 +375,14 @@ fn destination_prefix(uri: S3Uri) -> Result<Tree, CommandError> {
 }
 
 /// A source that is not there is a mistake, or a disk that is not: in no case an empty one.
-fn source_folder(path: PathBuf, links: FollowLinks) -> Result<Tree, CommandError> {
+fn source_folder(
+    path: PathBuf,
+    (links, naming): (FollowLinks, Naming),
+) -> Result<Tree, CommandError> {
     let name = Location::Local(path.clone());
     match Existing::at(&path).map_err(CommandError::failed)? {
         Some(existing) if existing.kind == ExistingKind::Folder => {
-            Ok(Tree::Files { root: path, links })
+            Ok(Tree::Files { root: path, links, naming })
         }
         Some(_) => Err(CommandError::misuse(format!("`{name}` is no directory"))
             .hint("one file: haul upload FILE s3://bucket/")),
@@ -387,13 +394,13 @@ fn source_folder(path: PathBuf, links: FollowLinks) -> Result<Tree, CommandError
 }
 
 /// One that is not there is made with the first file in it. Links below it are never followed.
-fn destination_folder(path: PathBuf) -> Result<Tree, CommandError> {
+fn destination_folder(path: PathBuf, naming: Naming) -> Result<Tree, CommandError> {
     match Existing::at(&path).map_err(CommandError::failed)? {
         Some(existing) if existing.kind != ExistingKind::Folder => {
             let name = Location::Local(path);
             Err(CommandError::misuse(format!("`{name}` is a file, and a folder is needed")))
         }
-        _ => Ok(Tree::Files { root: path, links: FollowLinks::No }),
+        _ => Ok(Tree::Files { root: path, links: FollowLinks::No, naming }),
     }
 }
 
@@ -414,7 +421,7 @@ fn refuse_overlap(source: &Tree, destination: &Tree, sides: Sides) -> Result<(),
 
 fn from(pairing: &Pairing) -> From {
     let source = match &pairing.source {
-        Tree::Files { root, .. } => Some(Path::to_owned(root)),
+        Tree::Files { root, naming, .. } => Some((Path::to_owned(root), *naming)),
         Tree::Objects { .. } => None,
     };
     match &pairing.destination {

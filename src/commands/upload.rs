@@ -242,6 +242,7 @@ impl UploadArgs {
         let (remote, local) = manifest::bases(&self.paths)?;
         let context = Arc::new(session.context(&self.manner(Scope::ManyBuckets)).await?);
         check_part_size(context.limits.part_size)?;
+        let selection = self.transfer.selection.resolve()?;
         let common = manifested::Common {
             direction: Direction::Up,
             bases: Bases {
@@ -250,7 +251,8 @@ impl UploadArgs {
                 local: local.unwrap_or_default(),
                 sources: manifest::sources(&self.transfer.jobs, name),
             },
-            sieve: self.transfer.selection.resolve()?.sieve,
+            sieve: selection.sieve,
+            naming: selection.naming,
             attributes: Arc::new(self.attributes.resolve()?),
             names: NameRule::of_system(),
             fate: self.fate,

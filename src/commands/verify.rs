@@ -11,7 +11,7 @@ use super::download::{location, tell_plan};
 use super::error::CommandError;
 use super::manifest;
 use super::options::{
-    Connection, Failure, Filters, Jobs, LiteralKeys, OneVersion, Speed, name_version,
+    Connection, Failure, FileNames, Filters, Jobs, LiteralKeys, OneVersion, Speed, name_version,
 };
 use super::session::{Purpose, Session};
 use super::typed::Typed;
@@ -76,6 +76,8 @@ pub struct VerifyArgs {
 
     #[command(flatten)]
     pub filters: Filters,
+    #[command(flatten)]
+    names: FileNames,
     #[command(flatten)]
     literal: LiteralKeys,
     #[command(flatten)]
@@ -159,6 +161,7 @@ impl VerifyArgs {
             sides: Sides::OneStore,
             keys: CustomerKeys::Same,
             sieve: self.filters.resolve()?,
+            naming: self.names.naming(),
             attributes: Arc::default(),
             names: NameRule::of_system(),
         };
@@ -221,7 +224,8 @@ impl VerifyArgs {
             (Source::Object(object), Location::Local(path)) => {
                 let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
                 let destination = if is_folder || path.is_dir() {
-                    comparisons::named_after(&object, &path).map_err(CommandError::misuse)?
+                    comparisons::named_after(&object, &path, self.names.naming())
+                        .map_err(CommandError::misuse)?
                 } else {
                     Place::File(path)
                 };
@@ -251,7 +255,10 @@ impl VerifyArgs {
         let name = path.file_name().and_then(|name| name.to_str());
         let object = match (self.target(uri)?, name) {
             (Target::Object(object), _) => object,
-            (prefix, Some(name)) => prefix.object_of(name).map_err(CommandError::usage)?,
+            (prefix, Some(name)) => {
+                let name = self.names.naming().name(name).map_err(CommandError::usage)?;
+                prefix.object_of(&name).map_err(CommandError::usage)?
+            }
             (Target::Prefix(_), None) => {
                 return Err(CommandError::misuse(
                     "the file's name is not UTF-8, which no key holds",
@@ -295,7 +302,7 @@ impl VerifyArgs {
 
     fn files(&self, root: PathBuf) -> Tree {
         let links = if self.no_follow_symlinks { FollowLinks::No } else { FollowLinks::Yes };
-        Tree::Files { root, links }
+        Tree::Files { root, links, naming: self.names.naming() }
     }
 }
 

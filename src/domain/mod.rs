@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod job;
 pub mod journal;
 pub mod location;
+pub mod naming;
 pub mod object;
 pub mod overwrite;
 pub mod pattern;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::escape::Escaped;
+use super::naming::is_refused_by_windows;
 
 /// One or more names joined by `/`. No name is empty, `.`, `..`, or holds `/`, `\` or NUL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,8 +28,8 @@ impl RelativePath {
         if name.contains('\\') {
             return refuse(Reason::Backslash);
         }
-        if cfg!(windows) && name.contains(':') {
-            return refuse(Reason::Colon);
+        if cfg!(windows) && name.split('/').any(is_refused_by_windows) {
+            return refuse(Reason::Windows);
         }
         let mut path = String::with_capacity(name.len());
         for component in name.split('/').filter(|c| !c.is_empty() && *c != ".") {
@@ -45,6 +46,12 @@ impl RelativePath {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether something had to be dropped of the name that this is the path of, but for a slash at
+    /// its end.
+    pub fn is_altered(&self, name: &str) -> bool {
+        *self.0 != *name.strip_suffix('/').unwrap_or(name)
     }
 
     /// The folders above the file, outermost first, and the file's own name.
@@ -92,8 +99,8 @@ pub enum Reason {
     Backslash,
     #[error("has a NUL, which no file name can hold")]
     Nul,
-    #[error("has a colon, which no file name can hold here")]
-    Colon,
+    #[error("is, or holds, what no file can be called here")]
+    Windows,
     #[error("names no file")]
     Empty,
 }

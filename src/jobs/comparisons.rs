@@ -18,8 +18,8 @@ use crate::domain::comparison::{Compare, Place, Presence, Unproven};
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Expected, Job, LocalSource, LocalTarget, Refused, Task};
 use crate::domain::location::{ObjectName, S3Uri};
+use crate::domain::naming::Naming;
 use crate::domain::pattern::Wildcard;
-use crate::domain::relative_path::RelativePath;
 use crate::domain::sieve::Sieve;
 use crate::storage::local::{Existing, FollowLinks, Kind as LocalKind, WalkError, walk};
 use crate::storage::object_store::{Depth, ListRequest};
@@ -45,6 +45,7 @@ pub enum Tree {
     Files {
         root: PathBuf,
         links: FollowLinks,
+        naming: Naming,
     },
 }
 
@@ -56,7 +57,7 @@ pub struct Common {
 }
 
 /// What a plan came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
     pub plan: Plan,
     pub extras: Extras,
@@ -186,6 +187,11 @@ impl Found {
     fn is_within(&self, sieve: &Sieve) -> bool {
         sieve.bounds.admit(Some(self.size), self.modified)
     }
+
+    /// No file can have such a name. Without one it is the folder that all the others are below.
+    fn is_called_a_folder(&self) -> bool {
+        self.relative.is_empty() || self.relative.ends_with('/')
+    }
 }
 
 impl Trees<'_> {
@@ -217,8 +223,9 @@ impl Trees<'_> {
         if !found.is_within(&self.common.sieve) {
             return self.leave_out(planner, found);
         }
-        let is_file_there = matches!(self.destination, Tree::Files { .. });
-        if is_file_there && found.relative.ends_with('/') {
+        let is_file_there =
+            matches!(self.destination, Tree::Files { naming: Naming::Verbatim, .. });
+        if is_file_there && found.is_called_a_folder() {
             if let Ok(Place::Object(object)) = self.source.place(&found.relative) {
                 return planner.refuse_blocking(full_marker(&object, found.size));
             }
@@ -253,6 +260,9 @@ impl Trees<'_> {
             return Ok(());
         }
         match (self.source.place(name), self.destination.place(name)) {
+            (Err(_), Ok(Place::Object(object))) if name.is_empty() => {
+                planner.refuse_blocking(full_marker(&object, found.size))
+            }
             (Ok(source), Ok(destination)) => {
                 let presence = Presence::OnlyAtDestination;
                 let pair = self.common.pair(source, destination, Some(0));
@@ -278,17 +288,21 @@ impl Trees<'_> {
         mut visit: impl FnMut(&mut Planner, Found) -> Result<(), Closed>,
     ) -> Result<Completeness, Closed> {
         match tree {
-            Tree::Files { root, links } => {
+            Tree::Files { root, links, naming } => {
                 let mut completeness = Completeness::Whole;
                 for item in walk(root, *links) {
                     planner.check_open()?;
                     match item {
-                        Ok(item) => {
-                            let (relative, size) = (item.relative, item.size);
-                            let modified = Some(item.modified);
-                            visit(planner, Found { relative, size, modified })?;
-                        }
-                        Err(WalkError::Skipped(_)) => {}
+                        Ok(item) => match naming.name(&item.relative) {
+                            Ok(name) => {
+                                let (relative, size) = (name.into_owned(), item.size);
+                                let modified = Some(item.modified);
+                                visit(planner, Found { relative, size, modified })?;
+                            }
+                            Err(error) => planner
+                                .refuse_blocking(no_name(&item.relative, &error.to_string()))?,
+                        },
+                        Err(WalkError::Skipped(..)) => {}
                         Err(WalkError::Failed(error)) => {
                             // No key has such a name, so it hides none.
                             if error.kind != LocalKind::NotUnicode {
@@ -330,7 +344,8 @@ impl Trees<'_> {
                 let key = object.key.as_str();
                 let is_meant = wildcard.as_ref().is_none_or(|wildcard| wildcard.matches(key));
                 let relative = key.get(base..).unwrap_or_default();
-                if is_meant && !relative.is_empty() {
+                // The marker of the folder itself is nothing, unless it has bytes.
+                if is_meant && (!relative.is_empty() || object.size > 0) {
                     let (size, modified) = (object.size, object.last_modified);
                     let found = Found { relative: relative.to_owned(), size, modified };
                     visit(planner, found)?;
@@ -350,7 +365,7 @@ impl Tree {
                 let object = below(&uri.bucket, prefix, relative);
                 object.map(Place::Object).map_err(|error| error.to_string())
             }
-            Self::Files { root, .. } => match RelativePath::new(relative) {
+            Self::Files { root, naming, .. } => match naming.path(relative) {
                 Ok(path) => Ok(Place::File(root.join(path.to_path()))),
                 Err(error) => Err(error.to_string()),
             },
@@ -366,8 +381,12 @@ impl Tree {
 }
 
 /// The place of a single object in a folder or below a prefix.
-pub fn named_after(object: &ObjectName, folder: &std::path::Path) -> Result<Place, String> {
-    match RelativePath::new(object.key.file_name()) {
+pub fn named_after(
+    object: &ObjectName,
+    folder: &std::path::Path,
+    naming: Naming,
+) -> Result<Place, String> {
+    match naming.path(object.key.file_name()) {
         Ok(path) => Ok(Place::File(folder.join(path.to_path()))),
         Err(error) => Err(error.to_string()),
     }

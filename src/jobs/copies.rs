@@ -225,6 +225,13 @@ fn no_key(source: &ObjectName, error: &LocationError) -> Refused {
     Refused::new(source.uri(), "not a key", reason)
 }
 
+/// An object whose key ends in a slash, where only what follows the last one is to be kept.
+fn nameless(source: &ObjectName, size: u64) -> Refused {
+    let error = JobError::FullMarker(size);
+    let reason = format!("could not copy {source}: {error}, and no name that --flatten could keep");
+    Refused::new(source.uri(), error.cause(), reason)
+}
+
 /// One listing on its way to jobs.
 struct Listing<'a> {
     context: &'a Arc<Context>,
@@ -263,18 +270,23 @@ impl Listing<'_> {
         if !selection.sieve.admits_listed(relative, &listed) {
             return Ok(());
         }
+        let source = ObjectName::new(self.uri.bucket.clone(), listed.key.clone());
+        let is_full = listed.size > 0;
         let name = match selection.layout {
+            Layout::Flat if listed.key.is_folder_marker() && is_full => {
+                return planner.refuse(nameless(&source, listed.size)).await;
+            }
             Layout::Flat if listed.key.is_folder_marker() => return Ok(()),
             Layout::Flat => listed.key.file_name(),
             Layout::Tree => relative,
         };
         if name.is_empty()
+            && !is_full
             && matches!(&self.common.target, Target::Prefix(uri) if uri.rest.is_empty())
         {
             // A bucket is the folder by itself.
             return Ok(());
         }
-        let source = ObjectName::new(self.uri.bucket.clone(), listed.key.clone());
         let known = Known {
             size: Some(listed.size),
             etag: listed.etag,
@@ -289,6 +301,7 @@ impl Listing<'_> {
 mod tests {
     use super::super::downloads::Keys;
     use super::*;
+    use crate::domain::naming::Naming;
     use crate::domain::sieve::Sieve;
 
     fn common(sources: &[&str], target: &str) -> Common {
@@ -297,7 +310,11 @@ mod tests {
         Common {
             sources: sources.iter().map(source).collect(),
             target: Target::new(uri(target)).expect("a target"),
-            selection: Selection { sieve: Sieve::default(), layout: Layout::Tree },
+            selection: Selection {
+                sieve: Sieve::default(),
+                layout: Layout::Tree,
+                naming: Naming::Verbatim,
+            },
             attributes: Arc::default(),
             fate: Fate::Kept,
             sides: Sides::OneStore,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::listed::{Broken, Listed};
 use super::named::{self, Named};
 use super::planner::{Closed, Plan, Planner};
-use crate::domain::job::{Download, Expected, LocalTarget, Refused, Standing, Task};
+use crate::domain::job::{Download, Expected, Fate, LocalTarget, Refused, Standing, Task};
 use crate::domain::location::{Bucket, Key, ObjectName, S3Uri};
+use crate::domain::naming::Naming;
 use crate::domain::object::ListedObject;
 use crate::domain::pattern::Wildcard;
 use crate::domain::relative_path::RelativePath;
@@ -81,6 +82,8 @@ pub enum Target {
 pub struct Selection {
     pub sieve: Sieve,
     pub layout: Layout,
+    /// What files are called.
+    pub naming: Naming,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +149,7 @@ async fn plan_object(
     let target = match target {
         Target::Exact(path) => LocalTarget::Exact(path.clone()),
         Target::Stdout => LocalTarget::Stdout,
-        Target::Folder => match RelativePath::new(name) {
+        Target::Folder => match selection.naming.path(name) {
             Ok(path) => LocalTarget::Below(path),
             Err(error) => return planner.refuse(unsafe_name(object.uri(), &error)).await,
         },
@@ -196,24 +199,33 @@ impl Listing<'_> {
 
     async fn plan_one(&self, planner: &mut Planner, listed: ListedObject) -> Result<(), Closed> {
         let relative = listed.key.as_str().get(self.base..).unwrap_or_default();
-        // The marker of the listed folder itself.
-        if relative.is_empty() || !self.selection.sieve.admits_listed(relative, &listed) {
+        let is_marker = listed.key.is_folder_marker();
+        let is_folder_itself = relative.is_empty() && listed.size == 0;
+        if is_folder_itself || !self.selection.sieve.admits_listed(relative, &listed) {
             return Ok(());
         }
         let object = ObjectName::new(self.uri.bucket.clone(), listed.key.clone());
-        if listed.key.is_folder_marker() && listed.size > 0 {
+        let naming = self.selection.naming;
+        if is_marker && listed.size > 0 && naming == Naming::Verbatim {
             return planner.refuse(full_marker(&object, listed.size)).await;
         }
-        let is_marker = listed.key.is_folder_marker();
+        let is_marker = is_marker && listed.size == 0;
         let name = match self.selection.layout {
             Layout::Flat if is_marker => return Ok(()),
-            Layout::Flat => listed.key.file_name(),
+            Layout::Flat => listed.key.as_str().rsplit('/').next().unwrap_or_default(),
             Layout::Tree => relative,
         };
-        let path = match RelativePath::new(name) {
+        let path = if is_marker { naming.folder(name) } else { naming.path(name) };
+        let path = match path {
             Ok(path) => path,
             Err(error) => return planner.refuse(unsafe_name(object.uri(), &error)).await,
         };
+        if path.is_altered(name) && naming == Naming::Verbatim {
+            if planner.fate() == Fate::Removed {
+                return planner.refuse(altered(&object, name, &path)).await;
+            }
+            planner.tell_altered(Some(name), path.as_str());
+        }
         let task = if is_marker {
             Task::MakeFolder { marker: object, folder: path, expected: None }
         } else {
@@ -254,6 +266,17 @@ pub(super) fn unsafe_name(
     let reason = format!("could not download {}: {error}", crate::domain::escape::Escaped(&name));
     Refused { hint: Some(NAME_IT.to_owned()), ..Refused::new(name, "unsafe name", reason) }
 }
+
+/// A move would leave nothing that has the name.
+fn altered(object: &ObjectName, name: &str, path: &RelativePath) -> Refused {
+    let name = crate::domain::escape::Escaped(name);
+    let reason =
+        format!("could not move {object}: no file is called `{name}`; it would be `{path}`");
+    Refused { hint: Some(ENCODE.to_owned()), ..Refused::new(object.uri(), "unsafe name", reason) }
+}
+
+/// What keeps names that no file can have.
+const ENCODE: &str = "--encode-names writes it so that it leads back to the key";
 
 pub(super) fn full_marker(object: &ObjectName, size: u64) -> Refused {
     let error = JobError::FullMarker(size);

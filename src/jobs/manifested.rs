@@ -17,6 +17,7 @@ use crate::domain::job::{
     Download, Expected, Fate, LocalSource, LocalTarget, ObjectCopy, Refused, Task, Upload,
 };
 use crate::domain::location::{Location, S3Uri, without_signature};
+use crate::domain::naming::Naming;
 use crate::domain::object::ETag;
 use crate::domain::relative_path::RelativePath;
 use crate::domain::sieve::Sieve;
@@ -70,6 +71,8 @@ pub struct Common {
     pub bases: Bases,
     /// Sizes are what rows say; of times they say nothing.
     pub sieve: Sieve,
+    /// Of files that are called after keys, and the other way round.
+    pub naming: Naming,
     pub attributes: Arc<Attributes>,
     /// How the destination folder tells names apart.
     pub names: NameRule,
@@ -290,11 +293,13 @@ fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     object.version = row.version_id.as_deref().map(Into::into);
     let given = row.destination.as_deref().or(row.path.as_deref());
     let path = match given {
-        None => relative.clone(),
+        None => called(common.naming, &relative)?,
         Some(text) if text.starts_with(S3Uri::SCHEME) => {
             return Err("the destination of a download is a path".to_owned());
         }
-        Some(text) if text.ends_with('/') => format!("{text}{}", object.key.file_name()),
+        Some(text) if text.ends_with('/') => {
+            format!("{text}{}", called(common.naming, object.key.file_name())?)
+        }
         Some(text) => text.to_owned(),
     };
     if !admits(common, &relative, row)? {
@@ -313,7 +318,8 @@ fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     };
     if object.key.is_folder_marker() && path.ends_with('/') {
         let base = common.bases.remote.as_ref();
-        if given.is_none() && base.is_some_and(|base| base.is_of(&object)) {
+        let is_full = expected.size.is_some_and(|size| size > 0);
+        if given.is_none() && !is_full && base.is_some_and(|base| base.is_of(&object)) {
             // The folder that all the others are below.
             return Ok(None);
         }
@@ -329,6 +335,16 @@ fn download_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
         target,
         expected,
     })))
+}
+
+/// The path of a key's file. A folder's marker keeps its slash.
+fn called(naming: Naming, key: &str) -> Result<String, String> {
+    if naming == Naming::Verbatim || key.is_empty() {
+        return Ok(key.to_owned());
+    }
+    let path = naming.folder(key).map_err(|error| error.to_string())?;
+    let slash = if key.ends_with('/') { "/" } else { "" };
+    Ok(format!("{}{slash}", path.as_str()))
 }
 
 fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
@@ -347,7 +363,7 @@ fn upload_of(row: &Row, common: &Common) -> Result<Option<Task>, String> {
     if row.etag.is_some() && !is_of_the_object(common) {
         return Err("an etag is the object's, and this row makes one: it can't hold".to_owned());
     }
-    let object = remote_destination(row, text, common.bases.remote.as_ref())?;
+    let object = remote_destination(row, text, (common.bases.remote.as_ref(), common.naming))?;
     let path = common.bases.local.join(path);
     Ok(Some(Task::Upload(Upload {
         source: LocalSource::File { path, size: row.size, below: None },

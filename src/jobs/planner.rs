@@ -34,6 +34,7 @@ pub struct Planner {
     planned: u64,
     fate: Fate,
     sides: Sides,
+    altered: Altered,
 }
 
 /// Whether an object of one side of a copy may be one of the other.
@@ -54,12 +55,41 @@ pub enum CustomerKeys {
 }
 
 /// What a plan came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// Jobs, those that were refused included.
     pub planned: u64,
     /// Jobs that were the same as one before, and so were left out.
     pub duplicates: u64,
+    pub altered: Altered,
+}
+
+/// Keys whose files are called otherwise, because no file has such a name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Altered {
+    pub count: u64,
+    /// The name of the first one, and its path.
+    pub first: Option<(String, String)>,
+}
+
+impl Altered {
+    fn push(&mut self, name: &str, path: &str) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (name.to_owned(), path.to_owned()));
+    }
+
+    /// What is worth saying of them.
+    pub fn told(&self) -> Option<String> {
+        let (name, path) = self.first.as_ref()?;
+        let (name, path) = (Escaped(name), Escaped(path));
+        let more = match self.count {
+            1 => String::new(),
+            count => format!(", and {} more like it", count - 1),
+        };
+        Some(format!(
+            "no file can be called `{name}`: it is `{path}`{more}; --encode-names keeps such names"
+        ))
+    }
 }
 
 /// Nobody takes jobs any more: planning ends.
@@ -81,7 +111,8 @@ impl Planner {
         let ahead = if gauge.plans() == Plans::One { AHEAD } else { AHEAD_OF_MANY };
         let (jobs, taken) = mpsc::channel(ahead);
         let guard = Guard::new(usize::try_from(memory).unwrap_or(usize::MAX), names);
-        (Self { jobs, gauge, guard, planned: 0, fate: Fate::Kept, sides: Sides::OneStore }, taken)
+        let (fate, sides, altered) = (Fate::Kept, Sides::OneStore, Altered::default());
+        (Self { jobs, gauge, guard, planned: 0, fate, sides, altered }, taken)
     }
 
     /// Whose jobs do this with their sources.
@@ -133,6 +164,13 @@ impl Planner {
         match self.admit(None, task) {
             Some(planned) => self.jobs.blocking_send(planned.map(unjudged)).map_err(|_| Closed),
             None => Ok(()),
+        }
+    }
+
+    /// Remembers that a key's file has another name.
+    pub(super) fn tell_altered(&mut self, name: Option<&str>, path: &str) {
+        if let Some(name) = name {
+            self.altered.push(name, path);
         }
     }
 
@@ -199,7 +237,8 @@ impl Planner {
     /// Ends the stream of jobs. From now on the totals are final, though most jobs may wait.
     pub fn finish(self) -> Plan {
         self.gauge.complete_plan();
-        Plan { planned: self.planned, duplicates: self.guard.duplicates() }
+        let (planned, duplicates) = (self.planned, self.guard.duplicates());
+        Plan { planned, duplicates, altered: self.altered }
     }
 
     /// As a job, or refused; `None` for one that is the same as one before.

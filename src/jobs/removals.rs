@@ -114,7 +114,7 @@ impl Removals {
         // Nobody takes it: then the run is over.
         self.flush().await.ok();
         self.gauge.complete_plan();
-        Plan { planned: self.planned, duplicates: 0 }
+        Plan { planned: self.planned, ..Plan::default() }
     }
 
     async fn plan_object(

@@ -7,6 +7,7 @@ use super::manifest::Row;
 use super::uploads::below;
 use crate::domain::escape::Escaped;
 use crate::domain::location::{Bucket, Key, ObjectName, S3Uri, without_signature};
+use crate::domain::naming::Naming;
 use crate::domain::relative_path::RelativePath;
 
 /// The object that a row names, and what it is called below the base.
@@ -83,9 +84,10 @@ pub(super) fn copied_to(
 pub(super) fn remote_destination(
     row: &Row,
     path: &str,
-    base: Option<&S3Uri>,
+    (base, naming): (Option<&S3Uri>, Naming),
 ) -> Result<ObjectName, String> {
     let file = Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let file = &*naming.name(file).map_err(|error| error.to_string())?;
     if let (Some(bucket), Some(key)) = (&row.bucket, &row.key) {
         let bucket = Bucket::new(bucket).map_err(|error| error.to_string())?;
         let object = below(&bucket, "", key).map_err(|error| error.to_string())?;
@@ -100,7 +102,7 @@ pub(super) fn remote_destination(
     };
     let given = given.as_deref();
     let base = base_of(row.bucket.as_deref(), given.unwrap_or(path), base)?;
-    let object = named_destination(given, (path, file), base.as_ref())?;
+    let object = named_destination(given, (path, file), (base.as_ref(), naming))?;
     check_name(key, &object, base.as_ref(), file)?;
     Ok(object)
 }
@@ -109,7 +111,7 @@ pub(super) fn remote_destination(
 fn named_destination(
     given: Option<&str>,
     (path, file): (&str, &str),
-    base: Option<&S3Uri>,
+    (base, naming): (Option<&S3Uri>, Naming),
 ) -> Result<ObjectName, String> {
     let name = given.unwrap_or(path);
     if name.starts_with(S3Uri::SCHEME) {
@@ -123,13 +125,13 @@ fn named_destination(
             Escaped(without_signature(name))
         ));
     };
-    let key = match given {
-        Some(key) => key.to_owned(),
+    let key = if let Some(key) = given {
+        key.to_owned()
+    } else {
         // The path below the base; `..` would make a key that leads out when it is downloaded.
-        None => RelativePath::new(path.trim_start_matches('/'))
-            .map_err(|error| error.to_string())?
-            .as_str()
-            .to_owned(),
+        let path = RelativePath::new(path.trim_start_matches('/'));
+        let path = path.map_err(|error| error.to_string())?;
+        naming.name(path.as_str()).map_err(|error| error.to_string())?.into_owned()
     };
     below(&base.bucket, &base.rest, &key).map_err(|error| error.to_string())
 }

@@ -1,5 +1,6 @@
 //! Local paths become uploads: a file, everything below a directory, or standard input.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Expected, Fate, LocalSource, Refused, Standing, Task, Upload};
 use crate::domain::location::{Bucket, Key, LocationError, ObjectName, S3Uri};
+use crate::domain::naming::NotEncoded;
 use crate::domain::sieve::Sieve;
 use crate::storage::local::{
     Existing, ExistingKind, FollowLinks, Found, JournalFile, LocalError, WalkError, exact, walk,
@@ -68,6 +70,16 @@ pub struct Common {
     pub links: FollowLinks,
 }
 
+impl Common {
+    /// The name of a file that was named. It is asked for only where it becomes part of a key.
+    fn name_of<'a>(&self, file: &'a str) -> Result<Cow<'a, str>, NotEncoded> {
+        match self.target {
+            Target::Prefix(_) => self.selection.naming.name(file),
+            Target::Object(_) => Ok(Cow::Borrowed(file)),
+        }
+    }
+}
+
 /// What was met and left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
@@ -121,7 +133,17 @@ fn plan_file(
         ));
     };
     let Sieve { names, bounds } = &common.selection.sieve;
-    if !names.admits(name) {
+    let name = match common.name_of(name) {
+        Ok(name) => name,
+        Err(error) => {
+            return planner.refuse_blocking(refused(
+                path,
+                "not an encoded name",
+                &error.to_string(),
+            ));
+        }
+    };
+    if !names.admits(&name) {
         return Ok(());
     }
     if !bounds.are_open() {
@@ -148,7 +170,7 @@ fn plan_file(
         }
     }
     let source = LocalSource::File { path: path.to_owned(), size, below: None };
-    submit(planner, (source, name), standing, common)
+    submit(planner, (source, &name), standing, common)
 }
 
 /// Names that are remembered as left out; more are only as many.
@@ -171,7 +193,10 @@ impl Directory<'_> {
             }
         };
         let is_meant = |found: &Found| {
-            selection.sieve.admits(&found.relative, Some(found.size), Some(found.modified))
+            let name = selection.naming.name(&found.relative);
+            // What has no key is told under its own name.
+            let name = name.unwrap_or(Cow::Borrowed(&found.relative));
+            selection.sieve.admits(&name, Some(found.size), Some(found.modified))
         };
         for found in walk(self.path, *links) {
             planner.check_open()?;
@@ -181,19 +206,25 @@ impl Directory<'_> {
                     leave_out(found.path, "it is the journal of this run");
                 }
                 Ok(found) => {
-                    let name = match selection.layout {
+                    let path = match selection.layout {
                         Layout::Tree => found.relative.as_str(),
                         Layout::Flat => {
                             found.relative.rsplit('/').next().unwrap_or(&found.relative)
                         }
                     };
+                    let name = match selection.naming.name(path) {
+                        Ok(name) => name,
+                        Err(error) => {
+                            let (cause, error) = ("not an encoded name", error.to_string());
+                            planner.refuse_blocking(refused(&found.path, cause, &error))?;
+                            continue;
+                        }
+                    };
                     let (size, below) = (Some(found.size), below.clone());
                     let source = LocalSource::File { path: found.path, size, below };
-                    submit(planner, (source, name), Standing::Meant, self.common)?;
+                    submit(planner, (source, &name), Standing::Meant, self.common)?;
                 }
-                Err(WalkError::Skipped(path)) => {
-                    leave_out(path, "it is a pipe, a socket or a device");
-                }
+                Err(WalkError::Skipped(path, reason)) => leave_out(path, reason),
                 Err(WalkError::Failed(error)) => planner.refuse_blocking(unreadable(&error))?,
             }
         }

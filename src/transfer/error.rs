@@ -205,7 +205,8 @@ const KEPT: &str =
 const UNPROVEN: &str = "--verify auto takes length and ETag where there is no checksum";
 
 /// For a key that can be no name below a folder.
-pub const NAME_IT: &str = "name a file for it: haul download --raw KEY FILE";
+pub const NAME_IT: &str =
+    "name a file for it: haul download --raw KEY FILE; or write it with --encode-names";
 
 /// An error and its causes in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -3,7 +3,7 @@
 //! that costs no request, and what can't go is a failure of its own.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -16,6 +16,7 @@ use super::event::{Event, IsDone, Pruned};
 use super::outcome::{End, Failure, Summary};
 use super::remove::remove_many;
 use crate::domain::location::{Bucket, Key};
+use crate::domain::naming::Naming;
 use crate::domain::relative_path::RelativePath;
 use crate::storage::local::{AsListed, exact};
 use crate::storage::object_store::{MOST_REMOVED, Removal};
@@ -36,7 +37,7 @@ pub struct Leaving {
 #[derive(Debug, Clone)]
 pub enum From {
     /// Below a prefix. Nothing goes that has since come to the folder that is the source.
-    Objects { bucket: Bucket, prefix: String, source: Option<PathBuf> },
+    Objects { bucket: Bucket, prefix: String, source: Option<(PathBuf, Naming)> },
     /// Below the run's own folder.
     Files,
 }
@@ -213,7 +214,7 @@ impl Pruning<'_> {
 async fn remove_batch(context: &Arc<Context>, from: &From, batch: Vec<Leaving>) -> Gone {
     match from {
         From::Objects { bucket, prefix, source } => {
-            remove_objects(context, (bucket, prefix), source.as_deref(), batch).await
+            remove_objects(context, (bucket, prefix), source.as_ref(), batch).await
         }
         From::Files => remove_files(context, batch).await,
     }
@@ -222,7 +223,7 @@ async fn remove_batch(context: &Arc<Context>, from: &From, batch: Vec<Leaving>) 
 async fn remove_objects(
     context: &Context,
     (bucket, prefix): (&Bucket, &str),
-    source: Option<&Path>,
+    source: Option<&(PathBuf, Naming)>,
     batch: Vec<Leaving>,
 ) -> Gone {
     let mut gone = Vec::with_capacity(batch.len());
@@ -247,9 +248,10 @@ async fn remove_objects(
 }
 
 /// Whether the source has the name now.
-fn has_come(source: &Path, name: &str) -> bool {
-    RelativePath::new(name).is_ok_and(|path| {
-        path.as_str() == name && source.join(path.to_path()).symlink_metadata().is_ok()
+fn has_come((source, naming): &(PathBuf, Naming), name: &str) -> bool {
+    naming.path(name).is_ok_and(|path| {
+        let is_its_own = naming.name(path.as_str()).is_ok_and(|own| own == name);
+        is_its_own && source.join(path.to_path()).symlink_metadata().is_ok()
     })
 }
 

@@ -28,6 +28,7 @@ mod journal;
 mod ls;
 mod manifest;
 mod mv;
+mod names;
 mod output;
 mod pace;
 mod parity;

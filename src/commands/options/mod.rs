@@ -26,7 +26,7 @@ pub use failure::Failure;
 pub use integrity::Integrity;
 pub use overwriting::Overwriting;
 pub use resuming::Resuming;
-pub use selection::{Filters, LiteralKeys, Selection};
+pub use selection::{FileNames, Filters, LiteralKeys, Selection};
 pub use source::{Jobs, Only};
 pub use speed::Speed;
 pub use transfer::Transfer;

@@ -6,6 +6,7 @@ use super::bounds::Bounds;
 use super::patterns::Files;
 use super::rules::Rules;
 use crate::commands::error::CommandError;
+use crate::domain::naming::Naming;
 use crate::domain::sieve::Sieve;
 use crate::jobs::downloads::{self, Keys, Layout};
 
@@ -51,6 +52,28 @@ pub struct Selection {
     /// Leave the folders out of all names, and refuse equal ones
     #[arg(long, conflicts_with = "manifest")]
     flatten: bool,
+
+    #[command(flatten)]
+    names: FileNames,
+}
+
+/// What files are called.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct FileNames {
+    /// Write keys that no file name can hold with `%`, such as `a%3Ab`, and read such names back
+    #[arg(long)]
+    encode_names: bool,
+}
+
+impl FileNames {
+    pub fn naming(self) -> Naming {
+        if self.encode_names { Naming::Encoded } else { Naming::Verbatim }
+    }
+
+    fn described(self) -> Option<String> {
+        self.encode_names.then(|| "--encode-names".to_owned())
+    }
 }
 
 impl Selection {
@@ -58,13 +81,14 @@ impl Selection {
     pub fn described(&self) -> Vec<String> {
         let flatten = self.flatten.then(|| "--flatten".to_owned());
         let Filters { rules, bounds } = &self.filters;
-        rules.described().into_iter().chain(bounds.described()).chain(flatten).collect()
+        let rules = rules.described().into_iter().chain(bounds.described());
+        rules.chain(flatten).chain(self.names.described()).collect()
     }
 
     pub fn resolve(&self) -> Result<downloads::Selection, CommandError> {
         let sieve = self.filters.resolve()?;
         let layout = if self.flatten { Layout::Flat } else { Layout::Tree };
-        Ok(downloads::Selection { sieve, layout })
+        Ok(downloads::Selection { sieve, layout, naming: self.names.naming() })
     }
 }
 

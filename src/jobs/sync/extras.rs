@@ -3,13 +3,16 @@
 use std::io;
 use std::time::SystemTime;
 
+use super::entry::Entry;
 use super::stored::Stored;
+use crate::domain::naming::Naming;
+use crate::jobs::comparisons::Tree;
 use crate::transfer::prune::Leaving;
 
 /// A name that the destination has, and the source has not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extra {
-    /// Below the destination.
+    /// Below the destination, as that calls it.
     pub name: String,
     /// As it was listed.
     pub size: u64,
@@ -17,6 +20,21 @@ pub struct Extra {
     /// So many bytes of the name are folders that the source has, and that stay though they may
     /// become empty.
     pub kept: usize,
+}
+
+impl Extra {
+    /// `kept`: so many bytes of the entry's name are folders that stay.
+    pub(super) fn of(entry: Entry, kept: usize, destination: &Tree) -> Self {
+        let Entry { name, size, modified, .. } = entry;
+        let Tree::Files { naming: naming @ Naming::Encoded, .. } = destination else {
+            return Self { name, size, modified, kept };
+        };
+        let called = |name: &str| naming.path(name).map(|path| path.as_str().to_owned());
+        let folders = name.get(..kept).and_then(|name| name.strip_suffix('/'));
+        let kept = folders.and_then(|name| called(name).ok()).map_or(0, |name| name.len() + 1);
+        let name = called(&name).unwrap_or(name);
+        Self { name, size, modified, kept }
+    }
 }
 
 impl From<Extra> for Leaving {

@@ -37,7 +37,7 @@ pub async fn plan_later(mut planner: Planner, pairing: Pairing, mut later: Later
             };
             match task::task(&pairing, &entry) {
                 Ok(task) => planner.submit(None, task).await?,
-                Err(reason) => planner.refuse(task::impossible(&entry, &reason)).await?,
+                Err(reason) => planner.refuse(task::impossible(entry.own(), &reason)).await?,
             }
         }
         Ok(())

@@ -1,15 +1,14 @@
 //! What is synced with what, and which names of either side are meant by it. Pure, but for a look at
 //! whether a folder is there.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::entry::{Entry, EntryKind};
 use super::rule::{CompareBy, OneSecond};
 use crate::domain::attributes::Attributes;
 use crate::domain::bounds::Bounds;
+use crate::domain::naming::Naming;
 use crate::domain::pattern::Filter;
-use crate::domain::relative_path::RelativePath;
 use crate::jobs::comparisons::Tree;
 use crate::jobs::guard::NameRule;
 use crate::storage::local::{Existing, ExistingKind, is_temp_name};
@@ -59,13 +58,11 @@ impl Pairing {
         let Self { source, destination, filter, bounds, .. } = self;
         let is_own = || {
             let name = entry.name.rsplit('/').next().unwrap_or_default();
-            let has_files = [source, destination].map(|tree| matches!(tree, Tree::Files { .. }));
+            let has_files = [source, destination]
+                .map(|tree| matches!(tree, Tree::Files { naming: Naming::Verbatim, .. }));
             has_files.contains(&true) && is_temp_name(name.as_ref())
         };
-        let stands_for_folder = || match source {
-            Tree::Files { root, .. } => is_folder(root, &entry.name),
-            Tree::Objects { .. } => false,
-        };
+        let stands_for_folder = || is_folder(source, &entry.name);
         let may_go = match entry.kind {
             EntryKind::Content => true,
             EntryKind::Marker => !stands_for_folder(),
@@ -73,7 +70,7 @@ impl Pairing {
         };
         // Nor can any key be a file of such a name, which has a backslash.
         let has_path = match destination {
-            Tree::Files { .. } => RelativePath::new(&entry.name).is_ok(),
+            Tree::Files { naming, .. } => naming.path(&entry.name).is_ok(),
             Tree::Objects { .. } => true,
         };
         may_go
@@ -85,9 +82,10 @@ impl Pairing {
     }
 }
 
-/// Whether a name is a folder below a root.
-pub(super) fn is_folder(root: &Path, name: &str) -> bool {
-    let Ok(path) = RelativePath::new(name) else { return false };
+/// Whether a name is a folder of a tree of files.
+pub(super) fn is_folder(tree: &Tree, name: &str) -> bool {
+    let Tree::Files { root, naming, .. } = tree else { return false };
+    let Ok(path) = naming.folder(name) else { return false };
     let existing = Existing::at(&root.join(path.to_path()));
     matches!(existing, Ok(Some(existing)) if existing.kind == ExistingKind::Folder)
 }

@@ -20,6 +20,7 @@ use super::sides::{Ending, Item, Order, Other, Reading, Side, no_room};
 use super::task;
 use crate::domain::escape::Escaped;
 use crate::domain::job::Refused;
+use crate::domain::naming::Naming;
 use crate::jobs::comparisons::Tree;
 use crate::jobs::guard::{Admission, Destination, Guard, NameRule};
 use crate::jobs::listed::nothing_found;
@@ -63,6 +64,8 @@ pub async fn plan(context: Arc<Context>, mut planner: Planner, pairing: Pairing)
     let sorted = Order::Sorted { room: room(&context) };
     let first = |tree: &Tree| match tree {
         Tree::Objects { uri, .. } if uri.bucket.as_str().ends_with(DIRECTORY_BUCKET) => sorted,
+        // Read as keys, names that are written otherwise come out of order.
+        Tree::Files { naming: Naming::Encoded, .. } => sorted,
         Tree::Objects { .. } | Tree::Files { .. } => Order::AsListed,
     };
     let (mut source, mut destination) = (first(&pairing.source), first(&pairing.destination));
@@ -90,8 +93,7 @@ pub async fn plan(context: Arc<Context>, mut planner: Planner, pairing: Pairing)
             }
         }
     };
-    plan.notices.extend(notices);
-    planner.finish();
+    plan.notices.extend(notices.into_iter().chain(planner.finish().altered.told()));
     plan
 }
 
@@ -148,7 +150,7 @@ impl<'a> Pass<'a> {
     ) -> Self {
         let other = |tree: &Tree| match tree {
             Tree::Objects { .. } => Other::Objects,
-            Tree::Files { .. } => Other::Files,
+            Tree::Files { naming, .. } => Other::Files(*naming),
         };
         let side = |which, order| {
             let (tree, other) = match which {
@@ -335,10 +337,7 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         // A walk names no folders.
-        if source.kind == EntryKind::Marker
-            && let Tree::Files { root, .. } = &self.pairing.destination
-            && is_folder(root, &source.name)
-        {
+        if source.kind == EntryKind::Marker && is_folder(&self.pairing.destination, &source.name) {
             self.plan.equal += 1;
             return Ok(());
         }
@@ -373,8 +372,8 @@ impl<'a> Pass<'a> {
         }
         self.leave_folders(&entry.name);
         let kept = self.markers.last().map_or(0, String::len);
-        let Entry { name, size, modified, .. } = entry;
-        match self.plan.extras.push(&Extra { name, size, modified, kept }) {
+        let extra = Extra::of(entry, kept, &self.pairing.destination);
+        match self.plan.extras.push(&extra) {
             Ok(()) => Ok(()),
             Err(error) => self.refuse(planner, no_room(&error)).await,
         }
@@ -408,8 +407,11 @@ impl<'a> Pass<'a> {
             Ok((task, pair))
         });
         match job {
-            Ok((task, pair)) => planner.submit_unless_same(task, pair).await,
-            Err(reason) => self.refuse(planner, task::impossible(source, &reason)).await,
+            Ok((task, pair)) => {
+                planner.tell_altered(source.own.as_deref(), &source.name);
+                planner.submit_unless_same(task, pair).await
+            }
+            Err(reason) => self.refuse(planner, task::impossible(source.own(), &reason)).await,
         }
     }
 
@@ -450,7 +452,9 @@ impl<'a> Pass<'a> {
     ) -> Result<(), Closed> {
         match task::task(self.pairing, source) {
             Ok(task) => planner.leave_for_later(&task).await?,
-            Err(reason) => return self.refuse(planner, task::impossible(source, &reason)).await,
+            Err(reason) => {
+                return self.refuse(planner, task::impossible(source.own(), &reason)).await;
+            }
         }
         match self.plan.later.push(source) {
             Ok(()) => Ok(()),

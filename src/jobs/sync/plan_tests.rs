@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::scene::{Case, Names, Scene, Way, object};
 use super::{CompareBy, Knowledge, Pairing, plan};
 use crate::domain::bounds::Bounds;
+use crate::domain::naming::Naming;
 use crate::domain::pattern::{Filter, Verdict};
 use crate::jobs::guard::NameRule;
 use crate::jobs::planner::Planner;
@@ -23,7 +24,7 @@ use crate::transfer::context::{Context, Limits};
 /// Names whose order as paths is not that of their bytes, none of which is a folder of another, on
 /// either side.
 fn trees() -> impl Strategy<Value = (Names, Names)> {
-    let name = prop::collection::vec("[ab][.0-]{0,1}", 1..4).prop_map(|parts| parts.join("/"));
+    let name = prop::collection::vec("[ab:][.0-]{0,1}", 1..4).prop_map(|parts| parts.join("/"));
     let content = (proptest::option::of(1..4_usize), proptest::option::of(1..4_usize));
     prop::collection::btree_map(name, content, 0..12).prop_map(|names| {
         let folders: BTreeSet<String> = names
@@ -50,8 +51,9 @@ fn cases() -> impl Strategy<Value = Case> {
         CompareBy::Checksum,
     ]);
     let orders = prop::sample::select(vec![Order::Bytes, Order::Bytes, Order::Odd]);
-    (ways, trees(), any::<bool>(), compares, orders, 1..5_usize).prop_map(
-        |(way, (source, destination), delete, by, order, page)| Case {
+    let namings = prop::sample::select(vec![Naming::Verbatim, Naming::Encoded]);
+    (ways, trees(), any::<bool>(), compares, orders, 1..5_usize, namings).prop_map(
+        |(way, (source, destination), delete, by, order, page, naming)| Case {
             way,
             source,
             destination,
@@ -59,6 +61,7 @@ fn cases() -> impl Strategy<Value = Case> {
             by,
             order,
             page,
+            naming,
         },
     )
 }
@@ -109,10 +112,13 @@ fn tree() -> impl Strategy<Value = Names> {
 /// Folders where the other side has files, and the other way round.
 fn clashes() -> impl Strategy<Value = Case> {
     let orders = prop::sample::select(vec![Order::Bytes, Order::Bytes, Order::Odd]);
-    (tree(), tree(), orders, 1..5_usize).prop_map(|(source, destination, order, page)| {
-        let (way, by) = (Way::Down, CompareBy::Auto);
-        Case { way, source, destination, delete: true, by, order, page }
-    })
+    let namings = prop::sample::select(vec![Naming::Verbatim, Naming::Encoded]);
+    (tree(), tree(), orders, 1..5_usize, namings).prop_map(
+        |(source, destination, order, page, naming)| {
+            let (way, by) = (Way::Down, CompareBy::Auto);
+            Case { way, source, destination, delete: true, by, order, page, naming }
+        },
+    )
 }
 
 #[test]
@@ -247,6 +253,7 @@ async fn an_odd_order_of_very_many_names_is_sorted_on_disk() {
         by: CompareBy::Auto,
         order: Order::Odd,
         page: 1000,
+        naming: Naming::Verbatim,
     };
     let scene = Scene::new(&case);
     let summary = scene.sync(&case).await;
@@ -268,6 +275,7 @@ async fn keys_that_are_one_file_are_told_and_nothing_is_removed() {
         by: CompareBy::Auto,
         order: Order::Bytes,
         page: 2,
+        naming: Naming::Verbatim,
     };
     let scene = Scene::new(&case);
     let summary = scene.sync(&case).await;
@@ -314,6 +322,7 @@ async fn a_plan_knows_itself_what_it_does_not_know() {
             by: CompareBy::Auto,
             order: Order::Bytes,
             page: 1,
+            naming: Naming::Verbatim,
         };
         let scene = Scene::new(&case);
         if let Some(passing) = failing {
@@ -340,6 +349,7 @@ async fn nothing_is_transferred_to_names_that_were_not_seen() {
             by: CompareBy::Auto,
             order: Order::Bytes,
             page: 1,
+            naming: Naming::Verbatim,
         };
         let scene = Scene::new(&case);
         for number in 0..20 {
@@ -362,6 +372,7 @@ async fn names_that_the_file_system_takes_for_one_are_never_extra() {
         by: CompareBy::Auto,
         order: Order::Bytes,
         page: 10,
+        naming: Naming::Verbatim,
     };
     let scene = Scene::new(&case);
     for (names, extras) in [(NameRule::Exact, ["a", "b"].as_slice()), (NameRule::CaseFold, &["b"])]

@@ -115,6 +115,7 @@ mod tests {
 
     use super::*;
     use crate::domain::location::S3Uri;
+    use crate::domain::naming::Naming;
     use crate::domain::object::ETag;
     use crate::storage::local::FollowLinks;
 
@@ -172,7 +173,8 @@ mod tests {
         }
         let older = entry(7, 99, OTHER);
         assert_eq!(decide(Auto, &older, &destination, OneSecond::Doubted), Equal);
-        let files = Tree::Files { root: "d".into(), links: FollowLinks::Yes };
+        let files =
+            Tree::Files { root: "d".into(), links: FollowLinks::Yes, naming: Naming::Verbatim };
         let uri = S3Uri::parse("s3://b/p/").expect("an address");
         let objects = Tree::Objects { uri, wildcard: None };
         let at = |millis| Some(UNIX_EPOCH + Duration::from_millis(millis));

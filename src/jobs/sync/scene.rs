@@ -14,6 +14,7 @@ use super::{CompareBy, Finish, Known, Pairing, Wanted, finish, plan, plan_later}
 use crate::domain::allowance::Allowance;
 use crate::domain::bounds::Bounds;
 use crate::domain::location::{Bucket, Key, ObjectName, S3Uri};
+use crate::domain::naming::Naming;
 use crate::domain::pattern::Filter;
 use crate::jobs::comparisons::Tree;
 use crate::jobs::guard::NameRule;
@@ -57,12 +58,15 @@ pub(super) struct Case {
     pub(super) by: CompareBy,
     pub(super) order: Order,
     pub(super) page: usize,
+    /// Of files.
+    pub(super) naming: Naming,
 }
 
 pub(super) struct Scene {
     pub(super) store: Arc<MemoryStore>,
     pub(super) folder: TempDir,
     pub(super) way: Way,
+    naming: Naming,
 }
 
 impl Scene {
@@ -86,11 +90,12 @@ impl Scene {
         // A neighbour that nobody may touch, and so that the prefix is never the whole bucket.
         store.seed(&object("p.neighbour"), "x");
         for (name, length) in files {
-            let path = folder.path().join(name);
+            let path = case.naming.path(name).expect("a safe name").to_path();
+            let path = folder.path().join(path);
             fs::create_dir_all(path.parent().expect("a folder above")).expect("made");
             fs::write(path, "x".repeat(*length)).expect("written");
         }
-        Self { store, folder, way: case.way }
+        Self { store, folder, way: case.way, naming: case.naming }
     }
 
     pub(super) fn objects(&self, prefix: &str) -> Names {
@@ -105,7 +110,8 @@ impl Scene {
     pub(super) fn files(&self) -> Names {
         let mut names = Names::new();
         read_into(self.folder.path(), "", &mut names);
-        names
+        let name = |path: &str| self.naming.name(path).expect("an encoded name").into_owned();
+        names.into_iter().map(|(path, length)| (name(&path), length)).collect()
     }
 
     pub(super) fn destination(&self) -> Names {
@@ -122,10 +128,10 @@ impl Scene {
             let uri = S3Uri { bucket: bucket.clone(), rest: prefix.into() };
             Tree::Objects { uri, wildcard: None }
         };
-        let root = self.folder.path().to_owned();
+        let (root, naming) = (self.folder.path().to_owned(), self.naming);
         let (source, destination) = match self.way {
-            Way::Up => (Tree::Files { root, links: FollowLinks::Yes }, objects(PREFIX)),
-            Way::Down => (objects(PREFIX), Tree::Files { root, links: FollowLinks::No }),
+            Way::Up => (Tree::Files { root, links: FollowLinks::Yes, naming }, objects(PREFIX)),
+            Way::Down => (objects(PREFIX), Tree::Files { root, links: FollowLinks::No, naming }),
             Way::Across => (objects(PREFIX), objects(OTHER)),
         };
         Pairing {
@@ -165,7 +171,7 @@ impl Scene {
             way => From::Objects {
                 bucket: Bucket::new("bucket").expect("a name"),
                 prefix: if way == Way::Up { PREFIX.to_owned() } else { OTHER.to_owned() },
-                source: (way == Way::Up).then(|| self.folder.path().to_owned()),
+                source: (way == Way::Up).then(|| (self.folder.path().to_owned(), self.naming)),
             },
         };
         let syncing = async {

@@ -14,9 +14,11 @@ use tokio::task::JoinSet;
 use super::entry::{Entry, EntryKind};
 use super::join::Which;
 use super::sort::Sorter;
+use super::task::impossible;
 use crate::domain::escape::Escaped;
 use crate::domain::job::Refused;
 use crate::domain::location::{ObjectName, S3Uri};
+use crate::domain::naming::Naming;
 use crate::domain::object::ListedObject;
 use crate::domain::pattern::{Filter, Wildcard};
 use crate::domain::relative_path::RelativePath;
@@ -24,7 +26,9 @@ use crate::jobs::comparisons::Tree;
 use crate::jobs::downloads::{full_marker, unsafe_name};
 use crate::jobs::listed::unlisted;
 use crate::jobs::uploads::{LeftOut, unreadable};
-use crate::storage::local::{Existing, FollowLinks, Kind as LocalKind, Named, walk_names};
+use crate::storage::local::{
+    Existing, FollowLinks, Kind as LocalKind, Named, UNFINISHED, walk_names,
+};
 use crate::storage::object_store::{Depth, ListRequest};
 use crate::transfer::context::Context;
 use crate::transfer::error::JobError;
@@ -35,7 +39,7 @@ use crate::transfer::listing::Pages;
 pub(super) struct Reading {
     pub(super) tree: Tree,
     pub(super) which: Which,
-    /// Whether the other side is a folder.
+    /// Whether the other side is a folder, and what files are called there.
     pub(super) other: Other,
     pub(super) order: Order,
     /// What is left out needs no name that the other side could have.
@@ -45,7 +49,7 @@ pub(super) struct Reading {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Other {
     Objects,
-    Files,
+    Files(Naming),
 }
 
 /// In which order entries are handed out.
@@ -115,7 +119,9 @@ impl Side {
             let mut outlet = Outlet { sender, batch: Vec::new(), sorter, held_back };
             // Nobody takes any more: then there is nobody to tell.
             let _gone = match &reading.tree {
-                Tree::Files { root, links } => reading.walk(root, *links, &mut outlet),
+                Tree::Files { root, links, naming } => {
+                    reading.walk(root, (*links, *naming), &mut outlet)
+                }
                 Tree::Objects { uri, wildcard } => {
                     reading.list(&context, &runtime, (uri, wildcard.as_ref()), &mut outlet)
                 }
@@ -239,7 +245,12 @@ pub(super) fn no_room(error: &io::Error) -> Refused {
 }
 
 impl Reading {
-    fn walk(&self, root: &Path, links: FollowLinks, outlet: &mut Outlet) -> Result<(), Gone> {
+    fn walk(
+        &self,
+        root: &Path,
+        (links, naming): (FollowLinks, Naming),
+        outlet: &mut Outlet,
+    ) -> Result<(), Gone> {
         let mut ending = Ending { is_whole: true, is_torn: false, any: false };
         // A destination that is not there is made when the first file is.
         if self.which == Which::Destination && matches!(Existing::at(root), Ok(None)) {
@@ -249,14 +260,32 @@ impl Reading {
             outlet.check_open()?;
             ending.any = true;
             match named {
-                Ok(Named::File(found)) => outlet.push(Item::Entry(Entry {
-                    name: found.relative,
-                    own: None,
-                    kind: EntryKind::Content,
-                    size: found.size,
-                    modified: Some(found.modified),
-                    etag: None,
-                }))?,
+                Ok(Named::File(found)) => {
+                    let (name, kind) = match naming.name(&found.relative) {
+                        Ok(name) => (name.into_owned(), EntryKind::Content),
+                        Err(error) if self.which == Which::Source => {
+                            // Its object may have a name that is not known here.
+                            ending.is_whole = false;
+                            outlet.push(Item::Refused(impossible(&found.relative, &error)))?;
+                            continue;
+                        }
+                        // No key is that file: it stays.
+                        Err(_) => (found.relative, EntryKind::Other),
+                    };
+                    outlet.push(Item::Entry(Entry {
+                        name,
+                        own: None,
+                        kind,
+                        size: found.size,
+                        modified: Some(found.modified),
+                        etag: None,
+                    }))?;
+                }
+                // At the destination it may be this run's own.
+                Ok(Named::Unfinished(_)) if self.which == Which::Destination => {}
+                Ok(Named::Unfinished(path)) => {
+                    outlet.push(Item::LeftOut(LeftOut { path, reason: UNFINISHED }))?;
+                }
                 Ok(Named::Other { path, relative }) => {
                     if self.filter.admits(&relative) && !path.is_symlink() {
                         let reason = "it is a pipe, a socket or a device";
@@ -329,8 +358,13 @@ impl Reading {
                     continue;
                 }
                 ending.any = true;
-                // Else it is the marker of the folder itself.
-                if key.len() > base
+                // The marker of the folder itself is nothing, unless it has bytes that could be
+                // lost; and no file can take its place.
+                let is_folder_itself = key.len() <= base;
+                let has_no_file = self.other == Other::Files(Naming::Verbatim);
+                let is_nothing =
+                    object.size == 0 || has_no_file && self.which == Which::Destination;
+                if !(is_folder_itself && is_nothing)
                     && let Some(item) = self.listed(uri, base, object)
                 {
                     outlet.push(item)?;
@@ -346,7 +380,7 @@ impl Reading {
     /// name there.
     fn listed(&self, uri: &S3Uri, base: usize, object: ListedObject) -> Option<Item> {
         let relative = object.key.as_str().get(base..)?.to_owned();
-        let is_folder = object.key.is_folder_marker() && self.other == Other::Files;
+        let is_folder = object.key.is_folder_marker() && matches!(self.other, Other::Files(_));
         let kind =
             if is_folder && object.size == 0 { EntryKind::Marker } else { EntryKind::Content };
         let mut entry = Entry {
@@ -357,7 +391,7 @@ impl Reading {
             modified: object.last_modified,
             etag: object.etag,
         };
-        if self.other == Other::Files && self.which == Which::Source {
+        if self.other == Other::Files(Naming::Verbatim) && self.which == Which::Source {
             let name = ObjectName::new(uri.bucket.clone(), object.key);
             let is_wanted = self.filter.admits(&entry.name);
             if is_folder && object.size > 0 {

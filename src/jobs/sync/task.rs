@@ -1,5 +1,6 @@
 //! What is to be done for one name that the destination has not, or has otherwise.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use super::entry::{Entry, EntryKind};
@@ -9,7 +10,7 @@ use crate::domain::escape::Escaped;
 use crate::domain::job::{
     Download, Expected, LocalSource, LocalTarget, ObjectCopy, Refused, Task, Upload,
 };
-use crate::domain::relative_path::RelativePath;
+use crate::domain::relative_path::UnsafeName;
 use crate::jobs::comparisons::Tree;
 use crate::storage::local::FollowLinks;
 
@@ -18,7 +19,7 @@ use crate::storage::local::FollowLinks;
 pub(super) fn task(pairing: &Pairing, entry: &Entry) -> Result<Task, String> {
     let source = pairing.source.place(entry.own())?;
     match (source, &pairing.source, &pairing.destination) {
-        (Place::File(path), Tree::Files { root, links }, destination) => {
+        (Place::File(path), Tree::Files { root, links, .. }, destination) => {
             let Place::Object(object) = destination.place(&entry.name)? else {
                 return Err("neither side is in S3".to_owned());
             };
@@ -27,11 +28,13 @@ pub(super) fn task(pairing: &Pairing, entry: &Entry) -> Result<Task, String> {
             let attributes = Arc::clone(&pairing.attributes);
             Ok(Task::Upload(Upload { source, object, attributes, expected: Expected::default() }))
         }
-        (Place::Object(object), _, Tree::Files { .. }) => {
-            let path = RelativePath::new(&entry.name).map_err(|error| error.to_string())?;
+        (Place::Object(object), _, Tree::Files { naming, .. }) => {
+            let unsafe_name = |error: UnsafeName| error.to_string();
             if entry.kind == EntryKind::Marker {
-                return Ok(Task::MakeFolder { marker: object, folder: path, expected: None });
+                let folder = naming.folder(&entry.name).map_err(unsafe_name)?;
+                return Ok(Task::MakeFolder { marker: object, folder, expected: None });
             }
+            let path = naming.path(&entry.name).map_err(unsafe_name)?;
             Ok(Task::Download(Download {
                 object,
                 size: Some(entry.size),
@@ -60,9 +63,9 @@ pub(super) fn task(pairing: &Pairing, entry: &Entry) -> Result<Task, String> {
 }
 
 /// That there can be none.
-pub(super) fn impossible(entry: &Entry, reason: &str) -> Refused {
-    let name = entry.own();
-    let reason = format!("could not sync {}: {reason}", Escaped(name));
+pub(super) fn impossible(name: &str, reason: &impl Display) -> Refused {
+    let shown = if name.is_empty() { "what the prefix itself names" } else { name };
+    let reason = format!("could not sync {}: {reason}", Escaped(shown));
     Refused::new(name, "unsafe name", reason)
 }
 
