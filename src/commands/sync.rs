@@ -14,8 +14,8 @@ use super::download::{FileOptions, location};
 use super::error::CommandError;
 use super::extras::{could_not_plan, finish_later, may_be_one, planner};
 use super::options::{
-    Archives, Attributes, Connection, Copies, Failure, FileNames, Filters, Integrity, Resuming,
-    Speed,
+    Archives, Attributes, Connection, Copies, Failure, FileNames, Filters, Integrity, Preserving,
+    Resuming, Speed,
 };
 use super::session::{KeyIs, Parts, Purpose, Session};
 use super::typed::Typed;
@@ -94,6 +94,8 @@ pub struct SyncArgs {
     #[command(flatten)]
     resuming: Resuming,
     #[command(flatten)]
+    preserving: Preserving,
+    #[command(flatten)]
     speed: Speed,
     #[command(flatten)]
     connection: Connection,
@@ -168,6 +170,7 @@ impl Typed for SyncArgs {
 impl SyncArgs {
     pub async fn run(&self, session: &Session) -> Result<Summary, CommandError> {
         let (source, destination) = self.trees()?;
+        self.refuse_other_times(&destination)?;
         let attributes = Arc::new(self.attributes.resolve()?);
         let Sieve { names: filter, bounds } = self.filters.resolve()?;
         let context = self.context(session, (&source, &destination)).await?;
@@ -224,6 +227,7 @@ impl SyncArgs {
                 integrity: &self.integrity,
                 failure: &self.failure,
                 resuming: &self.resuming,
+                preserving: self.preserving,
                 // The plan has decided.
                 overwrite: Overwrite::Always,
                 payload: if self.uploads.sign_payload {
@@ -316,6 +320,16 @@ impl SyncArgs {
             hint: Some(format!("{seen}if that is meant: --max-delete {enough}%")),
             ..outcome::Failure::of_run("too much to remove", message)
         }
+    }
+
+    /// Files that have the times of what they were before they were objects are never as new as those.
+    fn refuse_other_times(&self, destination: &Tree) -> Result<(), CommandError> {
+        let is_local = matches!(destination, Tree::Files { .. });
+        if is_local && self.compare == Compare::Mtime && self.preserving.asks() {
+            let text = "--compare mtime compares times that --preserve does not let files have";
+            return Err(CommandError::misuse(text).hint("--compare auto looks at the content"));
+        }
+        Ok(())
     }
 
     /// What was typed, as two trees of which one is not part of the other.

@@ -18,6 +18,7 @@ pub mod object;
 pub mod overwrite;
 pub mod pattern;
 pub mod period;
+pub mod preserved;
 pub mod quantity;
 pub mod range;
 pub mod record;

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use super::checksum::{Algorithm, Checksum};
 use super::composite::Composite;
 use super::location::Key;
+use super::preserved::Preserved;
 
 /// An ETag: opaque, good to ask for the same bytes again (`If-Match`), and never a checksum.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,6 +57,8 @@ pub struct ObjectFacts {
     pub version: Option<Arc<str>>,
     pub last_modified: Option<SystemTime>,
     pub checksum: StoredChecksum,
+    /// What its metadata say of the file that it was.
+    pub preserved: Preserved,
 }
 
 /// All that a store tells of one object.

@@ -74,6 +74,7 @@ impl Restore {
 mod tests {
     use super::*;
     use crate::domain::object::{ObjectFacts, StoredChecksum};
+    use crate::domain::preserved::Preserved;
 
     fn told(told: &[(&'static str, &str)]) -> ObjectDetails {
         let facts = ObjectFacts {
@@ -82,6 +83,7 @@ mod tests {
             version: None,
             last_modified: None,
             checksum: StoredChecksum::None,
+            preserved: Preserved::default(),
         };
         let told = told.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let (checksums, metadata) = (Vec::new(), std::collections::BTreeMap::new());

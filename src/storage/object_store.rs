@@ -406,6 +406,7 @@ pub struct ListedBucket {
 mod tests {
     use super::*;
     use crate::domain::object::StoredChecksum;
+    use crate::domain::preserved::Preserved;
     use crate::storage::error::Kind;
 
     fn reply(frames: Vec<Result<Bytes>>) -> GetReply {
@@ -415,6 +416,7 @@ mod tests {
             version: None,
             last_modified: None,
             checksum: StoredChecksum::None,
+            preserved: Preserved::default(),
         };
         let body = stream::iter(frames).boxed();
         GetReply { facts, range: ByteRange::new(0, 6), takes_ranges: true, body }

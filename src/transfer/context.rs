@@ -59,6 +59,7 @@ pub struct Limits {
     pub timeout: Duration,
     pub overwrite: Overwrite,
     pub file_times: FileTimes,
+    pub preserve: Preserve,
     pub resume: Resume,
     pub verify: Verify,
     pub tolerance: Tolerance,
@@ -80,6 +81,7 @@ impl Limits {
             timeout,
             overwrite: Overwrite::Always,
             file_times: FileTimes::Now,
+            preserve: Preserve::Nothing,
             resume: Resume::Off,
             verify: Verify::Auto,
             tolerance: Tolerance::Any,
@@ -94,6 +96,14 @@ pub enum FileTimes {
     /// When the object was.
     LikeObject,
     Now,
+}
+
+/// What of a file is kept in the metadata of its object, and given back to the file that becomes of
+/// it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preserve {
+    Nothing,
+    TimeAndMode,
 }
 
 /// How far content must be proven. Length and tag are checked in any case.

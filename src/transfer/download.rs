@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::context::{FRAMES, FileTimes, InFlight, Outcome, Verify, Work};
+use super::context::{FRAMES, FileTimes, InFlight, Outcome, Preserve, Verify, Work};
 use super::error::JobError;
 use super::event::{Event, Skip};
 use super::fetch::Pin;
@@ -23,6 +23,7 @@ use crate::domain::checksum::Crc;
 use crate::domain::job::{Download, Fate, LocalTarget};
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::domain::overwrite::{Decision, Overwrite, Side};
+use crate::domain::preserved::Preserved;
 use crate::domain::range::ByteRange;
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::local::{
@@ -416,9 +417,19 @@ pub(super) fn provable(
 /// there.
 async fn publish(work: &Work, file: StagedFile, facts: &ObjectFacts) -> Result<(), JobError> {
     let limits = &work.context.limits;
+    let kept = match limits.preserve {
+        Preserve::TimeAndMode => facts.preserved,
+        Preserve::Nothing => Preserved::default(),
+    };
+    if let Some(mode) = kept.mode
+        && let Err(error) = file.set_mode(mode)
+    {
+        work.context.tell(Event::Notice(error.to_string())).await;
+    }
+    let like_object = facts.last_modified.filter(|_| limits.file_times == FileTimes::LikeObject);
     let how = Publish {
         length: facts.size,
-        modified: facts.last_modified.filter(|_| limits.file_times == FileTimes::LikeObject),
+        modified: kept.modified.or(like_object),
         sync: SyncMode::Durable,
         if_exists: if limits.overwrite == Overwrite::Never {
             IfExists::Keep

@@ -369,6 +369,7 @@ mod tests {
     use crate::domain::job::{Expected, Job};
     use crate::domain::location::{Bucket, Key};
     use crate::domain::object::{ETag, StoredChecksum};
+    use crate::domain::preserved::Preserved;
     use crate::storage::memory::MemoryStore;
     use crate::transfer::context::{Context, Limits};
 
@@ -380,6 +381,7 @@ mod tests {
             version: None,
             last_modified: modified.map(since),
             checksum: StoredChecksum::None,
+            preserved: Preserved::default(),
         }
     }
 

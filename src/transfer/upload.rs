@@ -3,11 +3,12 @@
 //! The bytes are read once: a positional read into a pooled buffer, the CRC while they are hot,
 //! then the request that carries both.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::context::{InFlight, Outcome, Verify, Work};
+use super::context::{InFlight, Outcome, Preserve, Verify, Work};
 use super::error::JobError;
 use super::event::Skip;
 use super::gate::Class;
@@ -25,6 +26,7 @@ use crate::domain::job::{LocalSource, Upload};
 use crate::domain::location::ObjectName;
 use crate::domain::object::{ObjectFacts, StoredChecksum};
 use crate::domain::overwrite::{Decision, Overwrite, Side};
+use crate::domain::preserved::Preserved;
 use crate::domain::quantity::ByteSize;
 use crate::storage::error::Kind;
 use crate::storage::local::{LocalError, SourceFile};
@@ -51,6 +53,7 @@ pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, Jo
     if let Some(skip) = skip_file(work, job, &source).await? {
         return Ok(Outcome::Skipped(skip));
     }
+    let job = &preserving(work, job, &source);
     let limits = &work.context.limits;
     let wanted = usual_upload_part(size, limits.part_size, limits.part_choice);
     let part_size = part_size_of("the file", size, wanted)?;
@@ -61,6 +64,17 @@ pub(super) async fn upload(work: &Arc<Work>, job: &Upload) -> Result<Outcome, Jo
     } else {
         multipart::upload_file(work, job, &source, part_size).await
     }
+}
+
+/// The job with what is kept of the file in its object's metadata.
+fn preserving<'a>(work: &Work, job: &'a Upload, source: &SourceFile) -> Cow<'a, Upload> {
+    if work.context.limits.preserve == Preserve::Nothing {
+        return Cow::Borrowed(job);
+    }
+    let kept = Preserved { modified: Some(source.modified()), mode: source.mode() };
+    let mut attributes = Attributes::clone(&job.attributes);
+    attributes.metadata.extend(kept.to_metadata(&attributes.metadata));
+    Cow::Owned(Upload { attributes: Arc::new(attributes), ..job.clone() })
 }
 
 /// What shows before a byte is read: whether there is something to read, and whether what has the

@@ -21,6 +21,7 @@ use crate::domain::location::{Bucket, Key, ObjectName};
 use crate::domain::object::{
     ETag, ListedObject, ListedVersion, ObjectDetails, ObjectFacts, StoredChecksum, VersionKind,
 };
+use crate::domain::preserved::Preserved;
 use crate::domain::record::{Cleaning, Record, Restored, Usage};
 use crate::transfer::event::Skip;
 use crate::transfer::gauge::Sample;
@@ -184,6 +185,7 @@ fn records() -> Vec<Value> {
             version: Some("x".into()),
             last_modified: now,
             checksum: StoredChecksum::None,
+            preserved: Preserved::default(),
         },
         parts: Some(1),
         told: ObjectDetails::TOLD.map(|name| (name, text())).into(),

@@ -33,6 +33,7 @@ mod output;
 mod pace;
 mod parity;
 mod patterns;
+mod preserving;
 mod presign;
 mod proofs;
 mod ranges;

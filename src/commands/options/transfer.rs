@@ -2,7 +2,9 @@
 
 use clap::Args;
 
-use super::{Connection, Failure, Integrity, Jobs, Overwriting, Resuming, Selection, Speed};
+use super::{
+    Connection, Failure, Integrity, Jobs, Overwriting, Preserving, Resuming, Selection, Speed,
+};
 
 #[derive(Debug, Clone, Args)]
 pub struct Transfer {
@@ -10,6 +12,8 @@ pub struct Transfer {
     pub jobs: Jobs,
     #[command(flatten)]
     pub selection: Selection,
+    #[command(flatten)]
+    pub preserving: Preserving,
     #[command(flatten)]
     pub overwriting: Overwriting,
     #[command(flatten)]

@@ -13,6 +13,7 @@ use crate::domain::checksum::{Checksum, Hasher};
 use crate::domain::composite::StoredPart;
 use crate::domain::location::ObjectName;
 use crate::domain::object::{ETag, ObjectFacts, StoredChecksum};
+use crate::domain::preserved::Preserved;
 use crate::storage::error::Kind;
 use crate::storage::object_store::{Assembled, Body, Result};
 
@@ -59,6 +60,7 @@ impl Stored {
             version: None,
             last_modified: Some(self.modified),
             checksum: StoredChecksum::FullObject(self.checksum.clone()),
+            preserved: Preserved::default(),
         }
     }
 }

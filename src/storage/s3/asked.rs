@@ -43,6 +43,7 @@ mod tests {
     use super::*;
     use crate::domain::location::{Bucket, Key};
     use crate::domain::object::StoredChecksum;
+    use crate::domain::preserved::Preserved;
 
     fn facts(version: Option<&str>) -> ObjectFacts {
         ObjectFacts {
@@ -51,6 +52,7 @@ mod tests {
             version: version.map(Into::into),
             last_modified: None,
             checksum: StoredChecksum::None,
+            preserved: Preserved::default(),
         }
     }
 

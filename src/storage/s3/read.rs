@@ -28,9 +28,11 @@ use crate::domain::checksum::{Algorithm, Checksum};
 use crate::domain::composite::Composite;
 use crate::domain::location::ObjectName;
 use crate::domain::object::{ETag, ObjectDetails, ObjectFacts, StoredChecksum};
+use crate::domain::preserved::{MODE, MTIME, Preserved};
 use crate::domain::range::{ByteRange, ContentRange};
 use crate::storage::error::{Kind, StoreError};
 use crate::storage::object_store::{GetReply, Read, Result};
+use std::collections::HashMap;
 
 pub(super) const GET: &str = "GetObject";
 pub(super) const HEAD: &str = "HeadObject";
@@ -74,6 +76,8 @@ fn told(
         *value = (algorithm, header(checksum_header(algorithm))?);
     }
     let [etag, version] = [header("etag")?, header("x-amz-version-id")?];
+    let [mtime, mode] = [header("x-amz-meta-mtime"), header("x-amz-meta-mode")];
+    let preserved = Preserved::of_metadata(mtime.flatten(), mode.flatten());
     Some(sent_range(Some(length), content_range.as_deref(), asked).map(|(range, size)| {
         let facts = ObjectFacts {
             size,
@@ -81,6 +85,7 @@ fn told(
             version: version.map(Into::into),
             last_modified: last_modified.as_ref().and_then(system_time),
             checksum: choose_checksum(of_all(&values, range, size), kind.as_ref()),
+            preserved,
         };
         (facts, range)
     }))
@@ -118,6 +123,7 @@ pub(super) async fn get_by_sdk(
         version: reply.version_id().map(Into::into),
         last_modified: reply.last_modified().and_then(system_time),
         checksum: choose_checksum(of_all(&values, range, size), reply.checksum_type()),
+        preserved: preserved(reply.metadata()),
     };
     let takes_ranges = takes_ranges(reply.accept_ranges());
     Ok(GetReply { facts, range, takes_ranges, body: frames(reply.body.into_inner()) })
@@ -271,7 +277,13 @@ pub(super) fn head_facts(reply: &HeadObjectOutput) -> Result<ObjectFacts> {
         version: reply.version_id().map(Into::into),
         last_modified: reply.last_modified().and_then(system_time),
         checksum: choose_checksum(&told_checksums!(reply), reply.checksum_type()),
+        preserved: preserved(reply.metadata()),
     })
+}
+
+fn preserved(metadata: Option<&HashMap<String, String>>) -> Preserved {
+    let value = |name| metadata?.get(name).map(String::as_str);
+    Preserved::of_metadata(value(MTIME), value(MODE))
 }
 
 /// What a reply says of the object's content. CRC64NVME first: it always is of the whole object.
