@@ -61,6 +61,10 @@ impl Bad {
         Self { reason: reason.into(), hint: None }
     }
 
+    pub(super) fn of(error: &CommandError) -> Self {
+        Self { reason: error.source.to_string(), hint: error.hints.first().cloned() }
+    }
+
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
@@ -124,7 +128,7 @@ impl Parser {
             Ok(parsed) => parsed.matches,
             Err(Misread::Line(error)) => return Err(bad(&error)),
             Err(Misread::Overruled(overruled)) => {
-                return Err(refused(&self.settings.refuse(&overruled)));
+                return Err(Bad::of(&self.settings.refuse(&overruled)));
             }
         };
         let cli = Cli::from_arg_matches(&matches).map_err(|error| bad(&error))?;
@@ -251,14 +255,10 @@ fn defaults(command: &clap::Command, typed: &ArgMatches, settings: &Settings) ->
     typed.collect()
 }
 
-fn refused(error: &CommandError) -> Bad {
-    Bad { reason: error.source.to_string(), hint: error.hints.first().cloned() }
-}
-
 /// What clap says in a paragraph, in one line and a hint.
 fn bad(error: &clap::Error) -> Bad {
     if let Some(missing) = planned::missing(error) {
-        return refused(&missing);
+        return Bad::of(&missing);
     }
     if !error.use_stderr() {
         return Bad::new("help and version are no commands");

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::{Path, absolute};
+use std::path::{Component, Path, PathBuf, absolute};
 
 use super::args::Command;
 use super::line::{Bad, Parser};
@@ -16,6 +16,7 @@ use crate::domain::pattern::Wildcard;
 #[derive(Debug, Default)]
 pub(super) struct Places {
     seen: HashMap<u64, Noted>,
+    folders: Folders,
 }
 
 /// The first use of a place. No second one says more of it: where either moves, the later line is
@@ -59,7 +60,8 @@ impl Places {
     ) -> Result<Option<Command>, Bad> {
         let command = parser.parse(line)?;
         if let Some(command) = &command {
-            self.take(number, &uses(command))?;
+            let uses = uses(command, &mut self.folders);
+            self.take(number, &uses)?;
         }
         Ok(command)
     }
@@ -94,7 +96,7 @@ fn hash(place: &str) -> u64 {
 }
 
 /// What a command does to single places.
-fn uses(command: &Command) -> Vec<(Use, String)> {
+fn uses(command: &Command, folders: &mut Folders) -> Vec<(Use, String)> {
     let written = match command {
         Command::Mv(_) => Use::MovedTo,
         Command::Cp(_) | Command::Upload(_) | Command::Download(_) => Use::Written,
@@ -105,14 +107,14 @@ fn uses(command: &Command) -> Vec<(Use, String)> {
     let is_raw = typed.takes_keys_literally();
     let paths = typed.paths();
     if written == Use::Removed {
-        let places = paths.iter().filter_map(|path| single(path, is_raw));
+        let places = paths.iter().filter_map(|path| single(path, is_raw, folders));
         return places.map(|place| (written, place)).collect();
     }
     let [sources @ .., destination] = paths else { return Vec::new() };
     let mut uses = Vec::new();
     for source in sources {
-        let Some(place) = single(source, is_raw) else { continue };
-        uses.extend(landing(source, destination).map(|landing| (written, landing)));
+        let Some(place) = single(source, is_raw, folders) else { continue };
+        uses.extend(landing(source, destination, folders).map(|landing| (written, landing)));
         if written == Use::MovedTo {
             uses.push((Use::MovedFrom, place));
         }
@@ -121,11 +123,11 @@ fn uses(command: &Command) -> Vec<(Use, String)> {
 }
 
 /// The place of one object or file; `None` of those that are many.
-fn single(path: &Path, is_raw: bool) -> Option<String> {
+fn single(path: &Path, is_raw: bool, folders: &mut Folders) -> Option<String> {
     let text = path.to_str()?;
     if !text.starts_with(S3Uri::SCHEME) {
         let is_many = text.ends_with('/') || path.is_dir();
-        return if is_many { None } else { local(path) };
+        return if is_many { None } else { folders.place(path) };
     }
     let uri = S3Uri::parse(text).ok()?;
     let is_many = uri.is_prefix() || Wildcard::parse(&uri.rest).is_some();
@@ -133,7 +135,7 @@ fn single(path: &Path, is_raw: bool) -> Option<String> {
 }
 
 /// Where one object or file ends.
-fn landing(source: &Path, destination: &Path) -> Option<String> {
+fn landing(source: &Path, destination: &Path, folders: &mut Folders) -> Option<String> {
     let (source, text) = (source.to_str()?, destination.to_str()?);
     let name = source.rsplit('/').next()?;
     if text.starts_with(S3Uri::SCHEME) {
@@ -141,9 +143,9 @@ fn landing(source: &Path, destination: &Path) -> Option<String> {
         return Some(object(&uri, if uri.is_prefix() { name } else { "" }));
     }
     if text.ends_with('/') || destination.is_dir() {
-        local(&destination.join(name))
+        folders.target(&destination.join(name))
     } else {
-        local(destination)
+        folders.target(destination)
     }
 }
 
@@ -151,9 +153,66 @@ fn object(uri: &S3Uri, below: &str) -> String {
     format!("{}{}/{}{below}", S3Uri::SCHEME, uri.bucket, uri.rest)
 }
 
-/// The same for all names of one file, as far as that can be told without a look at it.
-fn local(path: &Path) -> Option<String> {
-    absolute(path).ok()?.to_str().map(str::to_owned)
+/// Where folders are, by the names that lines have for them. Most lines are about files of a few
+/// folders, which are looked at once.
+#[derive(Debug, Default)]
+struct Folders {
+    known: HashMap<PathBuf, PathBuf>,
+}
+
+/// Names of folders that are remembered: more than a run has, but for one that is made to.
+const MOST_FOLDERS: usize = 10_000;
+
+impl Folders {
+    /// The same for all names of one file, but for links to it: those are files of their own, which
+    /// can be moved away.
+    fn place(&mut self, path: &Path) -> Option<String> {
+        let path = absolute(path).ok()?;
+        let place = match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) => self.real(folder).join(name),
+            _ => real(&path),
+        };
+        place.to_str().map(str::to_owned)
+    }
+
+    /// The same for what is written: a link that was typed is followed.
+    fn target(&mut self, path: &Path) -> Option<String> {
+        if path.is_symlink() {
+            return real(&absolute(path).ok()?).to_str().map(str::to_owned);
+        }
+        self.place(path)
+    }
+
+    fn real(&mut self, folder: &Path) -> PathBuf {
+        if let Some(known) = self.known.get(folder) {
+            return known.clone();
+        }
+        if self.known.len() >= MOST_FOLDERS {
+            self.known.clear();
+        }
+        let found = real(folder);
+        self.known.insert(folder.to_owned(), found.clone());
+        found
+    }
+}
+
+/// A folder without links and `..`, as far as it is there; the rest of it is still to be made.
+fn real(folder: &Path) -> PathBuf {
+    let there = folder.ancestors().find_map(|above| {
+        let real = above.canonicalize().ok()?;
+        Some((real, folder.strip_prefix(above).ok()?))
+    });
+    let Some((mut real, rest)) = there else { return folder.to_owned() };
+    for component in rest.components() {
+        match component {
+            Component::ParentDir => {
+                real.pop();
+            }
+            Component::CurDir => {}
+            other => real.push(other),
+        }
+    }
+    real
 }
 
 #[cfg(test)]
@@ -161,13 +220,14 @@ mod tests {
     use super::*;
 
     fn of(source: &str, destination: &str) -> Option<String> {
-        single(Path::new(source), false)?;
-        landing(Path::new(source), Path::new(destination))
+        let folders = &mut Folders::default();
+        single(Path::new(source), false, folders)?;
+        landing(Path::new(source), Path::new(destination), folders)
     }
 
     #[test]
     fn a_place_is_where_one_object_lands() {
-        let here = |name: &str| local(Path::new(name)).expect("a path");
+        let here = |name: &str| Folders::default().place(Path::new(name)).expect("a path");
         for (source, destination, wanted) in [
             ("s3://b/d/k", "s3://c/p/", Some("s3://c/p/k".to_owned())),
             ("s3://b/d/k", "s3://c", Some("s3://c/k".to_owned())),
@@ -190,10 +250,37 @@ mod tests {
     }
 
     #[test]
+    fn all_spellings_of_a_file_are_one_place() {
+        let root = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| root.path().join(name);
+        std::fs::create_dir_all(at("real/deep")).expect("a folder");
+        let mut folders = Folders::default();
+        let mut place = |name: &str| folders.place(&at(name)).expect("a path");
+        let wanted = place("real/new/f");
+        for name in ["real/./new/f", "real//new/f", "real/deep/../new/f", "real/none/../new/f"] {
+            assert_eq!(place(name), wanted, "{name}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("real"), at("link")).expect("a link");
+            assert_eq!(place("link/new/f"), wanted);
+            assert_eq!(place("link/deep/../new/f"), wanted);
+            std::os::unix::fs::symlink(at("real/f"), at("real/name")).expect("a link");
+            assert_ne!(place("real/name"), place("real/f"));
+            std::fs::write(at("real/f"), "").expect("written");
+            let written = folders.target(&at("real/name"));
+            assert_eq!(written, folders.target(&at("link/f")));
+        }
+        let mut place = |name: &str| folders.place(&at(name)).expect("a path");
+        assert_ne!(place("real/f"), wanted);
+    }
+
+    #[test]
     fn a_literal_key_is_one_place_whatever_is_in_it() {
         for key in ["s3://b/a*", "s3://b/d/", "s3://b/?"] {
-            assert_eq!(single(Path::new(key), false), None);
-            assert_eq!(single(Path::new(key), true).as_deref(), Some(key));
+            let of = |is_raw| single(Path::new(key), is_raw, &mut Folders::default());
+            assert_eq!(of(false), None);
+            assert_eq!(of(true).as_deref(), Some(key));
         }
     }
 

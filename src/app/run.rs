@@ -21,8 +21,10 @@ use crate::commands::typed::Typed;
 use crate::domain::record::OutputError;
 use crate::storage::local::limits;
 use crate::transfer::cancel::Cancel;
+use crate::transfer::error::chain;
 use crate::transfer::gauge::{Gauge, Plans};
-use crate::transfer::outcome::{End, Summary};
+use crate::transfer::outcome::{End, Failure, Summary};
+use crate::ui::data::Format;
 use crate::ui::listing::{self, Listing};
 use crate::ui::look::{Columns, Look, Sizes};
 use crate::ui::options::{Options, Purpose, ShowProgress, Verbosity};
@@ -203,6 +205,15 @@ async fn transfer(
         // Those that only say what there is.
         _ => Ok(Summary::default()),
     };
+    let ran = match ran {
+        // Who reads records does not look at standard error, and waits for their end.
+        Err(error) if is_to_be_recorded(&error, output, &cancel) => {
+            let mut summary = Summary::default();
+            session.fail(&mut summary, failure_of(&error)).await;
+            Ok(summary)
+        }
+        ran => ran,
+    };
     // The reporter ends when nobody can tell it anything any more.
     drop(session);
     let report = reporter.await;
@@ -231,6 +242,17 @@ async fn transfer(
         Err(OutputError::Failed(_)) if exit == Exit::Success => Exit::Incomplete,
         _ => exit,
     }
+}
+
+/// Whether a command that failed before its first job is to end as one that failed later.
+fn is_to_be_recorded(error: &CommandError, output: &Output, cancel: &Cancel) -> bool {
+    let is_ended = matches!(cancel.end(), End::Interrupted(_));
+    output.format() == Format::Json && error.kind == Kind::Failed && !error.is_stop() && !is_ended
+}
+
+fn failure_of(error: &CommandError) -> Failure {
+    let hint = (!error.hints.is_empty()).then(|| error.hints.join("; "));
+    Failure { hint, ..Failure::of_run("could not start", chain(error.source.as_ref())) }
 }
 
 /// Commands that say what there is, record by record.

@@ -12,6 +12,7 @@ use super::places::Places;
 use crate::commands::error::CommandError;
 use crate::commands::run::RunArgs;
 use crate::commands::session::{Line, Pool, Session};
+use crate::commands::typed::Typed;
 use crate::jobs::manifest::TextLine;
 use crate::transfer::outcome::{Failure, Summary};
 
@@ -95,7 +96,12 @@ async fn check(args: &RunArgs, pool: &Arc<Pool>, parser: &mut Parser) -> Result<
         let TextLine { number, content } = line.map_err(CommandError::usage)?;
         all += 1;
         let parsed = content.as_ref().map_err(|reason| bad(reason));
-        if let Err(bad) = parsed.and_then(|text| places.parse(parser, (number, text))) {
+        let parsed = parsed.and_then(|text| places.parse(parser, (number, text)));
+        let checked = parsed.and_then(|command| {
+            let typed = command.as_ref().and_then(Command::typed);
+            typed.map_or(Ok(()), Typed::check).map_err(|error| Bad::of(&error))
+        });
+        if let Err(bad) = checked {
             refused += 1;
             pool.run.line_failed(no_command(number, content, bad)).await;
         }

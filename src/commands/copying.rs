@@ -54,27 +54,11 @@ impl Copying<'_> {
         let is_one = sources.iter().all(|source| *source.bucket() == destination.bucket);
         let scope = if is_one { Scope::OneBucket } else { Scope::ManyBuckets };
         let context = self.context(session, scope).await?;
-        let is_many = sources.len() > 1 || sources.iter().any(Source::is_many);
-        let target = Target::new(destination.clone()).map_err(CommandError::usage)?;
-        if is_many && let Target::Object(object) = &target {
-            let text = format!("many objects can't become the one object {object}");
-            let hint = format!("end it with a slash to mean a prefix: {object}/");
-            return Err(CommandError::misuse(text).hint(hint));
-        }
         let only = match sources.as_slice() {
             [Source::Object(object)] if object.version.is_none() => Some(object.clone()),
             _ => None,
         };
-        let common = Common {
-            sources,
-            target,
-            selection: self.transfer.selection.resolve()?,
-            attributes: Arc::new(self.attributes.resolve()?),
-            fate: self.fate,
-            sides: sides(&context),
-            keys: keys(&context),
-        };
-        common.check().map_err(senseless)?;
+        let common = self.common((sources, &destination), sides(&context), keys(&context))?;
         journal::open(&context, &self.transfer.jobs, self.meaning(&common, &destination)).await?;
         let (gauge, memory) = (Arc::clone(&session.gauge), context.plan_memory() / 4);
         let (planner, jobs) = Planner::new(gauge, memory);
@@ -87,6 +71,42 @@ impl Copying<'_> {
         }
         self.hint(session, &context, only.as_ref(), &summary).await;
         Ok(summary)
+    }
+
+    /// What shows of copies from what was typed alone.
+    pub(super) fn check(&self) -> Result<(), CommandError> {
+        let (sources, destination) = self.places()?;
+        let is_one = !self.copies.names_a_source();
+        let sides = if is_one { Sides::OneStore } else { Sides::TwoStores };
+        let has_key = self.transfer.connection.has_customer_key();
+        let keys = if has_key { CustomerKeys::Different } else { CustomerKeys::Same };
+        self.common((sources, &destination), sides, keys).map(drop)
+    }
+
+    fn common(
+        &self,
+        (sources, destination): (Vec<Source>, &S3Uri),
+        sides: Sides,
+        keys: CustomerKeys,
+    ) -> Result<Common, CommandError> {
+        let is_many = sources.len() > 1 || sources.iter().any(Source::is_many);
+        let target = Target::new(destination.clone()).map_err(CommandError::usage)?;
+        if is_many && let Target::Object(object) = &target {
+            let text = format!("many objects can't become the one object {object}");
+            let hint = format!("end it with a slash to mean a prefix: {object}/");
+            return Err(CommandError::misuse(text).hint(hint));
+        }
+        let common = Common {
+            sources,
+            target,
+            selection: self.transfer.selection.resolve()?,
+            attributes: Arc::new(self.attributes.resolve()?),
+            fate: self.fate,
+            sides,
+            keys,
+        };
+        common.check().map_err(senseless)?;
+        Ok(common)
     }
 
     /// The rows of a manifest, its keys below one prefix, their copies below another.

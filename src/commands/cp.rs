@@ -96,6 +96,33 @@ impl Typed for CpArgs {
     fn base(&self) -> Option<String> {
         self.as_download().base()
     }
+
+    fn check(&self) -> Result<(), CommandError> {
+        if self.transfer.jobs.manifest.is_some() {
+            return Ok(());
+        }
+        let [first, .., last] = self.paths.as_slice() else { return Err(self.incomplete()) };
+        match (location(first)?, location(last)?) {
+            (Location::S3(_), Location::S3(_)) => {
+                self.refuse_local_options()?;
+                self.as_copying().check()
+            }
+            (Location::S3(_), _) => {
+                self.refuse_source_options()?;
+                self.as_download().check()
+            }
+            (_, Location::S3(_)) => {
+                self.refuse_source_options()?;
+                self.version.refuse("this is an upload")?;
+                self.as_upload().check()
+            }
+            _ => Err(neither()),
+        }
+    }
+}
+
+fn neither() -> CommandError {
+    CommandError::misuse("neither side is an S3 URI").hint("S3 URIs look like s3://bucket/key")
 }
 
 impl CpArgs {
@@ -141,8 +168,7 @@ impl CpArgs {
                 self.version.refuse("this is an upload")?;
                 self.as_upload().run(session).await
             }
-            _ => Err(CommandError::misuse("neither side is an S3 URI")
-                .hint("S3 URIs look like s3://bucket/key")),
+            _ => Err(neither()),
         }
     }
 

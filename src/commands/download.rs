@@ -101,6 +101,13 @@ impl Typed for DownloadArgs {
         self.transfer.jobs.reads_stdin()
     }
 
+    fn check(&self) -> Result<(), CommandError> {
+        match &self.transfer.jobs.manifest {
+            Some(_) => manifest::bases(&self.paths).map(drop),
+            None => self.sources().map(drop),
+        }
+    }
+
     fn base(&self) -> Option<String> {
         let jobs = &self.transfer.jobs;
         if let Some(name) = &jobs.manifest {

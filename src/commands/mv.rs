@@ -89,6 +89,10 @@ impl Typed for MvArgs {
     fn base(&self) -> Option<String> {
         self.as_copy().base()
     }
+
+    fn check(&self) -> Result<(), CommandError> {
+        self.as_copy().check()
+    }
 }
 
 impl MvArgs {

@@ -111,6 +111,10 @@ impl Typed for RmArgs {
         let names = enumerated(&whole);
         Ok((!whole.is_empty()).then(|| format!("remove everything in {names}{all}")))
     }
+
+    fn check(&self) -> Result<(), CommandError> {
+        self.sources().map(drop)
+    }
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::copying::sides;
 use super::download::{FileOptions, location};
-use super::error::CommandError;
+use super::error::{CommandError, Kind};
 use super::extras::{could_not_plan, finish_later, may_be_one, planner};
 use super::options::{
     Archives, Attributes, Connection, Copies, Failure, FileNames, Filters, Integrity, Preserving,
@@ -164,6 +164,14 @@ impl Typed for SyncArgs {
     fn base(&self) -> Option<String> {
         let last = self.paths.get(1)?.to_str()?;
         (!last.starts_with(S3Uri::SCHEME)).then(|| last.to_owned())
+    }
+
+    fn check(&self) -> Result<(), CommandError> {
+        match self.trees() {
+            Err(error) if error.kind == Kind::Usage => Err(error),
+            // A folder that is not there may be there when its turn comes.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 

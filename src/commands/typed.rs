@@ -25,6 +25,11 @@ pub trait Typed {
         Ok(None)
     }
 
+    /// What is wrong with it, as far as that shows from what was typed.
+    fn check(&self) -> Result<(), CommandError> {
+        Ok(())
+    }
+
     /// Whether `*`, `?` and a final `/` mean nothing in keys.
     fn takes_keys_literally(&self) -> bool {
         false

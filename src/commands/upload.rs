@@ -100,6 +100,13 @@ impl Typed for UploadArgs {
         let is_stream = sources.iter().any(|source| source.as_os_str() == "-");
         is_stream || self.transfer.jobs.reads_stdin()
     }
+
+    fn check(&self) -> Result<(), CommandError> {
+        match &self.transfer.jobs.manifest {
+            Some(_) => manifest::bases(&self.paths).map(drop),
+            None => self.sources().map(drop),
+        }
+    }
 }
 
 impl UploadArgs {

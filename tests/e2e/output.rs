@@ -320,3 +320,20 @@ fn command(stage: &Stage, args: &[&str]) -> Command {
 fn with_one_of_everything() -> Stage {
     Stage::with_keys(&["p/a", "p/b", "c", "../bad"])
 }
+
+#[test]
+fn a_run_that_cannot_start_ends_with_a_summary_too() {
+    let stage = Stage::with_keys(&["k"]);
+    for command in [
+        ["verify", "s3://bucket/", "nowhere/"],
+        ["verify", "nowhere/", "s3://bucket/"],
+        ["sync", "nowhere/", "s3://bucket/"],
+    ] {
+        let output = stage.haul().args(command).arg("--json").run();
+        let lines = output.code(1).json_lines();
+        let events: Vec<_> = lines.iter().map(|line| line["event"].as_str()).collect();
+        assert_eq!(events, [Some("failed"), Some("summary")], "{output}");
+        assert_eq!(lines[1]["failed"], 1);
+        stage.run(command).code(1).stderr_has("there is nothing at").stdout_is("");
+    }
+}

@@ -85,6 +85,11 @@ enum AddressingStyle {
 }
 
 impl Connection {
+    /// Whether a customer's key is said, which may not be that of what is read.
+    pub fn has_customer_key(&self) -> bool {
+        self.sse_c_key_file.is_some()
+    }
+
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }

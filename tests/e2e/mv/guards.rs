@@ -311,3 +311,17 @@ fn table(rows: [&str; 2]) -> String {
     });
     format!("source,destination\n{}", lines.concat())
 }
+
+/// Lines that move to one file by two of its names would leave one of the two nowhere.
+#[test]
+fn two_lines_never_move_to_one_file_by_two_spellings() {
+    for (one, other) in [("d/f", "d/../d/f"), ("d/f", "link/f"), ("d/new/f", "link/new/../new/f")] {
+        let stage = Stage::with_keys(&["a", "b"]);
+        stage.sandbox.folder("d");
+        std::os::unix::fs::symlink("d", stage.sandbox.path("link")).expect("a link");
+        let lines = format!("mv s3://bucket/a {one}\nmv s3://bucket/b {other}\n");
+        let output = stage.feed(lines, ["run", "-"]);
+        output.code(1).stderr_has("line 2").stderr_has("neither waits for the other");
+        assert_eq!((stage.text(one), stage.keys()), ("a".to_owned(), vec!["b".to_owned()]));
+    }
+}

@@ -114,6 +114,37 @@ fn strict_starts_nothing_if_a_line_is_bad() {
     stage.feed(lines, ["run", "-", "--strict"]).code(2).stderr_has("passes once");
 }
 
+/// What only the command itself finds out, from what was typed alone.
+#[test]
+fn strict_looks_at_what_lines_name() {
+    for (line, told) in [
+        ("cp s3://bucket/a", "needs a source and a destination"),
+        ("mv file", "needs a source and a destination"),
+        ("download s3://bucket/a", "needs a source and a destination"),
+        ("upload file", "needs a source and a destination"),
+        ("upload a b c", "is no S3 URI"),
+        ("sync d/ s3://bucket/p/ more", "unexpected"),
+        ("sync d/", "needs a source and a destination"),
+        ("cp s3://bucket/a s3://bucket/a", "is where it is to go already"),
+        ("mv s3://bucket/a s3://bucket/a", "is where it is to go already"),
+        ("cp s3://bucket/p/ s3://bucket/p/q/", "would be copied again"),
+        ("cp s3://bucket/p/ s3://bucket/one", "many objects can't become the one object"),
+        ("cp file other", "neither side is an S3 URI"),
+        ("rm file", "is a local path"),
+    ] {
+        let stage = Stage::with_keys(&["a"]);
+        let lines = format!("cp s3://bucket/a out/\n{line}\n");
+        let output = script(&stage, &lines, &["--strict"]);
+        output.code(2).stderr_has(told).stderr_has("(line 2)");
+        output.stderr_has("nothing was started");
+        assert_eq!(stage.testbed.requests().len(), 0, "{line}");
+    }
+    let stage = Stage::with_keys(&["a"]);
+    let lines = "cp s3://bucket/a s3://bucket/a --storage-class STANDARD_IA\nrm s3://bucket/b\n";
+    script(&stage, lines, &["--strict"]).code(1);
+    assert_eq!(stage.keys(), ["a"]);
+}
+
 #[test]
 fn lines_come_through_standard_input_packed_or_from_the_store() {
     let stage = Stage::with_keys(&["a", "b"]);
