@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -32,6 +32,11 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     /// What tells this store from others in which objects may have the same names.
     fn endpoint(&self) -> &str;
+
+    /// When a connection to it was ready last: who waited for one until then had not sent a request.
+    fn last_connection(&self) -> Option<Instant> {
+        None
+    }
 
     /// A digest of the customer's own key that all objects are encrypted with, where there is one.
     fn key_digest(&self) -> Option<&str> {

@@ -181,8 +181,9 @@ impl<'a> Started<'a> {
             asked.lock().await.spawn(create);
             let sent = Instant::now();
             let created = context.in_time(CREATE, 0, answer()).await?;
-            // It has no body: that is how far away the store is.
-            context.gate.answered_to_send(sent.elapsed());
+            // It has no body: that is how far away the store is, but for the time that TLS takes.
+            let ready = context.store.last_connection().map_or(sent, |ready| ready.max(sent));
+            context.gate.answered_to_send(ready.elapsed());
             Ok(created)
         };
         let tries = work.tries(format!("start the upload of {object}")).under(in_flight);

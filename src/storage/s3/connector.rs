@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::error::BoxError;
 use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
@@ -49,6 +49,17 @@ struct Shared {
     secure: HttpsConnector<Route>,
     proxies: Proxies,
     made: Mutex<Vec<(Limits, Connector)>>,
+    last: LastConnection,
+}
+
+/// When a connection was ready last.
+#[derive(Clone, Default)]
+struct LastConnection(Arc<Mutex<Option<Instant>>>);
+
+impl LastConnection {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +85,8 @@ impl Connectors {
     pub(super) fn new(route: Route, tls: Arc<ClientConfig>) -> Self {
         let proxies = route.proxies().clone();
         let secure = HttpsConnector::from((route, tls));
-        Self(Arc::new(Shared { secure, proxies, made: Mutex::default() }))
+        let (made, last) = (Mutex::default(), LastConnection::default());
+        Self(Arc::new(Shared { secure, proxies, made, last }))
     }
 
     /// The connector of these limits, always the same one.
@@ -89,12 +101,14 @@ impl Connectors {
     }
 
     fn connector(&self, limits: Limits) -> Connector {
-        let timed = Timed { secure: self.0.secure.clone(), limit: limits.connect };
+        let last = self.0.last.clone();
+        let (secure, limit) = (self.0.secure.clone(), limits.connect);
+        let timed = Timed { secure, limit, last: last.clone() };
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .build(timed);
-        Connector { client, proxies: self.0.proxies.clone(), limit: limits.reply }
+        Connector { client, proxies: self.0.proxies.clone(), limit: limits.reply, last }
     }
 }
 
@@ -109,6 +123,7 @@ impl fmt::Debug for Connectors {
 struct Timed {
     secure: HttpsConnector<Route>,
     limit: Option<Duration>,
+    last: LastConnection,
 }
 
 impl Service<Uri> for Timed {
@@ -122,10 +137,17 @@ impl Service<Uri> for Timed {
 
     fn call(&mut self, to: Uri) -> Self::Future {
         let connecting = self.secure.call(to);
-        let Some(limit) = self.limit else { return connecting };
+        let (limit, last) = (self.limit, self.last.clone());
         Box::pin(async move {
-            let connected = tokio::time::timeout(limit, connecting).await;
-            connected.unwrap_or_else(|_| Err(TooLate { what: "connection", limit }.into()))
+            let connected = match limit {
+                None => connecting.await,
+                Some(limit) => {
+                    let connected = tokio::time::timeout(limit, connecting).await;
+                    connected.unwrap_or_else(|_| Err(TooLate { what: "connection", limit }.into()))
+                }
+            };
+            last.note();
+            connected
         })
     }
 }
@@ -144,9 +166,15 @@ pub(super) struct Connector {
     client: Client<Timed, SdkBody>,
     proxies: Proxies,
     limit: Option<Duration>,
+    last: LastConnection,
 }
 
 impl Connector {
+    /// When a connection was ready last, TLS included.
+    pub(super) fn last_connection(&self) -> Option<Instant> {
+        *self.last.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends a request. Tells its connection, too, once there is one.
     pub(super) fn send(
         &self,

@@ -1,6 +1,7 @@
 //! The store that the engine sees: each method hands over to the file of its concern.
 
 use std::fmt;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use aws_sdk_s3::types::RequestPayer;
@@ -115,6 +116,10 @@ impl fmt::Debug for S3Store {
 impl ObjectStore for S3Store {
     fn endpoint(&self) -> &str {
         self.recovery.endpoint()
+    }
+
+    fn last_connection(&self) -> Option<Instant> {
+        self.direct.connector.last_connection()
     }
 
     fn key_digest(&self) -> Option<&str> {
