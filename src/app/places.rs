@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf, absolute};
 use super::args::Command;
 use super::line::{Bad, Parser};
 use crate::domain::escape::Escaped;
+use crate::domain::local_pattern::LocalPattern;
 use crate::domain::location::S3Uri;
 use crate::domain::pattern::Wildcard;
 
@@ -126,7 +127,8 @@ fn uses(command: &Command, folders: &mut Folders) -> Vec<(Use, String)> {
 fn single(path: &Path, is_raw: bool, folders: &mut Folders) -> Option<String> {
     let text = path.to_str()?;
     if !text.starts_with(S3Uri::SCHEME) {
-        let is_many = text.ends_with('/') || path.is_dir();
+        let is_pattern = LocalPattern::parse(text).is_some() && !path.exists();
+        let is_many = text.ends_with('/') || is_pattern || path.is_dir();
         return if is_many { None } else { folders.place(path) };
     }
     let uri = S3Uri::parse(text).ok()?;
@@ -244,6 +246,7 @@ mod tests {
             // A directory, whatever it is called by.
             (".", "s3://c/p/", None),
             ("src", "s3://c/p/", None),
+            ("src/*.none", "s3://c/p/", None),
         ] {
             assert_eq!(of(source, destination), wanted, "{source} {destination}");
         }

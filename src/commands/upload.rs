@@ -13,6 +13,7 @@ use super::options::{Attributes, Transfer};
 use super::session::{Manner, Purpose, Session};
 use super::typed::Typed;
 use crate::domain::job::Fate;
+use crate::domain::local_pattern::LocalPattern;
 use crate::domain::location::Location;
 use crate::domain::quantity::ByteSize;
 use crate::jobs::guard::NameRule;
@@ -27,8 +28,9 @@ use crate::transfer::part_size::MIN_PART;
 
 /// Upload files
 ///
-/// A source is a file, a directory (everything below it) or `-` for standard input. Each object
-/// appears only when all its bytes are there; a file that changes meanwhile makes none.
+/// A source is a file, a directory (everything below it) or `-` for standard input. `*` and `?` mean
+/// what they mean in a shell, also where none has read them. Each object appears only when all its
+/// bytes are there; a file that changes meanwhile makes none.
 #[derive(Debug, Clone, Args)]
 #[command(override_usage = "\
 haul upload [OPTIONS] SOURCE... DESTINATION
@@ -239,7 +241,11 @@ impl UploadArgs {
                 Ok(Some(existing)) if existing.kind == ExistingKind::File => {
                     Ok(Source::File { path, size: Some(existing.size) })
                 }
-                // What is missing or unreadable fails when its turn comes, and the others go on.
+                Ok(None) => Ok(match path.to_str().and_then(LocalPattern::parse) {
+                    Some(pattern) => Source::Matching(pattern),
+                    // What is missing or unreadable fails when its turn comes, and the others go on.
+                    None => Source::File { path, size: None },
+                }),
                 _ => Ok(Source::File { path, size: None }),
             },
         }

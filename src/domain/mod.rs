@@ -12,6 +12,7 @@ pub mod escape;
 pub mod evidence;
 pub mod job;
 pub mod journal;
+pub mod local_pattern;
 pub mod location;
 pub mod naming;
 pub mod object;

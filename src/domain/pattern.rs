@@ -3,7 +3,7 @@
 use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// A key with `*` (any text, `/` too) or `?` (any one character): only these are special.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wildcard {
     pattern: Vec<char>,
     prefix: String,

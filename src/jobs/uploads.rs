@@ -9,11 +9,13 @@ use super::planner::{Closed, Plan, Planner};
 use crate::domain::attributes::Attributes;
 use crate::domain::escape::Escaped;
 use crate::domain::job::{Expected, Fate, LocalSource, Refused, Standing, Task, Upload};
+use crate::domain::local_pattern::LocalPattern;
 use crate::domain::location::{Bucket, Key, LocationError, ObjectName, S3Uri};
 use crate::domain::naming::NotEncoded;
 use crate::domain::sieve::Sieve;
 use crate::storage::local::{
     Existing, ExistingKind, FollowLinks, Found, JournalFile, LocalError, WalkError, exact, walk,
+    walk_matching,
 };
 
 /// What a local argument means.
@@ -25,6 +27,7 @@ pub enum Source {
         size: Option<u64>,
     },
     Directory(PathBuf),
+    Matching(LocalPattern),
     Stdin {
         expected_size: Option<u64>,
     },
@@ -101,7 +104,10 @@ pub fn plan(
             Source::File { path, size } => plan_file(&mut planner, (path, *size), common, journal),
             Source::Directory(path) => {
                 let directory = Directory { path, common, journal };
-                directory.plan(&mut planner, &mut left_out)
+                directory.plan(&mut planner, &mut left_out, walk(path, common.links), |_| true)
+            }
+            Source::Matching(pattern) => {
+                plan_matching(&mut planner, &mut left_out, pattern, (common, journal))
             }
             Source::Stdin { expected_size } => {
                 let source = LocalSource::Stdin { expected_size: *expected_size };
@@ -176,6 +182,29 @@ fn plan_file(
 /// Names that are remembered as left out; more are only as many.
 const MOST_LEFT_OUT: usize = 20;
 
+fn plan_matching(
+    planner: &mut Planner,
+    left_out: &mut Vec<LeftOut>,
+    pattern: &LocalPattern,
+    (common, journal): (&Common, Option<&JournalFile>),
+) -> Result<(), Closed> {
+    let path = Path::new(pattern.base());
+    let mut any = false;
+    let directory = Directory { path, common, journal };
+    let files = walk_matching(pattern, common.links);
+    directory.plan(planner, left_out, files, |found| {
+        let is_matching = pattern.matches(&found.relative);
+        any |= is_matching;
+        is_matching
+    })?;
+    // The journal tells whether all of it was moved.
+    if any || journal.is_some() && planner.fate() == Fate::Removed {
+        return Ok(());
+    }
+    let typed = Path::new(pattern.as_str());
+    planner.refuse_blocking(refused(typed, "not found", "nothing matches"))
+}
+
 /// Everything below a directory, on its way to jobs.
 struct Directory<'a> {
     path: &'a Path,
@@ -184,7 +213,13 @@ struct Directory<'a> {
 }
 
 impl Directory<'_> {
-    fn plan(&self, planner: &mut Planner, left_out: &mut Vec<LeftOut>) -> Result<(), Closed> {
+    fn plan(
+        &self,
+        planner: &mut Planner,
+        left_out: &mut Vec<LeftOut>,
+        files: impl Iterator<Item = Result<Found, WalkError>>,
+        mut matches: impl FnMut(&Found) -> bool,
+    ) -> Result<(), Closed> {
         let Common { selection, links, .. } = self.common;
         let below: Option<Arc<Path>> = (*links == FollowLinks::No).then(|| Arc::from(self.path));
         let mut leave_out = |path, reason| {
@@ -198,9 +233,10 @@ impl Directory<'_> {
             let name = name.unwrap_or(Cow::Borrowed(&found.relative));
             selection.sieve.admits(&name, Some(found.size), Some(found.modified))
         };
-        for found in walk(self.path, *links) {
+        for found in files {
             planner.check_open()?;
             match found {
+                Ok(found) if !matches(&found) => {}
                 Ok(found) if !is_meant(&found) => {}
                 Ok(found) if self.journal.is_some_and(|journal| journal.is_at(&found.path)) => {
                     leave_out(found.path, "it is the journal of this run");

@@ -302,3 +302,52 @@ fn an_empty_directory_is_a_success_that_says_so() {
     stage.run(args).code(0).stderr_has("nothing");
     assert!(stage.keys().is_empty());
 }
+
+/// In quotes, or in a line of `run`, no shell has read them.
+#[test]
+fn wildcards_of_local_names_are_those_of_a_shell() {
+    let stage = Stage::new();
+    let files = ["a.gz", "b.gz", "c.txt", "d.gz/in/it", "e/f.gz", "x/2023/a", "x/2024/a", "x/y/a"];
+    for name in files.iter().chain(&["[literal]*.gz"]) {
+        stage.sandbox.write(name, name.as_bytes());
+    }
+    for (pattern, wanted) in [
+        ("*.gz", ["[literal]*.gz", "a.gz", "b.gz", "d.gz/in/it"].as_slice()),
+        ("?.gz", &["a.gz", "b.gz", "d.gz/in/it"]),
+        ("x/20*/a", &["2023/a", "2024/a"]),
+        ("./x/*4", &["2024/a"]),
+        // A file of that very name.
+        ("[literal]*.gz", &["[literal]*.gz"]),
+    ] {
+        stage.run(["cp", pattern, "s3://bucket/"]).code(0);
+        assert_eq!(stage.keys(), wanted, "{pattern}");
+        stage.run(["rm", "-r", "--yes", "s3://bucket"]).code(0);
+        stage.feed(format!("cp '{pattern}' s3://bucket/\n"), ["run", "-"]).code(0);
+        assert_eq!(stage.keys(), wanted, "{pattern}");
+        stage.run(["rm", "-r", "--yes", "s3://bucket"]).code(0);
+    }
+    let one = stage.run(["cp", "x/20*", "s3://bucket/one"]);
+    one.code(2).stderr_has("many files can't become the one object");
+    for pattern in ["*.none", "none/*", "c.txt/*"] {
+        stage.run(["cp", pattern, "s3://bucket/"]).code(1).stderr_has(pattern);
+    }
+    stage.run(["cp", "*.gz", "s3://bucket/", "--exclude", "*/**", "--dry-run"]).code(0);
+    assert_eq!(stage.keys().len(), 0);
+    stage.run(["mv", "x/*/a", "s3://bucket/"]).code(0);
+    assert_eq!(stage.keys(), ["2023/a", "2024/a", "y/a"]);
+    assert!(!stage.sandbox.path("x/2023/a").exists());
+    assert_eq!(stage.text("e/f.gz"), "e/f.gz");
+}
+
+/// A folder that no pattern reaches is not looked into.
+#[cfg(unix)]
+#[test]
+fn wildcards_go_into_no_folder_that_does_not_match() {
+    let stage = Stage::new();
+    stage.sandbox.write("d/a.csv", "x");
+    stage.sandbox.write("d/loop/a", "x");
+    std::os::unix::fs::symlink("../loop", stage.sandbox.path("d/loop/again")).expect("a link");
+    stage.run(["cp", "d/*.csv", "s3://bucket/"]).code(0);
+    assert_eq!(stage.keys(), ["a.csv"]);
+    stage.run(["cp", "d/*", "s3://bucket/"]).code(1).stderr_has("again");
+}

@@ -48,4 +48,4 @@ pub use staged_file::{IfExists, Publish, Published, StagedFile, SyncMode};
 pub use state::{Left, StateFile, state_folder};
 pub use stdin::is_stdin;
 pub use temp_name::is_temp_name;
-pub use walk::{FollowLinks, Found, Named, UNFINISHED, WalkError, walk, walk_names};
+pub use walk::{FollowLinks, Found, Named, UNFINISHED, WalkError, walk, walk_matching, walk_names};

@@ -10,6 +10,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::error::{Kind, LocalError};
 use super::temp_name::is_temp_name;
+use crate::domain::local_pattern::LocalPattern;
 
 /// A file to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,24 @@ pub fn walk(
 ) -> impl Iterator<Item = Result<Found, WalkError>> + Send + use<> {
     let root = root.to_owned();
     in_order(&root, follow).filter_map(move |entry| match entry {
+        Ok(entry) => found(&root, &entry),
+        Err(error) => Some(Err(WalkError::Failed(explain(&root, error)))),
+    })
+}
+
+/// As `walk`, but only what a pattern says; no other folder is looked into.
+pub fn walk_matching(
+    pattern: &LocalPattern,
+    follow: FollowLinks,
+) -> impl Iterator<Item = Result<Found, WalkError>> + Send + use<> {
+    let (pattern, root) = (pattern.clone(), PathBuf::from(pattern.base()));
+    let below = root.clone();
+    let may_hold = move |entry: &DirEntry| {
+        entry.depth() == 0
+            || relative(&below, entry.path()).is_none_or(|path| pattern.may_hold(&path))
+    };
+    let entries = sorted(&root, follow).into_iter().filter_entry(may_hold);
+    entries.filter_map(move |entry| match entry {
         Ok(entry) => found(&root, &entry),
         Err(error) => Some(Err(WalkError::Failed(explain(&root, error)))),
     })
@@ -98,10 +117,13 @@ fn in_order(
     root: &Path,
     follow: FollowLinks,
 ) -> impl Iterator<Item = walkdir::Result<DirEntry>> + Send + use<> {
+    sorted(root, follow).into_iter()
+}
+
+fn sorted(root: &Path, follow: FollowLinks) -> WalkDir {
     WalkDir::new(root)
         .follow_links(follow == FollowLinks::Yes)
         .sort_by(move |one, other| compare_as_keys(one, other, follow))
-        .into_iter()
 }
 
 /// The item of one entry, if it has one: directories are only what is in them.
