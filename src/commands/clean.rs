@@ -1,5 +1,6 @@
 //! `haul clean`: what killed runs left behind, in a bucket or below a folder, listed or removed.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,7 @@ use super::session::Session;
 use crate::domain::location::{Location, S3Uri};
 use crate::domain::record::{Cleaning, OutputError, Record, RecordSink};
 use crate::storage::local::{Left, Leftover, leftovers};
-use crate::storage::object_store::{OpenUpload, UploadsRequest};
+use crate::storage::object_store::{OpenUpload, Upload, UploadsRequest};
 use crate::transfer::context::Context;
 use crate::transfer::listing::{self, UploadPages};
 use crate::transfer::upload_record::UploadRecords;
@@ -107,7 +108,9 @@ impl CleanArgs {
         let is_asked_for = |open: &OpenUpload| uri.is_prefix() || uri.is_of(&open.upload.object);
         let (bucket, prefix) = (uri.bucket.clone(), uri.rest.clone());
         let mut pages = UploadPages::new(UploadsRequest { bucket, prefix, after: None });
+        let mut seen = HashSet::new();
         while let Some(page) = pages.next(&context).await.map_err(CommandError::from)? {
+            seen.extend(page.uploads.iter().map(|open| open.upload.id.0.clone()));
             for open in page.uploads.iter().filter(|open| is_asked_for(open)) {
                 let cleaned = self.clean_upload(&context, &records, open).await;
                 let outcome = sink.outcome(cleaned);
@@ -119,6 +122,18 @@ impl CleanArgs {
                     outcome,
                 })?;
             }
+        }
+        if self.yes {
+            let is_lost = |upload: &Upload| {
+                let is_asked_for = if uri.is_prefix() {
+                    upload.object.key.as_str().starts_with(&uri.rest)
+                } else {
+                    uri.is_of(&upload.object)
+                };
+                is_asked_for && !seen.contains(&upload.id.0)
+            };
+            let lost = records.known(&context, &uri.bucket).filter(is_lost).collect::<Vec<_>>();
+            forget(&context, &records, &lost).await?;
         }
         Ok(())
     }
@@ -196,6 +211,24 @@ impl CleanArgs {
             (true, false) => Cleaning::Found,
         })
     }
+}
+
+/// Removes the records of uploads that the store has no more: a run was killed between the end of an
+/// upload and that of its record.
+async fn forget(
+    context: &Context,
+    records: &UploadRecords,
+    lost: &[Upload],
+) -> Result<(), CommandError> {
+    for upload in lost {
+        // Held before the store is asked: so no run begins with it meanwhile.
+        if let Left::Held(record) = records.claim(context, upload)
+            && !listing::is_open(context, upload).await?
+        {
+            record.clear().map_err(CommandError::failed)?;
+        }
+    }
+    Ok(())
 }
 
 struct Sink<'a> {

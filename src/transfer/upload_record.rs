@@ -17,6 +17,7 @@ use super::context::{Context, Work};
 use super::part_size::{MAX_PART, MIN_PART};
 use super::resume::Resume;
 use crate::domain::job::{ObjectCopy, Upload};
+use crate::domain::location::{Bucket, Key, ObjectName};
 use crate::storage::local::{Left, SourceFile, StateFile};
 use crate::storage::object_store::{self as store, UploadId};
 
@@ -152,6 +153,19 @@ impl UploadRecords {
             Some(([endpoint, bucket, key, note.upload_id], name))
         });
         Self { names: names.collect(), folder }
+    }
+
+    /// The uploads to this bucket, on this server, that there are records of.
+    pub fn known<'a>(
+        &'a self,
+        context: &'a Context,
+        bucket: &'a Bucket,
+    ) -> impl Iterator<Item = store::Upload> + 'a {
+        self.names.keys().filter_map(move |[endpoint, of, key, id]| {
+            let is_here = endpoint == context.store.endpoint() && of == bucket.as_str();
+            let object = ObjectName::new(bucket.clone(), Key::new(key).ok().filter(|_| is_here)?);
+            Some(store::Upload { object, id: UploadId(id.as_str().into()) })
+        })
     }
 
     /// Takes the record of an upload, which is to be removed once the upload is gone.

@@ -99,6 +99,24 @@ fn uploads_are_aborted_only_with_yes_and_only_below_the_prefix() {
     assert_eq!(records(&stage), 0, "its record stays");
 }
 
+/// A run that is killed when its upload is complete leaves the record of one that is no more.
+#[test]
+fn a_record_of_an_upload_that_is_gone_goes() {
+    let stage = killed_upload();
+    let clean = |place: &str| remembering(&stage).args(["clean", place, "--yes"]).run();
+    clean("s3://bucket").code(0);
+    assert_eq!(records(&stage), 1, "it is young");
+    // By somebody who has no record of it.
+    stage.run(["clean", "s3://bucket", "--all", "--yes"]).code(0).stderr_has("1 removed");
+    remembering(&stage).args(["clean", "s3://bucket"]).run().code(0);
+    clean("s3://bucket/q/").code(0);
+    stage.testbed.fault(Fault::new(Operation::ListParts, FaultKind::access_denied()));
+    clean("s3://bucket").code(1);
+    assert_eq!(records(&stage), 1);
+    clean("s3://bucket").code(0);
+    assert_eq!(records(&stage), 0);
+}
+
 #[test]
 fn an_upload_that_is_in_use_here_stays() {
     let stage = killed_upload();

@@ -15,8 +15,8 @@ mod ranges_tests;
 
 pub use pages::Pages;
 pub use requests::{
-    abort, buckets, details, facts, make_bucket, newest_part, page, remove_bucket, rest, restore,
-    source_facts,
+    abort, buckets, details, facts, is_open, make_bucket, newest_part, page, remove_bucket, rest,
+    restore, source_facts,
 };
 pub use uploads::UploadPages;
 pub use versions::VersionPages;

@@ -88,6 +88,19 @@ pub async fn remove_bucket(context: &Context, bucket: &Bucket) -> Result<(), Job
     .await
 }
 
+/// Whether the store still has an upload.
+pub async fn is_open(context: &Context, upload: &Upload) -> Result<bool, JobError> {
+    let doing = format!("list the parts of {}", upload.object);
+    let page = until_done(Tries::new(context, doing), || {
+        context.in_time("ListParts", 0, context.store.list_parts(upload, 0))
+    });
+    match page.await {
+        Ok(_) => Ok(true),
+        Err(error) if error.store_kind() == Some(&Kind::MissingUpload) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// When the last part of an upload came, as far as the store tells, and there still is one.
 pub async fn newest_part(
     context: &Context,
