@@ -103,7 +103,7 @@ fn encode_component(component: &str, path: &mut String) {
 }
 
 /// Whether Windows has no file of that name, or another one.
-pub(super) fn is_refused_by_windows(component: &str) -> bool {
+pub fn is_refused_by_windows(component: &str) -> bool {
     let is_folder_itself = matches!(component, "." | "..");
     !is_folder_itself
         && (component.chars().any(is_reserved)
@@ -202,10 +202,12 @@ mod tests {
 
     #[test]
     fn what_windows_would_take_for_something_else_is_known() {
-        for name in ["a:b", "nul", "aux.txt", "end.", "end ", "a?", "tab\t", "COM7.x"] {
+        for name in
+            ["a:b", "nul", "aux.txt", "end.", "end ", "a?", "tab\t", "COM7.x.y", "com0", "a\u{1}"]
+        {
             assert!(is_refused_by_windows(name), "{name:?}");
         }
-        for name in ["", ".", "..", "a.b", "nulls", "%", "com", "lpt10"] {
+        for name in ["", ".", "..", "a.b", ".a", "x nul", "nulls", "comma", "%", "com", "lpt10"] {
             assert!(!is_refused_by_windows(name), "{name:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! Keys that no file can be called, and files that no key is called after: each is said, refused,
 //! or written so that it leads back. None is passed over in silence.
 
+use crate::harness::Output;
 use crate::stage::{BUCKET, Stage};
 
 /// Keys that a folder can't hold as they are, beside one that it can.
@@ -173,4 +174,24 @@ fn files_that_are_called_as_our_own_are_told() {
     stage.run(["mv", "in", "s3://bucket/m/"]).code(0).stderr_has(told);
     assert_eq!(stage.keys(), ["f", "m/f", "s/f"]);
     assert_eq!(stage.files("in"), [".haul-0123456789abcdef.part"]);
+}
+
+#[test]
+fn a_dry_run_refuses_what_the_run_would() {
+    let stage = Stage::with_keys(&["p/.haul-0123456789abcdef.part", "p/x", "p/x/y", "p/z"]);
+    for verb in ["cp", "sync"] {
+        let command = [verb, "s3://bucket/p/", "out/", "--json"];
+        let failed = |output: &Output| {
+            let lines = output.code(1).json_lines();
+            let failed = lines.iter().filter(|line| line["event"] == "failed");
+            let mut names: Vec<_> =
+                failed.filter_map(|line| Some(line["source"].as_str()?.to_owned())).collect();
+            names.sort();
+            names
+        };
+        let told = failed(&stage.haul().args(command).arg("--dry-run").run());
+        assert_eq!(told, ["s3://bucket/p/.haul-0123456789abcdef.part", "s3://bucket/p/x/y"]);
+        assert_eq!(failed(&stage.run(command)), told, "{verb}");
+        stage.sandbox.remove("out");
+    }
 }

@@ -1,19 +1,22 @@
-//! Whether names are short enough for the file system that is to hold them: it is asked, since each
-//! has its own limit. Makes nothing.
+//! Whether files can have their names: whether these are short enough for the file system that is to
+//! hold them, which is asked, since each has its own limit, and mean nothing else. Makes nothing.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
 use super::error::{Kind, LocalError};
+use super::reserved::refuse_reserved;
 use crate::domain::relative_path::RelativePath;
 
 /// In bytes. Every file system takes these, and needs not be asked.
 const SURELY_FIT: usize = 100;
 
-/// Refuses a path below `folder`, which need not be there yet, with a name in it that is too long.
+/// Refuses a path below `folder`, which need not be there yet, with a name in it that is too long,
+/// or that of a file that is none.
 pub fn check_names(folder: &Path, path: &RelativePath) -> Result<(), LocalError> {
     let full = || folder.join(path.to_path());
+    refuse_reserved(path.file_name().as_ref(), &full())?;
     path.as_str().split('/').try_for_each(|name| check(name.as_ref(), folder, full))
 }
 
