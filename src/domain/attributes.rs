@@ -15,6 +15,8 @@ pub struct Attributes {
     pub cache_control: Option<String>,
     /// Seconds since 1970.
     pub expires: Option<i64>,
+    /// Where a bucket that is a website sends who asks for the object. No copy has its source's.
+    pub website_redirect: Option<String>,
     pub metadata: Vec<(String, String)>,
     pub tags: Vec<(String, String)>,
     pub storage_class: Option<String>,
@@ -53,6 +55,7 @@ impl Attributes {
             content_language: self.content_language.clone().or(kept.content_language),
             cache_control: self.cache_control.clone().or(kept.cache_control),
             expires: self.expires.or(kept.expires),
+            website_redirect: self.website_redirect.clone().or(kept.website_redirect),
             metadata: list(&self.metadata, kept.metadata),
             tags: list(&self.tags, kept.tags),
             storage_class: self.storage_class.clone().or(kept.storage_class),

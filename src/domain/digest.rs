@@ -174,6 +174,7 @@ impl Fields {
             content_language,
             cache_control,
             expires,
+            website_redirect,
             metadata,
             tags,
             storage_class,
@@ -207,9 +208,13 @@ impl Fields {
             }
             None => self.maybe(None),
         }
-        // Where it is not given, as it was before it could be.
+        // Where they are not given, as it was before they could be.
         if let Some(crc) = crc {
             self.text(crc.algorithm().name());
+        }
+        if let Some(location) = website_redirect {
+            self.text("website redirect");
+            self.text(location);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::stage::{BUCKET, Stage};
 
 const MIB: u64 = 1 << 20;
 
-const EVERYTHING: [&str; 32] = [
+const EVERYTHING: [&str; 34] = [
     "--content-type",
     "text/x-test; charset=utf-8",
     "--content-encoding",
@@ -41,6 +41,8 @@ const EVERYTHING: [&str; 32] = [
     "aws:kms",
     "--sse-kms-key-id",
     "arn:aws:kms:us-east-1:1:key/x",
+    "--website-redirect",
+    "/other/key",
     "--overwrite",
     "always",
 ];
@@ -75,6 +77,7 @@ fn assert_everything(found: &Attributes, key: &str) {
     assert_eq!(found.cache_control, text("max-age=60, public"), "{key}");
     assert_eq!(found.expires, text("Thu, 31 Jan 2030 00:00:00 GMT"), "{key}");
     assert_eq!(found.storage_class, text("STANDARD_IA"), "{key}");
+    assert_eq!(found.website_redirect, text("/other/key"), "{key}");
     let metadata = [("colour", "blue=green"), ("empty", ""), ("shape", "round")];
     assert_eq!(found.metadata, map(&metadata), "{key}");
     assert_eq!(found.tags, map(&[("Umlaut ä", "+ %"), ("team", "a&b=c")]), "{key}");

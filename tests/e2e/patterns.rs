@@ -302,3 +302,13 @@ fn of_rules_that_are_set_excludes_have_the_last_word() {
         assert_eq!(list(&[("HAUL_CONFIG", "c.toml")], &[]), kept);
     }
 }
+
+#[test]
+fn a_depth_is_a_pattern() {
+    let stage = Stage::with_keys(&["p/a", "p/b/c", "p/b/d/e"]);
+    for (pattern, wanted) in [("*/**", ["a"].as_slice()), ("*/*/**", &["a", "b/c"])] {
+        stage.run(["cp", "s3://bucket/p/", "out", "--exclude", pattern]).code(0);
+        assert_eq!(stage.files("out"), wanted);
+        stage.sandbox.remove("out");
+    }
+}

@@ -33,6 +33,11 @@ pub struct Attributes {
     #[arg(long, value_name = "TIME", value_parser = time)]
     expires: Option<jiff::Timestamp>,
 
+    /// Where a bucket that is a website sends those who ask for the object: a URL, or a key behind a
+    /// slash
+    #[arg(long, value_name = "LOCATION")]
+    website_redirect: Option<String>,
+
     /// Metadata of your own; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
@@ -108,6 +113,7 @@ impl Attributes {
             content_language: self.content_language.clone(),
             cache_control: self.cache_control.clone(),
             expires: self.expires.map(jiff::Timestamp::as_second),
+            website_redirect: self.website_redirect.clone(),
             metadata: self.metadata.clone(),
             tags: self.tag.clone(),
             storage_class: self.storage_class.clone(),
@@ -127,6 +133,7 @@ impl Attributes {
             &self.content_disposition,
             &self.content_language,
             &self.cache_control,
+            &self.website_redirect,
             &self.storage_class,
             &self.acl,
             &self.sse_kms_key_id,

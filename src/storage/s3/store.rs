@@ -326,6 +326,7 @@ macro_rules! with_attributes {
             .set_content_language(attributes.content_language.clone())
             .set_cache_control(attributes.cache_control.clone())
             .set_expires(attributes.expires.map(aws_smithy_types::DateTime::from_secs))
+            .set_website_redirect_location(attributes.website_redirect.clone())
             .set_metadata(
                 (!attributes.metadata.is_empty())
                     .then(|| attributes.metadata.iter().cloned().collect()),

@@ -129,6 +129,8 @@ impl Draft {
         self.set_some("content-disposition", attributes.content_disposition.as_ref());
         self.set_some("content-language", attributes.content_language.as_ref());
         self.set_some("cache-control", attributes.cache_control.as_ref());
+        let location = attributes.website_redirect.as_ref();
+        self.set_some("x-amz-website-redirect-location", location);
         self.set_some("x-amz-storage-class", attributes.storage_class.as_ref());
         self.set_some("x-amz-acl", attributes.acl.as_ref());
         self.set_some("x-amz-tagging", tagging(&attributes.tags).as_ref());

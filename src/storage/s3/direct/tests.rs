@@ -180,6 +180,7 @@ fn attributes() -> Attributes {
         content_encoding: text("gzip"),
         content_disposition: text("attachment; filename=\"a b\""),
         content_language: text("de"),
+        website_redirect: text("/elsewhere"),
         cache_control: text("no-cache"),
         expires: None,
         metadata: vec![pair("one", "1"), pair("Two", "a b")],
