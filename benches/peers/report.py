@@ -56,7 +56,14 @@ def write(run, folder):
 
 
 def rounds(run):
-    return "1 round" if run["rounds"] == 1 else f"{run['rounds']} rounds"
+    """How often tools did their work, the fewest and the most."""
+    done = {}
+    for one in run["runs"]:
+        done.setdefault((one["row"], one["tool"]), set()).add(one["round"])
+    counts = sorted({len(rounds) for rounds in done.values()})
+    if counts == [1]:
+        return "1 round"
+    return f"{counts[0]} rounds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} rounds"
 
 
 def tools(run):

@@ -4,6 +4,8 @@
     python3 benches/peers/run.py                      everything; takes hours
     python3 benches/peers/run.py --quick              one round of little work, to try it
     python3 benches/peers/run.py --rows shaped --tools haul s5cmd rclone --rounds 9
+    python3 benches/peers/run.py --more --rows loopback --tools haul aws boto3 --rounds 3
+                                                      put to the figures that are there
     python3 benches/peers/run.py --render             the tables and plots again, from the figures
 
 In each round every tool does the row's work once, in an order that rotates: a disturbance hits all
@@ -39,6 +41,7 @@ TOO_SLOW = "not done after"
 def main():
     options = arguments()
     figures = options.out / "results.json"
+    earlier = json.loads(figures.read_text()) if options.more else None
     if not options.render:
         chosen = choose(options)
         rig.install_peers()
@@ -57,9 +60,24 @@ def main():
                 rig.warm(folder, 12 << 30)
             for row in chosen:
                 run["runs"] += bench.measure(row)
-                figures.write_text(json.dumps(run, indent=1))
+                figures.write_text(json.dumps(together(earlier, run), indent=1))
     report.write(json.loads(figures.read_text()), options.out)
     print(f"written: {options.out}")
+
+
+def together(earlier, run):
+    """All figures of two runs. No round of one is a round of the other."""
+    if earlier is None:
+        return run
+    after = 1 + max(one["round"] for one in earlier["runs"])
+    runs = earlier["runs"] + [one | {"round": one["round"] + after} for one in run["runs"]]
+    either = {row["name"]: row for row in earlier["rows"] + run["rows"]}
+    versions = earlier["versions"] | run["versions"]
+    known = {"rows": [either[row.name] for row in rows(run["quick"]) if row.name in either],
+             "tools": [name for name in tools.NAMES if name in earlier["tools"] + run["tools"]],
+             "versions": {name: versions[name] for name in tools.NAMES if name in versions},
+             "missing": {name: why for name, why in (earlier["missing"] | run["missing"]).items() if name not in versions}}
+    return earlier | known | {"runs": runs, "quick": earlier["quick"] or run["quick"]}
 
 
 def arguments():
@@ -71,6 +89,7 @@ def arguments():
     parser.add_argument("--limit", type=int, default=900, help="seconds that one run may take (default 900)")
     parser.add_argument("--dir", help="where the files and the servers' data are (default /dev/shm)")
     parser.add_argument("--out", type=pathlib.Path, default=OUT, help="folder for what is written")
+    parser.add_argument("--more", action="store_true", help="put to the figures that are in --out")
     parser.add_argument("--render", action="store_true", help="run nothing, write tables and plots again")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 5)

@@ -122,13 +122,17 @@ class Rclone(Tool):
 
 class Aws(Tool):
     def up(self, job):
-        return [self.program, "s3", "cp", *self.recursive(job), job.local, job.uri]
+        return [*self.s3(job), "cp", *self.recursive(job), job.local, job.uri]
 
     def down(self, job):
-        return [self.program, "s3", "cp", *self.recursive(job), job.uri, job.local]
+        return [*self.s3(job), "cp", *self.recursive(job), job.uri, job.local]
 
     def list(self, job):
-        return [self.program, "s3", "ls", "--recursive", job.uri]
+        return [*self.s3(job), "ls", "--recursive", job.uri]
+
+    def s3(self, job):
+        """Older ones, such as Debian's, do not know AWS_ENDPOINT_URL."""
+        return [self.program, "s3", "--endpoint-url", job.endpoint]
 
     @staticmethod
     def recursive(job):
